@@ -1,0 +1,53 @@
+/** Why an upstream gave no answer to work with. */
+export type UnavailableReason = 'unreachable' | 'timeout' | 'server-error' | 'circuit-open';
+
+/** A peer could not be reached, timed out, or answered 5xx until the retries were spent. */
+export class UpstreamUnavailable extends Error {
+  override readonly name = 'UpstreamUnavailable';
+  readonly host: string;
+  readonly reason: UnavailableReason;
+
+  constructor(host: string, reason: UnavailableReason, options?: { cause?: unknown }) {
+    super(`registry ${host} is unavailable (${reason})`, options);
+    this.host = host;
+    this.reason = reason;
+  }
+}
+
+/** A peer answered 429: this credential has to wait, the host is well. */
+export class UpstreamThrottled extends Error {
+  override readonly name = 'UpstreamThrottled';
+  readonly host: string;
+  /** As the peer said, if it did. */
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(host: string, retryAfterSeconds: number | undefined) {
+    super(`registry ${host} asks us to slow down`);
+    this.host = host;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** A peer answered 401 or 403, after a fresh token where it takes tokens. */
+export class UpstreamDenied extends Error {
+  override readonly name = 'UpstreamDenied';
+  readonly host: string;
+  readonly status: 401 | 403;
+
+  constructor(host: string, status: 401 | 403, options?: { cause?: unknown }) {
+    super(`registry ${host} refuses us (${status})`, options);
+    this.host = host;
+    this.status = status;
+  }
+}
+
+/** A peer answered something that this node must not pass on: bytes that do not match their digest, a page that is no JSON. */
+export class UpstreamInvalid extends Error {
+  override readonly name = 'UpstreamInvalid';
+  readonly host: string;
+
+  constructor(host: string, problem: string, options?: { cause?: unknown }) {
+    super(`registry ${host} answered wrongly: ${problem}`, options);
+    this.host = host;
+  }
+}
