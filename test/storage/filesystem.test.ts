@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { digestOf } from '../../src/oci/digest.ts';
+import { openFilesystem } from '../../src/storage/filesystem.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { conformsToBlobStore, keep, readAll } from './conformance.ts';
+
+const signal = AbortSignal.timeout(60_000);
+
+describe('the filesystem driver', () => {
+  conformsToBlobStore(async () => {
+    const directory = await temporaryDirectory();
+    const stores = new AsyncDisposableStack();
+    stores.use(directory);
+    let store = stores.use(await openFilesystem(directory.path));
+    return {
+      store,
+      async reopen() {
+        await store[Symbol.asyncDispose]();
+        store = stores.use(await openFilesystem(directory.path));
+        return store;
+      },
+      [Symbol.asyncDispose]: () => stores.disposeAsync(),
+    };
+  });
+
+  it('lays a blob where it says that it lies', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(join(directory.path, 'deep', 'data'));
+    const content = randomBytes(1000);
+
+    const digest = await keep(store, content);
+
+    const path = store.pathOf?.(digest) ?? '';
+    const hex = digest.slice('sha256:'.length);
+    assert.equal(path, `blobs/sha256/${hex.slice(0, 2)}/${hex}`);
+    assert.deepEqual(await readFile(join(directory.path, 'deep', 'data', path)), content);
+  });
+
+  it('hands out small blobs as bytes in memory, and large ones not', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path);
+    await using small = await store.open(await keep(store, randomBytes(64 * 1024)));
+    await using large = await store.open(await keep(store, randomBytes(64 * 1024 + 1)));
+
+    assert.equal(small.bytes?.length, 64 * 1024);
+    assert.equal(large.bytes, undefined);
+  });
+
+  it('opens a large blob once for many readers, and closes it with the store', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path);
+    const digest = await keep(store, randomBytes(1 << 20));
+
+    const readers = await Promise.all(Array.from({ length: 50 }, () => store.open(digest)));
+    const during = await openBelow(directory.path);
+    for (const reader of readers) await reader[Symbol.asyncDispose]();
+    const idle = await openBelow(directory.path);
+    await store[Symbol.asyncDispose]();
+
+    assert.equal(during, 1);
+    assert.equal(idle, 1);
+    assert.equal(await openBelow(directory.path), 0);
+  });
+
+  it('keeps no more files open than it may, and none that a reader still needs is closed', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path, { openFiles: 2 });
+    const contents = Array.from({ length: 8 }, () => randomBytes(100_000));
+    for (const content of contents) await keep(store, content);
+
+    const readers = await Promise.all(contents.map((content) => store.open(digestOf(content))));
+    for (const [index, reader] of readers.entries()) {
+      assert.deepEqual(await readAll(reader, signal), contents[index]);
+      await reader[Symbol.asyncDispose]();
+    }
+
+    assert.equal(await openBelow(directory.path), 2);
+  });
+
+  it('closes the file of a removed blob with its last reader', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path);
+    const digest = await keep(store, randomBytes(1 << 20));
+    const reader = await store.open(digest);
+
+    await store.remove(digest);
+    assert.equal(await openBelow(directory.path), 1);
+    await reader[Symbol.asyncDispose]();
+
+    assert.equal(await openBelow(directory.path), 0);
+    await assert.rejects(reader.read(Buffer.alloc(1), 0, { signal }));
+  });
+
+  it('forgets small blobs beyond its memory', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path, { memoryBytes: 10_000 });
+    const first = await keep(store, randomBytes(8000));
+    await using known = await store.open(first);
+    await using same = await store.open(first);
+    await using other = await store.open(await keep(store, randomBytes(8000)));
+    await using again = await store.open(first);
+
+    assert.equal(known.bytes, same.bytes);
+    assert.equal(other.size, 8000);
+    assert.notEqual(known.bytes, again.bytes);
+    assert.deepEqual(known.bytes, again.bytes);
+  });
+
+  it('says StorageFull when there is no room, and removes the file', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path);
+    // The kernel's own device that answers ENOSPC to every write: a full disk that needs no root.
+    await symlink('/dev/full', join(directory.path, 'staging', 'full'));
+    await using staged = await store.stage('full');
+
+    await assert.rejects(staged.write(Buffer.from('bytes'), 0), { name: 'StorageFull' });
+    await staged.discard();
+
+    assert.deepEqual(await readdir(join(directory.path, 'staging')), []);
+  });
+
+  it('passes other failures on as they are', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path);
+    await mkdir(join(directory.path, 'staging', 'folder'));
+    const digest = digestOf(Buffer.from('in the way'));
+    await writeFile(join(directory.path, 'blobs', 'sha256'), 'a file in the way');
+
+    await assert.rejects(store.stage('folder'), { code: 'EISDIR' });
+    await assert.rejects(store.open(digest), { code: 'ENOTDIR' });
+    await assert.rejects(store.size(digest), { code: 'ENOTDIR' });
+  });
+
+  it('commits after a failure that is over', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path);
+    const content = randomBytes(100);
+    await using staged = await store.stage('again');
+    await staged.write(content, 0);
+    await writeFile(join(directory.path, 'blobs', 'sha256'), 'a file in the way');
+    await assert.rejects(staged.commit(digestOf(content)), { code: 'ENOTDIR' });
+
+    await rm(join(directory.path, 'blobs', 'sha256'));
+    await staged.commit(digestOf(content));
+
+    await using reader = await store.open(digestOf(content));
+    assert.deepEqual(reader.bytes, content);
+  });
+});
+
+/** Descriptors of this process below the folder. */
+async function openBelow(path: string): Promise<number> {
+  const targets = await Promise.all(
+    (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+  );
+  return targets.filter((target) => target.startsWith(path)).length;
+}
