@@ -51,6 +51,8 @@ export function run(
         resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
       },
     );
+    // A program may end without having read its input.
+    child.stdin?.on('error', () => {});
     child.stdin?.end(input ?? '');
   });
 }

@@ -1,0 +1,159 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import got from 'got';
+import { stringify } from 'yaml';
+import {
+  clientEnvironment,
+  type Daemon,
+  freePort,
+  startDaemon,
+} from '../../interop/support/processes.ts';
+import { answers } from '../../interop/support/registries.ts';
+import { UPSTREAM_ADDRESS } from './namespaces.ts';
+
+export const ADMIN_PASSWORD = 'bench-admin-password';
+const REPOSITORY_ROOT = join(import.meta.dirname, '../../..');
+
+export interface Contestant extends Daemon {
+  readonly url: string;
+}
+
+/** How a server of the bench is started: where, and on which processor. */
+interface Place {
+  readonly folder: string;
+  readonly prefix: readonly string[];
+  readonly address: string;
+}
+
+/** On the servers' own processor, in this process's namespace. */
+const onServerCore = (folder: string): Place => ({
+  folder,
+  prefix: ['taskset', '-c', '0'],
+  address: '127.0.0.1',
+});
+
+async function startDockerRegistry(
+  place: Place,
+  more: Record<string, unknown>,
+): Promise<Contestant> {
+  const port = await freePort();
+  await mkdir(place.folder, { recursive: true });
+  const file = join(place.folder, 'config.yml');
+  await writeFile(
+    file,
+    stringify({
+      version: '0.1',
+      log: { level: 'error', accesslog: { disabled: true } },
+      storage: { filesystem: { rootdirectory: join(place.folder, 'data') } },
+      http: { addr: `${place.address}:${port}` },
+      ...more,
+    }),
+  );
+  const url = `http://${place.address}:${port}`;
+  const [command = '', ...args] = [...place.prefix, 'docker-registry', 'serve', file];
+  const daemon = await startDaemon(command, args, {
+    env: clientEnvironment(place.folder),
+    logFile: join(place.folder, 'log'),
+    isReady: () => answers(`${url}/v2/`),
+  });
+  return { ...daemon, url };
+}
+
+export const dockerRegistry = (folder: string) => startDockerRegistry(onServerCore(folder), {});
+
+export const dockerRegistryProxy = (folder: string, upstream: string) =>
+  startDockerRegistry(onServerCore(folder), { proxy: { remoteurl: upstream } });
+
+/** The registry at the other end of the link. */
+export const upstreamRegistry = (folder: string, namespace: string) =>
+  startDockerRegistry(
+    { folder, prefix: ['ip', 'netns', 'exec', namespace], address: UPSTREAM_ADDRESS },
+    {},
+  );
+
+/** This repository's node. With an upstream, its project `docker.io` caches from there. */
+export async function portolan(folder: string, upstream?: string): Promise<Contestant> {
+  const port = await freePort();
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, 'config.yaml');
+  await writeFile(
+    file,
+    stringify({
+      listen: { address: `127.0.0.1:${port}` },
+      data: join(folder, 'data'),
+      projects: { bench: { public: true } },
+      ...(upstream === undefined
+        ? {}
+        : {
+            endpoints: {
+              'docker.io': { adapter: 'docker-hub', url: upstream, allowPrivateAddress: true },
+            },
+          }),
+    }),
+  );
+  const url = `http://127.0.0.1:${port}`;
+  const daemon = await startDaemon(
+    'taskset',
+    [
+      '-c',
+      '0',
+      process.execPath,
+      join(REPOSITORY_ROOT, 'bin/portolan.js'),
+      'serve',
+      '--config',
+      file,
+    ],
+    {
+      env: { ...clientEnvironment(folder), PORTOLAN_ADMIN_PASSWORD: ADMIN_PASSWORD },
+      logFile: join(folder, 'log'),
+      isReady: () => answers(`${url}/v2/`),
+    },
+  );
+  return { ...daemon, url };
+}
+
+const AUTHORIZATION = `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`;
+const headers = { authorization: AUTHORIZATION };
+
+/** Pushes random bytes; returns their digest. */
+export async function pushBlob(
+  registry: string,
+  repository: string,
+  size: number,
+): Promise<string> {
+  const bytes = randomBytes(size);
+  const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  const start = await got.post(`${registry}/v2/${repository}/blobs/uploads/`, { headers });
+  const location = new URL(start.headers.location ?? '', registry);
+  location.searchParams.set('digest', digest);
+  await got.put(location, {
+    headers: { ...headers, 'content-type': 'application/octet-stream' },
+    body: bytes,
+  });
+  return digest;
+}
+
+/** Pushes a small image manifest under the tag. */
+export async function pushManifest(
+  registry: string,
+  repository: string,
+  tag: string,
+): Promise<void> {
+  const config = await pushBlob(registry, repository, 512);
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const descriptor = { digest: config, size: 512 };
+  const manifest = {
+    schemaVersion: 2,
+    mediaType,
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...descriptor },
+    layers: Array.from({ length: 8 }, () => ({
+      mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+      ...descriptor,
+    })),
+  };
+  await got.put(`${registry}/v2/${repository}/manifests/${tag}`, {
+    headers: { ...headers, 'content-type': mediaType },
+    body: JSON.stringify(manifest),
+  });
+}
