@@ -1,0 +1,59 @@
+/** The engines that catalog and migrations run on. A test that holds for one holds for the other. */
+import { join } from 'node:path';
+import { PGlite } from '@electric-sql/pglite';
+import { Kysely, PGliteDialect } from 'kysely';
+import type { Database } from '../../src/database/database.ts';
+import { POSTGRESQL, SQLITE } from '../../src/database/engine.ts';
+import { migrate } from '../../src/database/migrate.ts';
+import { openSqlite } from '../../src/database/sqlite.ts';
+import type { Tables } from '../../src/database/tables.ts';
+import { Writer } from '../../src/database/writer.ts';
+import { temporaryDirectory } from './temporary-directory.ts';
+
+export interface TestEngine {
+  readonly name: 'SQLite' | 'PGlite';
+  /** A migrated database of its own, gone when it is disposed. */
+  open(): Promise<Database>;
+}
+
+export const databases: readonly TestEngine[] = [
+  { name: 'SQLite', open: openTemporarySqlite },
+  { name: 'PGlite', open: openPglite },
+];
+
+async function openTemporarySqlite(): Promise<Database> {
+  const directory = await temporaryDirectory();
+  const database = await openSqlite({ file: join(directory.path, 'portolan.db') });
+  await migrate(database, { engine: SQLITE, now: Date.now });
+  return {
+    ...database,
+    async [Symbol.asyncDispose]() {
+      await database[Symbol.asyncDispose]();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Starting one takes a second, so that a process's tests hand the emptied ones on. */
+const idle: PGlite[] = [];
+
+async function openPglite(): Promise<Database> {
+  const engine = idle.pop() ?? new PGlite();
+  const queries = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite: engine }) });
+  let revision = 0;
+  const writer = new Writer(queries, () => {
+    revision += 1;
+  });
+  const database: Database = {
+    read: queries,
+    write: (work) => writer.write(work),
+    revision: () => revision,
+    async [Symbol.asyncDispose]() {
+      await writer[Symbol.asyncDispose]();
+      await engine.exec('drop schema public cascade; create schema public;');
+      idle.push(engine);
+    },
+  };
+  await migrate(database, { engine: POSTGRESQL, now: Date.now });
+  return database;
+}
