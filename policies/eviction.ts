@@ -1,0 +1,63 @@
+/**
+ * Eviction: how much of what was pulled through has to go. What goes is the least recently read first, and only what
+ * upstream has too; pushed and replicated content is never asked about.
+ *
+ * Pure. Finding and condemning the blobs is `src/proxy/evictions.ts`' business.
+ */
+import { z } from 'zod';
+import { Size } from './units.ts';
+
+const Percent = z.number().gt(0).lt(100);
+
+export const EvictionRule = z
+  .strictObject({
+    highWatermark: Percent.default(85).meta({
+      description: 'Cached blobs go when more of the filesystem than this is used. Percent.',
+    }),
+    lowWatermark: Percent.default(75).meta({
+      description: 'They go until no more than this is used. Percent.',
+    }),
+    maxBytes: Size.optional().meta({
+      description:
+        'The cache itself may have so many bytes; at most, whatever the filesystem has room for.',
+      examples: ['500GiB'],
+    }),
+  })
+  .refine((rule) => rule.lowWatermark <= rule.highWatermark, {
+    message: 'at most `highWatermark`',
+    path: ['lowWatermark'],
+  });
+export type EvictionRule = z.infer<typeof EvictionRule>;
+
+/** Bytes throughout. */
+export interface SpaceFacts {
+  /** Of the filesystem. */
+  readonly total: number;
+  readonly free: number;
+  /** What would be free in addition once everything condemned is gone. */
+  readonly condemned: number;
+  /** Present blobs that only caches hold. */
+  readonly cached: number;
+  /** What a fill needs at once; 0 when nobody waits. */
+  readonly wanted: number;
+}
+
+/** How many bytes of cached blobs to condemn: down to the low watermark when the high one is passed, both of the filesystem and of `maxBytes`. */
+export function bytesToFree(facts: SpaceFacts, rule: EvictionRule): number {
+  const { total, free, condemned, cached, wanted } = facts;
+  const used = total - free - condemned + wanted;
+  const overFilesystem =
+    used > share(total, rule.highWatermark) ? used - share(total, rule.lowWatermark) : 0;
+  const overBudget = overBudgetOf(cached + wanted, rule);
+  return Math.min(cached, Math.ceil(Math.max(overFilesystem, overBudget, 0)));
+}
+
+/** A budget has no room above its high mark: it is the limit itself, and the low one keeps its share to it. */
+function overBudgetOf(bytes: number, rule: EvictionRule): number {
+  if (rule.maxBytes === undefined || bytes <= rule.maxBytes) return 0;
+  return bytes - rule.maxBytes * (rule.lowWatermark / rule.highWatermark);
+}
+
+function share(total: number, percent: number): number {
+  return (total * percent) / 100;
+}

@@ -1,0 +1,49 @@
+/** What an operator says of one proxy project: which repositories it pulls through, how fresh, how large. */
+import { z } from 'zod';
+import { FreshnessRules } from './freshness.ts';
+import { Glob, matches } from './glob.ts';
+import { Size } from './units.ts';
+
+export const RepositoryFilter = z.strictObject({
+  include: z
+    .array(Glob)
+    .min(1)
+    .default(['**'])
+    .meta({ description: 'Repositories that may be pulled, named as upstream names them.' }),
+  exclude: z
+    .array(Glob)
+    .default([])
+    .meta({ description: 'Repositories that may not, even if included.' }),
+});
+export type RepositoryFilter = z.infer<typeof RepositoryFilter>;
+
+/** A proxy project's own settings; they are stored as they were written and parsed where they are used. */
+export const PullThroughSettings = z.strictObject({
+  repositories: RepositoryFilter.optional().meta({
+    description:
+      'Which repositories of the upstream are pulled through; all, where it is left out.',
+  }),
+  exposePrivate: z.boolean().default(false).meta({
+    description:
+      'Let everybody pull what the credential of an endpoint may see. A public project with a credential needs this or `repositories`.',
+  }),
+  freshness: FreshnessRules.meta({
+    description: 'How long cached tags answer by themselves, by tag pattern.',
+  }),
+  maxBlobSize: Size.optional().meta({
+    description: 'Larger blobs are passed through and not kept.',
+    examples: ['20GiB'],
+  }),
+});
+export type PullThroughSettings = z.infer<typeof PullThroughSettings>;
+
+/** Whether a repository, named as upstream names it, may be pulled through. */
+export function mayBePulledThrough(
+  repository: string,
+  filter: RepositoryFilter | undefined,
+): boolean {
+  if (filter === undefined) return true;
+  const isNamed = (globs: readonly string[]): boolean =>
+    globs.some((glob) => matches(repository, glob));
+  return isNamed(filter.include) && !isNamed(filter.exclude);
+}
