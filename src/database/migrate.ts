@@ -1,19 +1,9 @@
 import { sql } from 'kysely';
-import type { Database, WriteTransaction } from './database.ts';
+import type { Database } from './database.ts';
 import type { Engine } from './engine.ts';
 import { DataTooNew } from './errors.ts';
+import type { Migration } from './migration.ts';
 import { initial } from './migrations/0001-initial.ts';
-
-export interface MigrationFacts {
-  readonly engine: Engine;
-  /** Milliseconds UTC. */
-  readonly now: number;
-}
-
-/** One step of the tables' history. Once released it never changes: it says what its time knew, in its own words. */
-export interface Migration {
-  up(transaction: WriteTransaction, facts: MigrationFacts): Promise<void>;
-}
 
 /** In order; the first makes version 1. */
 const MIGRATIONS: readonly Migration[] = [initial];

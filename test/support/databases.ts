@@ -1,5 +1,6 @@
 /** The engines that catalog and migrations run on. A test that holds for one holds for the other. */
 import { join } from 'node:path';
+import { after } from 'node:test';
 import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PGliteDialect } from 'kysely';
 import type { Database } from '../../src/database/database.ts';
@@ -36,6 +37,8 @@ async function openTemporarySqlite(): Promise<Database> {
 
 /** Starting one takes a second, so that a process's tests hand the emptied ones on. */
 const idle: PGlite[] = [];
+// An open one holds the process for ten seconds more, by a timer of PostgreSQL's statistics.
+after(() => Promise.all(idle.map((engine) => engine.close())));
 
 async function openPglite(): Promise<Database> {
   const engine = idle.pop() ?? new PGlite();

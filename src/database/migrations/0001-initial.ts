@@ -2,16 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'kysely';
 import type { Engine } from '../engine.ts';
-import type { Migration } from '../migrate.ts';
+import type { Migration } from '../migration.ts';
 
 export const initial: Migration = {
   async up(transaction, { engine, now }) {
     const statements = [
-      `create table migrations (
-        version ${engine.integer} primary key,
-        applied_at ${engine.integer} not null
-      ) ${engine.table}`,
+      ...instanceTables(engine),
       ...projectTables(engine),
+      ...repositoryTables(engine),
       ...manifestTables(engine),
       ...tagTables(engine),
       ...blobTables(engine),
@@ -29,7 +27,11 @@ export const initial: Migration = {
   },
 };
 
-const projectTables = ({ id, integer, text, table, keyedTable }: Engine): readonly string[] => [
+const instanceTables = ({ integer, text, table }: Engine): readonly string[] => [
+  `create table migrations (
+    version ${integer} primary key,
+    applied_at ${integer} not null
+  ) ${table}`,
   `create table instance (
     id ${text} primary key,
     feed_epoch ${integer} not null,
@@ -37,6 +39,9 @@ const projectTables = ({ id, integer, text, table, keyedTable }: Engine): readon
     last_hlc ${text} not null,
     created_at ${integer} not null
   ) ${table}`,
+];
+
+const projectTables = ({ id, integer, text, table, keyedTable }: Engine): readonly string[] => [
   `create table projects (
     id ${id},
     name ${text} not null,
@@ -74,6 +79,9 @@ const projectTables = ({ id, integer, text, table, keyedTable }: Engine): readon
     primary key (project, position)
   ) ${keyedTable}`,
   'create index project_endpoints_endpoint on project_endpoints (endpoint)',
+];
+
+const repositoryTables = ({ id, integer, text, table, keyedTable }: Engine): readonly string[] => [
   `create table repositories (
     id ${id},
     project ${integer} not null references projects (id),
