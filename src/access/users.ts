@@ -39,7 +39,9 @@ export function createUsers(database: Database, options: { now: () => number }):
     async ensureAdmin(password) {
       const admin = await find(ADMIN);
       if (admin !== undefined) {
-        if (password === undefined || (await isPassword(password, admin.passwordHash))) return;
+        if (password === undefined || (await isPassword(password, admin.passwordHash))) {
+          return undefined;
+        }
         const password_hash = await hashPassword(password);
         await database.write((transaction) =>
           transaction
@@ -48,7 +50,7 @@ export function createUsers(database: Database, options: { now: () => number }):
             .where('name', '=', ADMIN)
             .execute(),
         );
-        return;
+        return undefined;
       }
       const generated = password === undefined ? generatePassword() : undefined;
       const password_hash = await hashPassword(password ?? generated ?? '');

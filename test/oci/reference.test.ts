@@ -32,7 +32,7 @@ describe('a repository name', () => {
     'a b',
     'ä',
     'a/../b',
-    `${'a'.repeat(256)}`,
+    'a'.repeat(256),
   ]) {
     it(`may not be "${name.slice(0, 40)}"`, () => assert.ok(!isRepositoryName(name)));
   }

@@ -8,10 +8,6 @@ export const manifestByTag: Question = async ({ folder, rounds }) => {
   await using node = await portolan(join(folder, 'portolan'));
   await using peer = await dockerRegistry(join(folder, 'docker-registry'));
   for (const { url } of [node, peer]) await pushManifest(url, 'bench/image', 'latest');
-  const ask = (url: string) => async () => {
-    const path = `${url}/v2/bench/image/manifests/latest`;
-    return (await load(path, { connections: 16, seconds: 3 })).requestsASecond;
-  };
   await ask(node.url)(); // The compiler has seen the path once.
 
   const results = await interleaved(rounds, {
@@ -35,3 +31,8 @@ export const manifestByTag: Question = async ({ folder, rounds }) => {
     },
   ];
 };
+
+function ask(url: string): () => Promise<number> {
+  const path = `${url}/v2/bench/image/manifests/latest`;
+  return async () => (await load(path, { connections: 16, seconds: 3 })).requestsASecond;
+}

@@ -22,7 +22,7 @@ export interface Contestant extends Daemon {
 /** How a server of the bench is started: where, and on which processor. */
 interface Place {
   readonly folder: string;
-  readonly prefix: readonly string[];
+  readonly prefix: readonly [string, ...string[]];
   readonly address: string;
 }
 
@@ -51,8 +51,8 @@ async function startDockerRegistry(
     }),
   );
   const url = `http://${place.address}:${port}`;
-  const [command = '', ...args] = [...place.prefix, 'docker-registry', 'serve', file];
-  const daemon = await startDaemon(command, args, {
+  const [command, ...args] = place.prefix;
+  const daemon = await startDaemon(command, [...args, 'docker-registry', 'serve', file], {
     env: clientEnvironment(place.folder),
     logFile: join(place.folder, 'log'),
     isReady: () => answers(`${url}/v2/`),

@@ -74,7 +74,10 @@ export function download(url: string): Promise<Download> {
       });
       response.on('error', reject);
       response.on('end', () => {
-        if (response.statusCode !== 200) reject(new Error(`${url}: ${response.statusCode}`));
+        if (response.statusCode !== 200) {
+          reject(new Error(`${url}: ${response.statusCode}`));
+          return;
+        }
         const totalMs = performance.now() - started;
         resolve({ firstByteMs: firstByteMs ?? totalMs, totalMs, bytes });
       });

@@ -1,4 +1,5 @@
 import { createCipheriv, createHash } from 'node:crypto';
+import type { Descriptor } from '../../../src/oci/descriptor.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { OCI_MANIFEST } from '../../../src/oci/media-type.ts';
 
@@ -19,11 +20,6 @@ export interface TestImage {
 export function imageOf(seed: string, layerSizes: readonly number[]): TestImage {
   const config = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', seed }));
   const layers = layerSizes.map((size, index) => contentOf(`${seed}/${index}`, size));
-  const describe = (mediaType: string, bytes: Buffer) => ({
-    mediaType,
-    digest: digestOf(bytes),
-    size: bytes.length,
-  });
   const manifest = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
@@ -33,6 +29,10 @@ export function imageOf(seed: string, layerSizes: readonly number[]): TestImage 
     }),
   );
   return { blobs: [config, ...layers], manifest, digest: digestOf(manifest) };
+}
+
+function describe(mediaType: string, bytes: Buffer): Descriptor {
+  return { mediaType, digest: digestOf(bytes), size: bytes.length };
 }
 
 /** Numbers in [0, 1) that the seed makes again (mulberry32). */
