@@ -1,0 +1,21 @@
+import type { Router, RouterContext, RouterMiddleware } from '@koa/router';
+import type { Caller } from '../access/caller.ts';
+import type { RouteKind } from '../telemetry/channels.ts';
+import type { Origin } from './origin.ts';
+
+/** What the middleware in front of the routes found out about a request. */
+export interface State {
+  /** Unique among the requests of this process; the client sees it as `X-Request-Id`. */
+  id: string;
+  origin: Origin;
+  caller: Caller;
+  /** Undefined until a route has taken the request. */
+  route: RouteKind | undefined;
+  /** The code that the client was told, of a refused request. */
+  code: string | undefined;
+}
+
+export type Context = RouterContext<State, object>;
+export type Middleware = RouterMiddleware<State, object>;
+/** The routes of one resource. */
+export type Routes = Router<State, object>;

@@ -1,0 +1,69 @@
+import { requestFailed } from '../../telemetry/channels.ts';
+import type { Context, Middleware } from '../context.ts';
+import { type ErrorResponse, errorResponse } from '../error-response.ts';
+import { drain, mayFlood } from '../request-body.ts';
+
+/** What a route may have said of the content that it then could not send. */
+const ABOUT_CONTENT = [
+  'Accept-Ranges',
+  'Cache-Control',
+  'Content-Length',
+  'Content-Range',
+  'Docker-Content-Digest',
+  'ETag',
+  'Warning',
+];
+
+/** Answers every error below it in OCI form, and reports to the log what the client must not see. */
+export function ociErrors(): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (error) {
+      const response = errorResponse(error);
+      ctx.state.code = response.body.errors[0]?.code;
+      if (response.status === 500 || response.status === 507) publishFailure(ctx, error);
+      await answer(ctx, response);
+    }
+  };
+}
+
+async function answer(ctx: Context, { status, headers, body }: ErrorResponse): Promise<void> {
+  const { res } = ctx;
+  if (res.headersSent || !ctx.writable) {
+    // After the first byte a cut connection is the only way left to say that the body is not whole.
+    ctx.respond = false;
+    res.destroy();
+    return;
+  }
+  for (const name of ABOUT_CONTENT) res.removeHeader(name);
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  if (status === 401) res.setHeader('WWW-Authenticate', challengeOf(ctx));
+  const bytes = Buffer.from(JSON.stringify(body));
+  ctx.respond = false;
+  ctx.status = status;
+  res.setHeader('Content-Type', 'application/json');
+  res.setHeader('Content-Length', ctx.method === 'HEAD' ? 0 : bytes.length);
+  if (!mayFlood(ctx)) {
+    res.end(ctx.method === 'HEAD' ? undefined : bytes);
+    return;
+  }
+  res.setHeader('Connection', 'close');
+  // The answer is whole now, and ending it would close the connection.
+  res.write(bytes);
+  await drain(ctx);
+  res.end();
+}
+
+/**
+ * One scheme in one header: docker runs every scheme it is offered and the last one wins, the conformance program reads
+ * only the first header (reference/wire.md 3.1).
+ */
+function challengeOf(ctx: Context): string {
+  return `Basic realm="${ctx.state.origin.host}"`;
+}
+
+function publishFailure(ctx: Context, error: unknown): void {
+  if (!requestFailed.hasSubscribers) return;
+  requestFailed.publish({ id: ctx.state.id, method: ctx.method, path: ctx.path, error });
+}

@@ -1,0 +1,19 @@
+/** A request that HTTP itself has an answer for, before anything of a registry is asked. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  readonly status: number;
+  /** As the client is told (distribution-spec v1.1.1 "Error Codes"). */
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: number,
+    code: string,
+    options: { readonly message: string; readonly headers?: Readonly<Record<string, string>> },
+  ) {
+    super(options.message);
+    this.status = status;
+    this.code = code;
+    this.headers = options.headers ?? {};
+  }
+}

@@ -1,0 +1,176 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { Duplex } from 'node:stream';
+
+export interface ListenOptions {
+  /** `port` 0 takes a free one. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** Files in PEM; with them the listener speaks TLS only. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string } | undefined;
+  readonly app: { callback(): (request: IncomingMessage, response: ServerResponse) => unknown };
+  readonly timeouts?: Partial<Timeouts> | undefined;
+}
+
+/** Milliseconds. */
+export interface Timeouts {
+  /** For a client to send the whole head of a request. */
+  readonly headers: number;
+  /** For a client that is sending a body, or being sent one, to move a byte. */
+  readonly idle: number;
+  /** For the next request on an open connection. */
+  readonly keepAlive: number;
+}
+
+export interface Listener extends AsyncDisposable {
+  /** Where it really listens. */
+  readonly host: string;
+  readonly port: number;
+  /**
+   * Stops accepting, lets running requests finish, and cuts those that have not after `deadlineMs`. Disposing the
+   * listener is a close without mercy.
+   */
+  close(options: { readonly deadlineMs: number }): Promise<void>;
+}
+
+const TIMEOUTS: Timeouts = {
+  headers: 10_000,
+  idle: 60_000,
+  // Go's clients and most proxies drop idle connections after 90 s. Whoever drops first must not be us: the other side
+  // would send a request into a closing connection.
+  keepAlive: 95_000,
+};
+
+// Bytes. 1,024 ranges in one header, as podman sends them, come to 25 KiB; tokens to 8 KiB.
+const LARGEST_HEAD = 64 * 1024;
+
+/** Listens, or rejects with what the system says (EADDRINUSE, EACCES, a certificate that cannot be read). */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
+  const server = await createServer(options.tls, timeouts);
+  const running = new RunningRequests();
+  const handle = options.app.callback();
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    running.add(request, response, server);
+    handle(request, response);
+  };
+  server.on('request', onRequest);
+  // The route decides first; `bodyOf` tells the client to go on.
+  server.on('checkContinue', onRequest);
+  server.on('clientError', (error, socket) => refuse(error, socket, running));
+  server.on('timeout', (socket) => {
+    if (running.isOurTurn(socket)) socket.setTimeout(timeouts.idle);
+    else socket.destroy();
+  });
+  server.listen(options.address);
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
+  const close = ({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> =>
+    closeServer(server, running, deadlineMs);
+  return {
+    host: address.address,
+    port: address.port,
+    close,
+    [Symbol.asyncDispose]: () => close({ deadlineMs: 0 }),
+  };
+}
+
+async function createServer(tls: ListenOptions['tls'], timeouts: Timeouts): Promise<Server> {
+  const options = {
+    headersTimeout: timeouts.headers,
+    keepAliveTimeout: timeouts.keepAlive,
+    connectionsCheckingInterval: Math.min(timeouts.headers, 5_000),
+    // An upload takes as long as it takes; a client that stalls is the idle timeout's.
+    requestTimeout: 0,
+    maxHeaderSize: LARGEST_HEAD,
+  };
+  const server =
+    tls === undefined
+      ? createHttpServer(options)
+      : createHttpsServer({
+          ...options,
+          cert: await readFile(tls.certFile),
+          key: await readFile(tls.keyFile),
+        });
+  server.timeout = timeouts.idle;
+  return server;
+}
+
+/** What each connection is busy with. HTTP/1.1 answers in order, so the newest request stands for all. */
+class RunningRequests {
+  readonly #newest = new WeakMap<object, { request: IncomingMessage; response: ServerResponse }>();
+  #isClosing = false;
+
+  add(request: IncomingMessage, response: ServerResponse, server: Server): void {
+    this.#newest.set(request.socket, { request, response });
+    if (!this.#isClosing) return;
+    response.setHeader('Connection', 'close');
+    response.once('close', () => server.closeIdleConnections());
+  }
+
+  /** From here on every connection ends with the answer that it is busy with. */
+  startClosing(server: Server): void {
+    this.#isClosing = true;
+    server.closeIdleConnections();
+  }
+
+  /** Whether the client is waiting for us and not we for the client. */
+  isOurTurn(socket: object): boolean {
+    const newest = this.#newest.get(socket);
+    if (newest === undefined || newest.response.writableFinished) return false;
+    return newest.request.complete && newest.response.writableLength === 0;
+  }
+
+  /** Whether part of an answer is out already, which an error page would become part of. */
+  isAnswering(socket: object): boolean {
+    const response = this.#newest.get(socket)?.response;
+    return response !== undefined && response.headersSent && !response.writableFinished;
+  }
+}
+
+/** Answers what is no request, as far as there is somebody to answer. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex, running: RunningRequests): void {
+  if (!socket.writable || error.code === 'ECONNRESET' || running.isAnswering(socket)) {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = REFUSALS[error.code ?? ''] ?? [
+    '400 Bad Request',
+    'this is no HTTP/1.1',
+  ];
+  const body = JSON.stringify({ errors: [{ code: 'UNSUPPORTED', message }] });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n` +
+      `Connection: close\r\n\r\n${body}`,
+    () => socket.destroy(),
+  );
+}
+
+const REFUSALS: Readonly<Record<string, readonly [status: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: [
+    '431 Request Header Fields Too Large',
+    `the head of the request is larger than ${LARGEST_HEAD} bytes`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the head of the request took too long'],
+};
+
+async function closeServer(
+  server: Server,
+  running: RunningRequests,
+  deadlineMs: number,
+): Promise<void> {
+  if (!server.listening) return;
+  const closed = once(server, 'close');
+  running.startClosing(server);
+  server.close();
+  const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+  await closed;
+  clearTimeout(deadline);
+}

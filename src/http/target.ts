@@ -1,0 +1,82 @@
+import { type Action, may } from '../../policies/access.ts';
+import { OciError } from '../oci/error.ts';
+import type { RouteKind } from '../telemetry/channels.ts';
+import type { Context } from './context.ts';
+import { queryOf } from './query.ts';
+
+/** The project of a repository, as far as an answer depends on it. */
+export interface Project {
+  readonly name: string;
+  readonly kind: 'hosted' | 'proxy';
+  readonly isPublic: boolean;
+  /** Whether a pushed manifest's content must be in the repository. */
+  readonly references: 'strict' | 'sparse';
+}
+
+/** The repository that a request is about. */
+export interface Target {
+  /** The canonical name, which is what is stored and authorised: `docker.io/library/alpine`. */
+  readonly repository: string;
+  readonly project: Project;
+  /** As the client wrote the name, for `Location` and `Link`. */
+  readonly clientName: string;
+  /** The upstream that the client named by `?ns=`, where that decided. */
+  readonly ns: string | undefined;
+}
+
+export interface NameRequest {
+  /** The name of the listener. */
+  readonly listener: string;
+  /** The upstream that the listener or the host stands in for. */
+  readonly mirror?: string;
+  readonly host: string;
+  readonly ns: string | undefined;
+  readonly name: string;
+  readonly method: string;
+}
+
+/** Which repository a name means, given how the request came. */
+export interface Names {
+  /** @throws OciError NAME_INVALID, NAME_UNKNOWN, DENIED, UNSUPPORTED */
+  locate(request: NameRequest): Promise<Target>;
+}
+
+/** What a route needs of a repository before it does anything. */
+export interface Need {
+  readonly route: RouteKind;
+  /** As the client wrote it. */
+  readonly name: string;
+  readonly action: Action;
+}
+
+/**
+ * The first step of every route: finds the repository and refuses who may not do this to it, before a byte of the body
+ * is read.
+ *
+ * @throws OciError what {@link Names} throws; UNAUTHORIZED when credentials could change the answer, else DENIED
+ */
+export type Gate = (ctx: Context, need: Need) => Promise<Target>;
+
+export function createGate(names: Names, listener: string): Gate {
+  return async (ctx, { route, name, action }) => {
+    ctx.state.route = route;
+    const target = await locate(names, ctx, { listener, name, method: ctx.method });
+    // OCI distribution-spec main (2025-11) "Pull-through": says that the namespace was understood.
+    if (target.ns !== undefined) ctx.res.setHeader('OCI-Namespace', target.ns);
+    const { caller, origin } = ctx.state;
+    if (may(caller, action, target.project)) return target;
+    const couldSignIn = caller.isAnonymous && origin.mirror === undefined;
+    throw new OciError(couldSignIn ? 'UNAUTHORIZED' : 'DENIED');
+  };
+}
+
+/** Finds a repository on behalf of the same client without asking what the client may do there. */
+export function locate(
+  names: Names,
+  ctx: Context,
+  { listener, name, method }: { listener: string; name: string; method: string },
+): Promise<Target> {
+  const { host, mirror } = ctx.state.origin;
+  const request = { listener, host, ns: queryOf(ctx, 'ns'), name, method };
+  return names.locate(mirror === undefined ? request : { ...request, mirror });
+}

@@ -1,0 +1,46 @@
+import { type AppOptions, createApp, type Ports } from '../../../src/http/app.ts';
+import { type Listener, type ListenOptions, listen } from '../../../src/http/server.ts';
+import { type Answer, createClient, type Sent } from './client.ts';
+import { memoryPorts } from './memory-ports.ts';
+
+export const ADMIN = 'admin:pw';
+
+export interface TestNode extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  readonly listener: Listener;
+  send(sent: Sent): Promise<Answer>;
+}
+
+export interface NodeOptions {
+  readonly app?: Partial<AppOptions>;
+  readonly listen?: Partial<Omit<ListenOptions, 'app'>>;
+  /** Replaces some of the ports, to misbehave on purpose. */
+  readonly ports?: (ports: Ports) => Partial<Ports>;
+}
+
+/** A listening server over a registry of its own; `local` is public, `secret` private, `docker.io` a proxy. */
+export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
+  const ports = memoryPorts();
+  const app = createApp(
+    { ...ports, ...options.ports?.(ports) },
+    { listener: 'main', largestManifest: 4 << 20, mostUploads: 100, ...options.app },
+  );
+  const listener = await listen({
+    address: { host: '127.0.0.1', port: 0 },
+    ...options.listen,
+    app,
+  });
+  const { host, port } = listener;
+  const client = createClient({ host, port });
+  return {
+    host,
+    port,
+    listener,
+    send: (sent) => client.send(sent),
+    async [Symbol.asyncDispose]() {
+      client[Symbol.dispose]();
+      await listener[Symbol.asyncDispose]();
+    },
+  };
+}
