@@ -2,9 +2,9 @@
 export class DataTooNew extends Error {
   override readonly name = 'DataTooNew';
 
-  constructor(found: number, supported: number) {
+  constructor(found: number | string, supported: number) {
     super(
-      `the data is of version ${found}, and this program knows versions up to ${supported}: run a newer one, or restore an older copy`,
+      `the data is of version ${found}, and this program knows versions up to ${supported}: run a newer one, or restore a copy of the data from before`,
     );
   }
 }

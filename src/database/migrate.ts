@@ -2,17 +2,18 @@ import { sql } from 'kysely';
 import type { Database } from './database.ts';
 import type { Engine } from './engine.ts';
 import { DataTooNew } from './errors.ts';
-import type { Migration } from './migration.ts';
+import type { Migration, MigrationFacts } from './migration.ts';
 import { initial } from './migrations/0001-initial.ts';
 
-/** In order; the first makes version 1. */
-const MIGRATIONS: readonly Migration[] = [initial];
-/** The version of the tables, and of the data folder, that this program works with. */
-export const LATEST_VERSION = MIGRATIONS.length;
+/** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
+export const MIGRATIONS: readonly Migration[] = [initial];
 
 export interface MigrateOptions {
   readonly engine: Engine;
   readonly now: () => number;
+  readonly migrations?: readonly Migration[];
+  /** Runs before anything of existing data changes, which is of that version. */
+  readonly before?: (version: number) => Promise<void>;
 }
 
 /**
@@ -20,24 +21,34 @@ export interface MigrateOptions {
  *
  * @throws DataTooNew and changes nothing
  */
-export async function migrate(database: Database, options: MigrateOptions): Promise<void> {
-  const found = await versionOf(database, options.engine);
-  if (found > LATEST_VERSION) throw new DataTooNew(found, LATEST_VERSION);
-  for (const [index, migration] of MIGRATIONS.entries()) {
-    const version = index + 1;
-    if (version <= found) continue;
-    await database.write(async (transaction) => {
-      const now = options.now();
-      await migration.up(transaction, { engine: options.engine, now });
-      await sql`insert into migrations (version, applied_at) values (${version}, ${now})`.execute(
-        transaction,
-      );
-    });
+export async function migrate(
+  database: Database,
+  { engine, now, migrations = MIGRATIONS, before }: MigrateOptions,
+): Promise<void> {
+  const found = await versionOf(database, engine);
+  if (found > migrations.length) throw new DataTooNew(found, migrations.length);
+  if (found > 0 && found < migrations.length) await before?.(found);
+  for (const [index, migration] of migrations.entries()) {
+    if (index >= found)
+      await step(database, { engine, now: now() }, { migration, version: index + 1 });
   }
 }
 
+async function step(
+  database: Database,
+  facts: MigrationFacts,
+  { migration, version }: { migration: Migration; version: number },
+): Promise<void> {
+  await database.write(async (transaction) => {
+    await migration.up(transaction, facts);
+    await sql`insert into migrations (version, applied_at) values (${version}, ${facts.now})`.execute(
+      transaction,
+    );
+  });
+}
+
 /** 0 for a database without tables. */
-export async function versionOf(database: Database, engine: Engine): Promise<number> {
+async function versionOf(database: Database, engine: Engine): Promise<number> {
   const tables =
     engine.name === 'SQLite'
       ? sql<{ name: string }>`select name from sqlite_schema where name = 'migrations'`

@@ -4,6 +4,7 @@ import { OciError } from '../oci/error.ts';
 import { maintenanceFailed } from '../telemetry/channels.ts';
 import type { Database } from './database.ts';
 import { Revision } from './revision.ts';
+import { isSqliteError, SQLITE_FULL } from './sqlite-errors.ts';
 import { cachingStatements } from './sqlite-statements.ts';
 import type { Tables } from './tables.ts';
 import { Writer } from './writer.ts';
@@ -14,8 +15,6 @@ const CHECKPOINT_EVERY_MS = 10_000;
 const LOG_LIMIT = 64 * 1024 * 1024;
 /** How long a lock of another process (a checkpoint, a backup) is waited for. */
 const BUSY_MS = 5000;
-/** SQLite's result code "database or disk is full" (sqlite.org/rescode.html). */
-const SQLITE_FULL = 13;
 
 export interface SqliteOptions {
   /** Made if it is not there. */
@@ -91,8 +90,6 @@ function checkpoint(connection: DatabaseSync): void {
 
 /** @throws OciError STORAGE_FULL where there was no room, else the error itself */
 function refused(error: unknown): never {
-  if (error instanceof Error && 'errcode' in error && error.errcode === SQLITE_FULL) {
-    throw new OciError('STORAGE_FULL', { cause: error });
-  }
+  if (isSqliteError(error, SQLITE_FULL)) throw new OciError('STORAGE_FULL', { cause: error });
   throw error;
 }

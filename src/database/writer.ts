@@ -15,7 +15,8 @@ interface Waiting {
 
 /**
  * The one writer of a database. Writes that wait share a transaction, and so one sync of the disk; each has a savepoint
- * in it, so that one that fails takes back its own and nothing else.
+ * in it, so that one that fails takes back its own and nothing else. Only where the engine ends the transaction by
+ * itself (a full disk, a disk that fails) does all of the group fail, with that error.
  */
 export class Writer implements AsyncDisposable {
   readonly #connection: Kysely<Tables>;
@@ -73,7 +74,7 @@ export class Writer implements AsyncDisposable {
       }
       await transaction.commit().execute();
     } catch (error) {
-      // The engine may have ended the transaction by itself (SQLite does on a full disk); then this fails, harmlessly.
+      // Fails, harmlessly, where the engine has ended it by itself.
       await transaction?.rollback().execute().catch(ignored);
       // It did not even begin: those who wait must hear of it.
       if (transaction === undefined) group.push(...this.#queue.splice(0));
@@ -96,10 +97,22 @@ async function runAlone(
     await transaction.releaseSavepoint(SAVEPOINT).execute();
     return settle;
   } catch (error) {
-    await transaction.rollbackToSavepoint(SAVEPOINT).execute();
-    await transaction.releaseSavepoint(SAVEPOINT).execute();
+    await takeBack(transaction, error);
     waiting.fail(error);
     return undefined;
+  }
+}
+
+/** @throws the reason, where the engine has ended the whole transaction over it, as SQLite does on a full disk */
+async function takeBack(
+  transaction: ControlledTransaction<Tables, [typeof SAVEPOINT]>,
+  reason: unknown,
+): Promise<void> {
+  try {
+    await transaction.rollbackToSavepoint(SAVEPOINT).execute();
+    await transaction.releaseSavepoint(SAVEPOINT).execute();
+  } catch {
+    throw reason;
   }
 }
 

@@ -23,16 +23,12 @@ export const databases: readonly TestEngine[] = [
 ];
 
 async function openTemporarySqlite(): Promise<Database> {
-  const directory = await temporaryDirectory();
-  const database = await openSqlite({ file: join(directory.path, 'portolan.db') });
+  await using opened = new AsyncDisposableStack();
+  const directory = opened.use(await temporaryDirectory());
+  const database = opened.use(await openSqlite({ file: join(directory.path, 'portolan.db') }));
   await migrate(database, { engine: SQLITE, now: Date.now });
-  return {
-    ...database,
-    async [Symbol.asyncDispose]() {
-      await database[Symbol.asyncDispose]();
-      await directory[Symbol.asyncDispose]();
-    },
-  };
+  const resources = opened.move();
+  return { ...database, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
 /** Starting one takes a second, so that a process's tests hand the emptied ones on. */
@@ -41,21 +37,24 @@ const idle: PGlite[] = [];
 after(() => Promise.all(idle.map((engine) => engine.close())));
 
 async function openPglite(): Promise<Database> {
+  await using opened = new AsyncDisposableStack();
   const engine = idle.pop() ?? new PGlite();
+  opened.defer(async () => {
+    await engine.exec('drop schema public cascade; create schema public;');
+    idle.push(engine);
+  });
   const queries = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite: engine }) });
   let revision = 0;
   const writer = new Writer(queries, () => {
     revision += 1;
   });
+  opened.use(writer);
+  const resources = opened.move();
   const database: Database = {
     read: queries,
     write: (work) => writer.write(work),
     revision: () => revision,
-    async [Symbol.asyncDispose]() {
-      await writer[Symbol.asyncDispose]();
-      await engine.exec('drop schema public cascade; create schema public;');
-      idle.push(engine);
-    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
   await migrate(database, { engine: POSTGRESQL, now: Date.now });
   return database;
