@@ -5,6 +5,8 @@ import { clientEnvironment, type Daemon, must, run, startDaemon } from './proces
 export interface Docker extends Daemon {
   /** Runs the docker client; its output. Rejects when it fails. */
   docker(...args: string[]): Promise<string>;
+  /** Runs `docker build` with one of dockerd's two builders. */
+  build(builder: 'classic' | 'buildkit', ...args: string[]): Promise<string>;
   /** The folder of the client's `config.json`. */
   readonly configFolder: string;
 }
@@ -52,6 +54,10 @@ export async function startDockerd(
     ...daemon,
     configFolder,
     docker: (...args) => must('docker', ['-H', socket, ...args], { env }),
+    build: (builder, ...args) =>
+      must('docker', ['-H', socket, 'build', '--network', 'none', ...args], {
+        env: { ...env, DOCKER_BUILDKIT: builder === 'buildkit' ? '1' : '0' },
+      }),
     async [Symbol.asyncDispose]() {
       await daemon[Symbol.asyncDispose]();
       await run('umount', [join(folder, 'exec/netns/default')]);
