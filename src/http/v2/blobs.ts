@@ -4,6 +4,7 @@ import { OciError } from '../../oci/error.ts';
 import { OCTET_STREAM } from '../../oci/media-type.ts';
 import { etagOf, isNotModified, isRangeWanted } from '../conditional.ts';
 import type { Context, Routes, State } from '../context.ts';
+import { answerEmpty } from '../empty-answer.ts';
 import { MOST_RANGES, type RequestedRanges, rangesOf } from '../ranges.ts';
 import { RequestError } from '../request-error.ts';
 import { requestSignal } from '../request-signal.ts';
@@ -67,8 +68,7 @@ export function blobRoutes(blobs: Blobs, gate: Gate, { accelRedirect }: BlobOpti
     const { name, text } = parts(ctx.captures);
     const target = await gate(ctx, { route: 'blob', name, action: 'delete' });
     await blobs.removeBlob(target, digestOf(text));
-    ctx.status = 202;
-    ctx.length = 0;
+    answerEmpty(ctx, 202);
   });
 
   return router;
@@ -104,8 +104,7 @@ function notModified(ctx: Context, digest: Digest): void {
 /** The front server sends the file, and understands `Range` itself. */
 function handOver(ctx: Context, path: string): void {
   ctx.res.setHeader('X-Accel-Redirect', path);
-  ctx.res.removeHeader('Content-Length');
-  ctx.body = Buffer.alloc(0);
+  answerEmpty(ctx, 200);
 }
 
 async function send(

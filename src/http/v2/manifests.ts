@@ -4,6 +4,7 @@ import { OciError } from '../../oci/error.ts';
 import { isTag, parseReference, type Reference } from '../../oci/reference.ts';
 import { etagOf, isNotModified } from '../conditional.ts';
 import type { Context, Routes, State } from '../context.ts';
+import { answerEmpty } from '../empty-answer.ts';
 import { pathTo } from '../links.ts';
 import { queryListOf } from '../query.ts';
 import { readBody } from '../request-body.ts';
@@ -119,8 +120,7 @@ export function manifestRoutes(
     const { name, text } = parts(ctx.captures);
     const target = await gate(ctx, { route: 'manifest', name, action: 'delete' });
     await manifests.removeManifest(target, parseReference(text), ctx.state.caller.name);
-    ctx.status = 202;
-    ctx.length = 0;
+    answerEmpty(ctx, 202);
   });
 
   return router;
@@ -170,10 +170,9 @@ function tagsOf(ctx: Context): readonly string[] {
 
 function created(ctx: Context, target: Target, { digest, subject, tags }: StoredManifest): void {
   const { res } = ctx;
-  ctx.status = 201;
-  ctx.length = 0;
   res.setHeader('Location', pathTo(target, `manifests/${digest}`));
   res.setHeader('Docker-Content-Digest', digest);
   if (subject !== undefined) res.setHeader('OCI-Subject', subject);
   if (tags.length > 0) res.setHeader('OCI-Tag', tags.join(', '));
+  answerEmpty(ctx, 201);
 }

@@ -16,6 +16,7 @@ import { type Digest, type DigestAlgorithm, isDigest } from '../../oci/digest.ts
 import { OciError } from '../../oci/error.ts';
 import { type Chunk, chunkOf } from '../chunk.ts';
 import type { Context, Routes, State } from '../context.ts';
+import { answerEmpty } from '../empty-answer.ts';
 import { pathTo } from '../links.ts';
 import { queryOf } from '../query.ts';
 import { bodyOf, hasBody } from '../request-body.ts';
@@ -258,8 +259,7 @@ interface Progress {
 
 function accepted(ctx: Context, target: Target, progress: Progress): void {
   describe(ctx, target, progress);
-  ctx.status = 202;
-  ctx.length = 0;
+  answerEmpty(ctx, 202);
 }
 
 function describe(ctx: Context, target: Target, { id, received }: Progress): void {
@@ -270,8 +270,7 @@ function describe(ctx: Context, target: Target, { id, received }: Progress): voi
 }
 
 function created(ctx: Context, target: Target, digest: Digest): void {
-  ctx.status = 201;
-  ctx.length = 0;
   ctx.res.setHeader('Location', pathTo(target, `blobs/${digest}`));
   ctx.res.setHeader('Docker-Content-Digest', digest);
+  answerEmpty(ctx, 201);
 }
