@@ -1,4 +1,4 @@
-/** How operators write lengths of time and amounts of data in rules and in the configuration. */
+/** How operators write lengths of time and amounts of data in rules and in the configuration. `kind` is for its documentation. */
 import { z } from 'zod';
 
 const MILLISECONDS = new Map([
@@ -27,12 +27,14 @@ const SIZE = /^\d{1,15}(?:\.\d{1,6})?(?:B|[KMGT]i?B)$/;
 export const Duration = z
   .string('a duration such as 500ms, 30s, 5m, 12h or 7d')
   .regex(DURATION, 'a duration such as 500ms, 30s, 5m, 12h or 7d')
+  .meta({ kind: 'duration' })
   .transform((text) => amountOf(text, MILLISECONDS));
 
 /** As {@link Duration}, or `forever`, which is parsed to Infinity. */
 export const DurationOrForever = z
   .string('a duration such as 30s, 5m, 12h, 7d, or forever')
   .regex(DURATION_OR_FOREVER, 'a duration such as 30s, 5m, 12h, 7d, or forever')
+  .meta({ kind: 'duration, or `forever`' })
   .transform((text) =>
     text === 'forever' ? Number.POSITIVE_INFINITY : amountOf(text, MILLISECONDS),
   );
@@ -41,6 +43,7 @@ export const DurationOrForever = z
 export const Size = z
   .string('a size such as 64KiB, 4MiB, 100GiB or 2TB')
   .regex(SIZE, 'a size such as 64KiB, 4MiB, 100GiB or 2TB')
+  .meta({ kind: 'size' })
   .transform((text) => amountOf(text, BYTES));
 
 function amountOf(text: string, units: ReadonlyMap<string, number>): number {

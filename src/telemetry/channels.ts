@@ -60,7 +60,7 @@ interface FillFact {
 export const fillStarted = factChannel<FillFact & { readonly size: number }>(
   'portolan.fill.started',
 );
-/** A fill that a stopped node left goes on. */
+/** A fill goes on that a stopped node left, or that was parked. */
 export const fillResumed = factChannel<
   FillFact & { readonly size: number; readonly receivedBytes: number }
 >('portolan.fill.resumed');
@@ -81,6 +81,18 @@ export const fillAborted = factChannel<
     readonly error: unknown;
   }
 >('portolan.fill.aborted');
+/** Upstream stayed away: what arrived is kept, and the next who asks goes on from there. */
+export const fillParked = factChannel<
+  FillFact & {
+    readonly receivedBytes: number;
+    readonly durationMs: number;
+    readonly error: unknown;
+  }
+>('portolan.fill.parked');
+/** Nobody came back for what a parked fill had, or upstream turned out to have something else: it is gone. */
+export const fillForgotten = factChannel<FillFact & { readonly receivedBytes: number }>(
+  'portolan.fill.forgotten',
+);
 /** The bytes went to the client and could not be kept. */
 export const blobPassedThrough = factChannel<
   FillFact & { readonly size: number; readonly reason: 'storage-full' | 'too-large' }

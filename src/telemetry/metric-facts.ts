@@ -1,0 +1,228 @@
+/** Facts as Prometheus metrics. Labels are few and bounded: projects and endpoints, never repositories. */
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { FactChannel } from './channel.ts';
+import * as channels from './channels.ts';
+
+/** Redirects name hosts that nobody configured; beyond so many they share one label. */
+const MOST_HOSTS = 200;
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 300];
+
+export function countFacts(registers: Registry[]): Disposable {
+  const listening = new DisposableStack();
+  const meters = new Meters(registers, listening);
+  countRequests(meters);
+  countCache(meters);
+  countFills(meters);
+  countUpstream(meters);
+  countStorage(meters);
+  return listening;
+}
+
+/** Makes metrics and has them listen. */
+class Meters {
+  readonly #registers: Registry[];
+  readonly #listening: DisposableStack;
+
+  constructor(registers: Registry[], listening: DisposableStack) {
+    this.#registers = registers;
+    this.#listening = listening;
+  }
+
+  counter<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[] = [],
+  ): Counter<Label> {
+    return new Counter({ name: `portolan_${name}`, help, labelNames, registers: this.#registers });
+  }
+
+  gauge<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[] = [],
+  ): Gauge<Label> {
+    return new Gauge({ name: `portolan_${name}`, help, labelNames, registers: this.#registers });
+  }
+
+  histogram<Label extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[],
+  ): Histogram<Label> {
+    const registers = this.#registers;
+    return new Histogram({
+      name: `portolan_${name}`,
+      help,
+      labelNames,
+      buckets: SECONDS,
+      registers,
+    });
+  }
+
+  on<Fact extends object>(channel: FactChannel<Fact>, listener: (fact: Fact) => void): void {
+    this.#listening.use(channel.subscribe(listener));
+  }
+}
+
+function countRequests(meters: Meters): void {
+  const duration = meters.histogram(
+    'request_duration_seconds',
+    'How long requests took, from their head to the last byte of the answer.',
+    ['route', 'status'],
+  );
+  const sent = meters.counter('request_sent_bytes_total', 'Bytes of bodies sent.', ['route']);
+  // Looking a label up costs more than counting: one child for each route and class of status.
+  const children = new Map<string, { observe(value: number): void }>();
+  meters.on(channels.requestFinished, ({ route, status, durationMs, sentBytes }) => {
+    const statusClass = `${Math.floor(status / 100)}xx`;
+    const key = `${route} ${statusClass}`;
+    let child = children.get(key);
+    if (child === undefined) {
+      child = duration.labels({ route, status: statusClass });
+      children.set(key, child);
+    }
+    child.observe(durationMs / 1000);
+    if (sentBytes > 0) sent.inc({ route }, sentBytes);
+  });
+
+  const refused = meters.counter('authentication_failures_total', 'Logins that were refused.');
+  meters.on(channels.authenticationFailed, () => refused.inc());
+}
+
+function countCache(meters: Meters): void {
+  const decisions = meters.counter(
+    'cache_decisions_total',
+    'Pulls through a proxy project by what the cache said: hit, miss, stale, revalidated, negative.',
+    ['project', 'kind', 'outcome'],
+  );
+  meters.on(channels.cacheDecided, (fact) => decisions.inc({ ...fact }));
+}
+
+function countFills(meters: Meters): void {
+  const running = meters.gauge('fills_running', 'Blobs on their way from an upstream.');
+  const ended = meters.counter('fills_total', 'Fills that ended, by outcome.', ['outcome']);
+  const joined = meters.counter(
+    'fill_joins_total',
+    'Pulls that joined a blob which was on its way already.',
+  );
+  const resumed = meters.counter('fill_resumes_total', 'Fills that went on from what they had.');
+  const interrupted = meters.counter('fill_interruptions_total', 'Breaks that fills went on from.');
+  const passed = meters.counter(
+    'blobs_passed_through_total',
+    'Blobs that went to the client and could not be kept, by reason.',
+    ['reason'],
+  );
+  meters.on(channels.fillStarted, () => running.inc());
+  meters.on(channels.fillResumed, () => {
+    running.inc();
+    resumed.inc();
+  });
+  meters.on(channels.fillJoined, () => joined.inc());
+  meters.on(channels.fillInterrupted, () => interrupted.inc());
+  meters.on(channels.fillFinished, () => {
+    running.dec();
+    ended.inc({ outcome: 'finished' });
+  });
+  meters.on(channels.fillAborted, () => {
+    running.dec();
+    ended.inc({ outcome: 'aborted' });
+  });
+  meters.on(channels.fillParked, () => {
+    running.dec();
+    ended.inc({ outcome: 'parked' });
+  });
+  meters.on(channels.blobPassedThrough, ({ reason }) => passed.inc({ reason }));
+}
+
+function countUpstream(meters: Meters): void {
+  const hostOf = boundedHosts();
+  const answers = meters.counter('upstream_answers_total', 'Answers of upstreams, by status.', [
+    'host',
+    'status',
+  ]);
+  const waits = meters.histogram(
+    'upstream_answer_seconds',
+    'How long upstreams took to start their answer.',
+    ['endpoint'],
+  );
+  meters.on(channels.upstreamAnswered, ({ endpoint, host, status, durationMs }) => {
+    answers.inc({ host: hostOf(host), status: String(status) });
+    waits.observe({ endpoint }, durationMs / 1000);
+  });
+
+  const failures = meters.counter('upstream_failures_total', 'Requests without an answer.', [
+    'host',
+    'reason',
+  ]);
+  meters.on(channels.upstreamFailed, ({ host, reason }) =>
+    failures.inc({ host: hostOf(host), reason }),
+  );
+
+  const received = meters.counter('upstream_received_bytes_total', 'Bytes of bodies received.', [
+    'endpoint',
+  ]);
+  meters.on(channels.upstreamBytes, ({ endpoint, bytes }) => received.inc({ endpoint }, bytes));
+
+  const remaining = meters.gauge(
+    'upstream_budget_remaining',
+    'Pulls that the upstream still allows.',
+    ['endpoint'],
+  );
+  const limit = meters.gauge(
+    'upstream_budget_limit',
+    'Pulls that the upstream allows in its period.',
+    ['endpoint'],
+  );
+  meters.on(channels.budgetSeen, (fact) => {
+    remaining.set({ endpoint: fact.endpoint }, fact.remaining);
+    if (fact.limit !== undefined) limit.set({ endpoint: fact.endpoint }, fact.limit);
+  });
+
+  const open = meters.gauge(
+    'upstream_circuit_open',
+    '1 while a host is not asked, since it failed.',
+    ['host'],
+  );
+  meters.on(channels.circuitChanged, ({ host, state }) =>
+    open.set({ host: hostOf(host) }, state === 'closed' ? 0 : 1),
+  );
+}
+
+function countStorage(meters: Meters): void {
+  const pushed = meters.counter('manifests_pushed_total', 'Manifests that clients pushed.');
+  meters.on(channels.manifestPushed, () => pushed.inc());
+  const started = meters.counter('uploads_started_total', 'Upload sessions that were opened.');
+  meters.on(channels.uploadStarted, () => started.inc());
+  const ended = meters.counter('uploads_total', 'Upload sessions that ended, by outcome.', [
+    'outcome',
+  ]);
+  meters.on(channels.uploadEnded, ({ outcome }) => ended.inc({ outcome }));
+  const blobs = meters.counter('blobs_evicted_total', 'Cached blobs that made room.');
+  const bytes = meters.counter(
+    'blobs_evicted_bytes_total',
+    'Bytes of cached blobs that made room.',
+  );
+  meters.on(channels.evicted, (fact) => {
+    blobs.inc();
+    bytes.inc(fact.bytes);
+  });
+  const collected = meters.counter(
+    'blobs_collected_bytes_total',
+    'Bytes of blobs that left the disk.',
+  );
+  meters.on(channels.collected, (fact) => collected.inc(fact.bytes));
+  const failed = meters.counter('maintenance_failures_total', 'Work on a timer that failed.', [
+    'work',
+  ]);
+  meters.on(channels.maintenanceFailed, ({ work }) => failed.inc({ work }));
+}
+
+function boundedHosts(): (host: string) => string {
+  const known = new Set<string>();
+  return (host) => {
+    if (known.has(host)) return host;
+    if (known.size >= MOST_HOSTS) return 'other';
+    known.add(host);
+    return host;
+  };
+}
