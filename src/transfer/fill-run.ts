@@ -1,0 +1,182 @@
+import type { BlobPart } from '../registry/peer.ts';
+import type { FillSource } from './fill-source.ts';
+import type { GrowingFile } from './growing-file.ts';
+import type { TransferLimits } from './limits.ts';
+import { Segment, type SegmentHost } from './segment.ts';
+
+export interface RunParts {
+  readonly file: GrowingFile;
+  readonly source: FillSource;
+  /** For errors. */
+  readonly host: string;
+  readonly limits: TransferLimits;
+  readonly random: () => number;
+  /** Writes bytes that are missing. */
+  readonly put: (chunk: Uint8Array, position: number) => Promise<void>;
+  /** Opens the file, where bytes of it are here already. */
+  readonly prepare: () => Promise<void>;
+  /** Upstream answered for the first time. */
+  readonly began: () => void;
+  /** Upstream broke off and is asked again. */
+  readonly interrupted: (error: unknown) => void;
+}
+
+/**
+ * Brings what is missing in a file from one upstream:
+ *
+ *     0                                                     size
+ *     |=====present=====>segment 1 …  |====>segment 2 …  |==|
+ *
+ * One segment goes through the gaps from the first on. A reader that waits for a byte that none will bring soon gets a
+ * segment that begins there; each stops where another began or bytes are present. No byte is asked for twice.
+ */
+export class FillRun implements SegmentHost {
+  readonly file: GrowingFile;
+  readonly source: FillSource;
+  readonly host: string;
+  readonly limits: TransferLimits;
+  readonly random: () => number;
+  readonly #parts: RunParts;
+  readonly #abort = new AbortController();
+  readonly #segments = new Set<Segment>();
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #done = Promise.withResolvers<void>();
+  #hasAnswered = false;
+  #canRange = true;
+  #mayRunSeveral = true;
+
+  constructor(parts: RunParts) {
+    this.file = parts.file;
+    this.source = parts.source;
+    this.host = parts.host;
+    this.limits = parts.limits;
+    this.random = parts.random;
+    this.#parts = parts;
+    this.#opened.promise.catch(() => {}); // The askers hear of it, if there are any.
+    this.#done.promise.catch(() => {}); // The fill awaits it a turn later.
+  }
+
+  /** Resolves when upstream has answered; rejects with its error as it is. */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
+  }
+
+  /** Resolves when nothing is missing; rejects when upstream was given up, or with the reason of {@link abort}. */
+  get done(): Promise<void> {
+    return this.#done.promise;
+  }
+
+  /** Begins; call it once. */
+  start(): void {
+    this.#parts.prepare().then(
+      () => this.#goOn(),
+      (error: unknown) => this.#over(error),
+    );
+  }
+
+  /** Ends all transfers, and then rejects {@link done} with the reason. */
+  abort(reason: unknown): void {
+    this.#abort.abort(reason);
+  }
+
+  /** Somebody waits for a byte that is missing. */
+  wanted(position: number): void {
+    if (!this.#hasAnswered || this.#abort.signal.aborted) return;
+    const mostSegments = this.#mayRunSeveral ? this.limits.segments : 1;
+    if (this.#segments.size < mostSegments && !this.#comesSoon(position)) this.#begin(position);
+  }
+
+  endOf(segment: Segment): number {
+    const { file } = this;
+    if (!this.#canRange) {
+      return file.gapsBetween(segment.position, file.size).at(-1)?.[1] ?? segment.position;
+    }
+    const others = [...this.#segments]
+      .filter((other) => other !== segment && other.start >= segment.position)
+      .map((other) => other.start);
+    const isPresent = file.availableAt(segment.position) > 0;
+    return Math.min(isPresent ? segment.position : file.nextPresent(segment.position), ...others);
+  }
+
+  answered(segment: Segment, part: BlobPart): boolean {
+    this.#began();
+    if (part.start < segment.position) {
+      this.#mayRunSeveral = false;
+      if (this.#segments.size > 1) return false;
+      this.#canRange = false;
+    }
+    this.#lookAround();
+    return true;
+  }
+
+  mayTryAgain(_segment: Segment, progressBytes: number): boolean {
+    return this.#hasAnswered && (progressBytes > 0 || this.#segments.size === 1);
+  }
+
+  put(chunk: Uint8Array, position: number): Promise<void> {
+    return this.#parts.put(chunk, position);
+  }
+
+  interrupted(error: unknown): void {
+    this.#parts.interrupted(error);
+  }
+
+  #comesSoon(position: number): boolean {
+    return [...this.#segments].some(
+      (segment) =>
+        segment.position <= position &&
+        position - segment.position <= this.limits.soonBytes &&
+        position < this.endOf(segment),
+    );
+  }
+
+  #goOn(): void {
+    if (this.#abort.signal.aborted) return this.#over(this.#abort.signal.reason);
+    this.#lookAround();
+    if (this.#segments.size > 0) return;
+    const gap = this.file.firstGap;
+    if (gap !== undefined) return this.#begin(gap[0]);
+    this.#began();
+    this.#done.resolve();
+  }
+
+  #began(): void {
+    if (this.#hasAnswered) return;
+    this.#hasAnswered = true;
+    this.#parts.began();
+    this.#opened.resolve();
+  }
+
+  #lookAround(): void {
+    for (const position of this.file.wanted()) this.wanted(position);
+  }
+
+  #begin(position: number): void {
+    const segment = new Segment(position, this);
+    this.#segments.add(segment);
+    segment.run({ signal: this.#abort.signal }).then(
+      () => this.#ended(segment),
+      (error: unknown) => this.#failed(segment, error),
+    );
+  }
+
+  #ended(segment: Segment): void {
+    this.#segments.delete(segment);
+    this.#goOn();
+  }
+
+  #failed(segment: Segment, error: unknown): void {
+    this.#segments.delete(segment);
+    const { signal } = this.#abort;
+    // Upstream may not bear several at once: those that bring bytes go on, and come to this one's part later.
+    const othersGoOn = this.#segments.size > 0 && !signal.aborted;
+    if (!othersGoOn) return this.#over(signal.aborted ? signal.reason : error);
+    this.#mayRunSeveral = false;
+  }
+
+  #over(error: unknown): void {
+    if (this.#segments.size > 0) return;
+    this.#opened.reject(error);
+    this.#done.reject(error);
+  }
+}

@@ -1,0 +1,16 @@
+import type { BlobPart } from '../registry/peer.ts';
+
+/** Upstream, seen from the fill of one blob. */
+export interface FillSource {
+  /** Names it in errors; the repository's first part where it is left out. */
+  readonly host?: string | undefined;
+  /**
+   * Asks for the bytes from `start`, to `end` if given (half-open), else to the blob's end. Aborting also ends the
+   * transfer of a part that was handed out. Retries of the request itself are the source's: a fill asks again only
+   * after a part broke off, and only when this throws UpstreamUnavailable or UpstreamThrottled.
+   */
+  open(
+    range: { readonly start: number; readonly end?: number },
+    options: { readonly signal: AbortSignal },
+  ): Promise<BlobPart>;
+}

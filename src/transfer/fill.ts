@@ -1,0 +1,312 @@
+import type { Digest } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
+import {
+  UpstreamDenied,
+  UpstreamInvalid,
+  UpstreamThrottled,
+  UpstreamUnavailable,
+} from '../registry/errors.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import { maintenanceFailed } from '../telemetry/channels.ts';
+import { BATCH_BYTES } from './batches.ts';
+import { FillContent } from './fill-content.ts';
+import { FillFacts } from './fill-facts.ts';
+import type { FilledBlobs, FillRecord, FillRecords } from './fill-records.ts';
+import { FillRun } from './fill-run.ts';
+import type { FillSource } from './fill-source.ts';
+import type { GrowingFile } from './growing-file.ts';
+import type { TransferLimits } from './limits.ts';
+
+/** What readers of a whole blob get only once its digest agreed: without it a wrong file is never complete. */
+const LAST_BYTES = BATCH_BYTES;
+
+/**
+ * Where a fill stands:
+ *
+ *     idle ──start──> running ──all here──> verified ──kept──> over
+ *      ^                 │ upstream given up    │ cannot be kept
+ *      └─────parked──────┴──wrong, full, late──> ending ──> over
+ *
+ * An idle fill has nothing running; what it has lies in its staged file, for the next asker or the deadline.
+ */
+type FillState = 'idle' | 'running' | 'verified' | 'ending' | 'over';
+
+export interface FillParts {
+  readonly store: BlobStore;
+  readonly blobs: FilledBlobs;
+  readonly records: FillRecords;
+  readonly limits: TransferLimits;
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Called when it is gone. `afresh`: the bytes were wrong, but some came before this run, so that source may ask again. */
+  readonly over: (fill: Fill, options: { readonly afresh: FillSource | undefined }) => void;
+}
+
+/** Nobody read the fill for as long as it may go on alone. */
+class FillAbandoned extends Error {
+  override readonly name = 'FillAbandoned';
+}
+
+/** The one transfer of a digest from upstream into this node, and everything that follows it. */
+export class Fill {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly #parts: FillParts;
+  readonly #content: FillContent;
+  readonly #file: GrowingFile;
+  readonly #facts: FillFacts;
+  /** Those that asked for it, and will have it. */
+  readonly #repositories: Set<string>;
+  #askedBy: string;
+  #state: FillState = 'idle';
+  #run: FillRun | undefined;
+  #settled: Promise<void> = Promise.resolve();
+  #failure: Error = new Error('nothing has asked for it yet');
+  #isDiscarded = false;
+  #isVerified = false;
+  #isStopping = false;
+  #readers = 0;
+  #deadline: NodeJS.Timeout | undefined;
+
+  /** `isRecorded`: the record is in the database, and its staged file may be on disk. */
+  constructor(record: FillRecord, parts: FillParts, options: { readonly isRecorded: boolean }) {
+    this.digest = record.digest;
+    this.size = record.size;
+    this.#askedBy = record.repository;
+    this.#repositories = new Set([record.repository]);
+    this.#parts = parts;
+    this.#content = new FillContent(record, { ...parts, ...options });
+    this.#file = this.#content.file;
+    this.#facts = new FillFacts(record, this.#file, parts.now);
+  }
+
+  /** The repository whose source the latest run asked. */
+  get askedBy(): string {
+    return this.#askedBy;
+  }
+
+  get isJoinable(): boolean {
+    return this.#state === 'idle' || this.#state === 'running' || this.#state === 'verified';
+  }
+
+  get isIdle(): boolean {
+    return this.#state === 'idle';
+  }
+
+  /** Resolves when nothing runs any more: kept, given up or stopped. Never rejects. */
+  get settled(): Promise<void> {
+    return this.#settled;
+  }
+
+  serves(repository: string): boolean {
+    return this.#repositories.has(repository);
+  }
+
+  /** One more reader, of that repository; it leaves once. False: it is no longer {@link isJoinable}. */
+  enter(repository: string): boolean {
+    if (!this.isJoinable) return false;
+    if (this.#state !== 'idle') this.#facts.joined(repository);
+    this.#repositories.add(repository);
+    this.#readers += 1;
+    this.#watchDeadline();
+    return true;
+  }
+
+  async leave(): Promise<void> {
+    this.#readers -= 1;
+    this.#watchDeadline();
+    await this.#closeWhenUnused();
+  }
+
+  /** Lets an idle fill go on. Resolves when upstream has answered; rejects with the source's error as it is. */
+  async start(repository: string, source: FillSource): Promise<void> {
+    if (this.#state === 'idle') {
+      this.#askedBy = repository;
+      this.#state = 'running';
+      this.#run = this.#newRun(source);
+      this.#settled = this.#carryOut(this.#run);
+      this.#run.start();
+      this.#watchDeadline();
+    }
+    await this.#run?.opened;
+  }
+
+  /** The node stops: what arrived is synced and written down. Resolves when that is done. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    if (this.#state === 'idle') this.#settled = this.#end(stopped());
+    this.#run?.abort(stopped());
+    await this.#settled;
+  }
+
+  /** Drops an idle fill and what it has. */
+  async forget(reason: Error): Promise<void> {
+    if (this.#state === 'idle') this.#settled = this.#discard(reason);
+    await this.#settled;
+  }
+
+  /** Bytes that may be read from there. `whole`: the last of them only once the digest agreed. */
+  readableAt(position: number, { whole }: { readonly whole: boolean }): number {
+    if (this.#isDiscarded && !this.#isVerified) throw this.#failure;
+    const available = this.#file.availableAt(position);
+    if (!whole || this.#isVerified) return available;
+    return Math.max(0, Math.min(available, this.size - LAST_BYTES - position));
+  }
+
+  /** Only bytes that are readable; never resolves to 0. */
+  read(into: Buffer, position: number): Promise<number> {
+    return this.#file.read(into, position);
+  }
+
+  /** Resolves when the byte may have become readable. @throws what the fill failed with, where nothing brings it */
+  async news(position: number, options: { readonly signal: AbortSignal }): Promise<void> {
+    if (this.#state === 'idle' || this.#state === 'over') throw this.#failure;
+    const news = this.#file.news(position, options);
+    if (this.#file.availableAt(position) === 0) this.#run?.wanted(position);
+    await news;
+  }
+
+  #newRun(source: FillSource): FillRun {
+    const [project = ''] = this.#askedBy.split('/');
+    return new FillRun({
+      file: this.#file,
+      source,
+      host: source.host ?? project,
+      limits: this.#parts.limits,
+      random: this.#parts.random,
+      prepare: async () => {
+        if (this.#file.presentBytes > 0) await this.#content.open();
+      },
+      put: (chunk, position) => this.#content.put(chunk, position),
+      began: () => {
+        this.#facts.began();
+        this.#content.begin();
+      },
+      interrupted: (error) => this.#facts.interrupted(error),
+    });
+  }
+
+  async #carryOut(run: FillRun): Promise<void> {
+    const hadBytes = this.#file.presentBytes > 0;
+    try {
+      await run.done;
+      this.#isVerified = await this.#content.agrees();
+    } catch (error) {
+      return this.#broke(asError(error));
+    }
+    if (this.#isVerified) return this.#keep();
+    const mismatch = new UpstreamInvalid(run.host, `other bytes than those of ${this.digest}`);
+    await this.#discard(mismatch, hadBytes ? run.source : undefined);
+  }
+
+  async #keep(): Promise<void> {
+    const repository = this.#askedBy;
+    const blob = { digest: this.digest, size: this.size, repository, ownership: 'cache' } as const;
+    this.#enterState('verified');
+    try {
+      await this.#parts.blobs.keep(await this.#content.open(), blob);
+    } catch (error) {
+      return this.#discard(asError(error));
+    }
+    const linked = new Set([repository]);
+    await this.#linkOthers(linked);
+    await reporting('fill record', () => this.#content.forget());
+    // Those that joined meanwhile. Nobody does between the last look and the end: both are in one turn.
+    while (this.#unlinked(linked).length > 0) await this.#linkOthers(linked);
+    this.#facts.finished();
+    await this.#end(undefined);
+  }
+
+  async #linkOthers(linked: Set<string>): Promise<void> {
+    for (const repository of this.#unlinked(linked)) {
+      linked.add(repository);
+      await reporting('fill link', () => this.#parts.blobs.link(repository, this.digest, 'cache'));
+    }
+  }
+
+  #unlinked(linked: ReadonlySet<string>): readonly string[] {
+    return [...this.#repositories].filter((repository) => !linked.has(repository));
+  }
+
+  async #broke(error: Error): Promise<void> {
+    this.#enterState('ending');
+    try {
+      if (!this.#isStopping && !this.#isWorthKeeping(error)) return await this.#discard(error);
+      await this.#content.rest();
+    } catch (failure) {
+      return this.#discard(asError(failure));
+    }
+    this.#facts.parked(error);
+    if (this.#isStopping) return this.#end(error);
+    this.#failure = error;
+    this.#enterState('idle');
+    await this.#closeWhenUnused();
+  }
+
+  /** Upstream may come back, and then what is here spares it that much. */
+  #isWorthKeeping(error: Error): boolean {
+    const isUpstreams =
+      error instanceof UpstreamUnavailable ||
+      error instanceof UpstreamThrottled ||
+      error instanceof UpstreamDenied ||
+      error instanceof OciError;
+    return isUpstreams && this.#file.presentBytes > 0;
+  }
+
+  async #discard(reason: Error, afresh?: FillSource): Promise<void> {
+    this.#failure = reason;
+    this.#isDiscarded = true;
+    this.#enterState('ending');
+    this.#facts.discarded(reason);
+    await reporting('fill removal', () => this.#content.discard());
+    await this.#end(reason, afresh);
+  }
+
+  async #end(reason: Error | undefined, afresh?: FillSource): Promise<void> {
+    if (reason !== undefined) this.#failure = reason;
+    this.#enterState('over');
+    this.#parts.over(this, { afresh });
+    await this.#closeWhenUnused();
+  }
+
+  #enterState(state: FillState): void {
+    this.#state = state;
+    this.#watchDeadline();
+    this.#file.wakeAll();
+  }
+
+  async #closeWhenUnused(): Promise<void> {
+    const isResting = this.#state === 'idle' || this.#state === 'over';
+    if (this.#readers === 0 && isResting) await reporting('fill', () => this.#content.close());
+  }
+
+  #watchDeadline(): void {
+    clearTimeout(this.#deadline);
+    const mayGoOn = this.#state === 'idle' || this.#state === 'running';
+    if (!mayGoOn || this.#readers > 0) return;
+    this.#deadline = setTimeout(() => this.#abandon(), this.#parts.limits.deadlineMs);
+  }
+
+  #abandon(): void {
+    const reason = new FillAbandoned('nobody reads it');
+    if (this.#state === 'idle') this.#settled = this.#discard(reason);
+    else this.#run?.abort(reason);
+  }
+}
+
+function stopped(): OciError {
+  return new OciError('UNAVAILABLE', { message: 'this node is stopping' });
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error('a fill failed', { cause: thrown });
+}
+
+/** For work whose failure must not take the fill's bytes from those who read them. */
+async function reporting(work: string, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    maintenanceFailed.publish({ work, error });
+  }
+}

@@ -1,0 +1,223 @@
+import { randomUUID } from 'node:crypto';
+import type { Digest } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
+import { UpstreamInvalid } from '../registry/errors.ts';
+import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
+import { Fill, type FillParts } from './fill.ts';
+import type { FilledBlobs, FillRecord, FillRecords } from './fill-records.ts';
+import type { FillSource } from './fill-source.ts';
+import { Follower } from './follower.ts';
+import { DEFAULT_LIMITS, type TransferLimits } from './limits.ts';
+
+/** A blob that is not here, and where it comes from. */
+export interface WantedBlob {
+  readonly digest: Digest;
+  /** Bytes, as the manifest or upstream says. */
+  readonly size: number;
+  /** The canonical repository that will have it. */
+  readonly repository: string;
+  readonly source: FillSource;
+}
+
+export interface FollowOptions {
+  /** For a reader of the whole blob: its last 64 KiB come only once the digest agreed. */
+  readonly whole: boolean;
+  /** Ends the wait for upstream's answer; the fill goes on. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Transfers extends AsyncDisposable {
+  /**
+   * Joins the one fill of that digest, or starts it; resolves when upstream has answered. What upstream refuses with
+   * before that rejects as it is. Disposing the reader leaves the fill, which goes on to its deadline.
+   */
+  open(wanted: WantedBlob, options: FollowOptions): Promise<BlobReader>;
+  /**
+   * Lets the fills go on that a former process left, and removes what has no source any more. Resolves when they are
+   * taken up, not when they are done. Call it once, before anybody asks.
+   */
+  resume(
+    sourceOf: (repository: string, digest: Digest) => Promise<FillSource | undefined>,
+  ): Promise<void>;
+}
+
+export interface TransfersOptions {
+  readonly store: BlobStore;
+  readonly blobs: FilledBlobs;
+  readonly fills: FillRecords;
+  readonly now: () => number;
+  /** From 0 up to 1: the jitter of pauses. */
+  readonly random?: () => number;
+  readonly limits?: Partial<TransferLimits>;
+}
+
+/** Brings blobs from upstream: one fill for each digest, however many ask for it. */
+export function createTransfers(options: TransfersOptions): Transfers {
+  return new RunningTransfers(options);
+}
+
+class RunningTransfers implements Transfers {
+  readonly #options: TransfersOptions;
+  readonly #fills = new Map<Digest, Fill>();
+  readonly #parts: FillParts;
+  /** How many fills ended: what was looked up before one did may be out of date. */
+  #ends = 0;
+  #isStopped = false;
+
+  constructor(options: TransfersOptions) {
+    this.#options = options;
+    this.#parts = {
+      store: options.store,
+      blobs: options.blobs,
+      records: options.fills,
+      now: options.now,
+      random: options.random ?? Math.random,
+      limits: { ...DEFAULT_LIMITS, ...options.limits },
+      over: (fill, { afresh }) => this.#over(fill, afresh),
+    };
+  }
+
+  async open(wanted: WantedBlob, { whole, signal }: FollowOptions): Promise<BlobReader> {
+    for (;;) {
+      signal?.throwIfAborted();
+      const joined = await this.#join(wanted, signal);
+      if (!(joined instanceof Fill)) return joined;
+      try {
+        await abortable(joined.start(wanted.repository, wanted.source), signal);
+        return new Follower(joined, { whole });
+      } catch (error) {
+        await joined.leave();
+        // Another repository's upstream failed it; what this one's says is not known yet.
+        if (signal?.aborted !== true && joined.askedBy !== wanted.repository) continue;
+        throw error;
+      }
+    }
+  }
+
+  async resume(
+    sourceOf: (repository: string, digest: Digest) => Promise<FillSource | undefined>,
+  ): Promise<void> {
+    const records = await this.#options.fills.list();
+    for (const record of records) await this.#resumeOne(record, sourceOf);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all([...this.#fills.values()].map((fill) => fill.stop()));
+  }
+
+  /** Enters the fill, or opens the blob where it is here by now. */
+  async #join(wanted: WantedBlob, signal: AbortSignal | undefined): Promise<Fill | BlobReader> {
+    for (;;) {
+      if (this.#isStopped) throw new OciError('UNAVAILABLE');
+      const fill = this.#fills.get(wanted.digest) ?? (await this.#storedOrBegun(wanted));
+      if (!(fill instanceof Fill)) return fill;
+      if (!fill.isJoinable) {
+        await fill.settled;
+      } else if (fill.size !== wanted.size) {
+        await forgetOrRefuse(fill, wanted);
+      } else {
+        if (!fill.serves(wanted.repository)) await confirm(wanted, signal);
+        if (fill.enter(wanted.repository)) return fill;
+      }
+    }
+  }
+
+  async #storedOrBegun(wanted: WantedBlob): Promise<Fill | BlobReader> {
+    for (;;) {
+      const ends = this.#ends;
+      const stored = await this.#stored(wanted);
+      if (stored !== undefined) return stored;
+      const begunMeanwhile = this.#fills.get(wanted.digest);
+      if (begunMeanwhile !== undefined) return begunMeanwhile;
+      if (ends === this.#ends) return this.#begin(wanted);
+    }
+  }
+
+  async #stored({ repository, digest }: WantedBlob): Promise<BlobReader | undefined> {
+    if ((await this.#options.blobs.find(repository, digest)) === undefined) return undefined;
+    try {
+      return await this.#options.store.open(digest);
+    } catch (error) {
+      // The file is lost though its row is there: fetching it again heals that.
+      if (error instanceof OciError && error.code === 'BLOB_UNKNOWN') return undefined;
+      throw error;
+    }
+  }
+
+  #begin({ digest, size, repository }: Omit<WantedBlob, 'source'>): Fill {
+    // Its own name each time: the file of a fill that failed may still be read.
+    const staged = `fill-${randomUUID()}`;
+    const record = { digest, size, repository, staged, intervals: [] };
+    return this.#add(new Fill(record, this.#parts, { isRecorded: false }));
+  }
+
+  #add(fill: Fill): Fill {
+    this.#fills.set(fill.digest, fill);
+    return fill;
+  }
+
+  #over(fill: Fill, afresh: FillSource | undefined): void {
+    this.#fills.delete(fill.digest);
+    this.#ends += 1;
+    if (afresh === undefined || this.#isStopped) return;
+    const next = this.#begin({ digest: fill.digest, size: fill.size, repository: fill.askedBy });
+    startInBackground(next, afresh);
+  }
+
+  async #resumeOne(
+    record: FillRecord,
+    sourceOf: (repository: string, digest: Digest) => Promise<FillSource | undefined>,
+  ): Promise<void> {
+    const { blobs, store, fills } = this.#options;
+    const source = await sourceOf(record.repository, record.digest);
+    // The node may have stopped between keeping a blob and forgetting its fill.
+    const isHere = (await blobs.find(record.repository, record.digest)) !== undefined;
+    if (source === undefined || isHere) {
+      await using staged = await store.stage(record.staged);
+      await staged.discard();
+      await fills.finish(record.digest);
+      return;
+    }
+    startInBackground(this.#add(new Fill(record, this.#parts, { isRecorded: true })), source);
+  }
+}
+
+/** A fill that nobody waits for: facts tell what becomes of it. */
+function startInBackground(fill: Fill, source: FillSource): void {
+  fill.start(fill.askedBy, source).catch(() => {});
+}
+
+/** Two that ask for one digest disagree about its size: the one that upstream is serving right now wins. */
+async function forgetOrRefuse(fill: Fill, { digest, size, repository, source }: WantedBlob) {
+  const problem = `it says that ${digest} has ${size} bytes, another that it has ${fill.size}`;
+  const reason = new UpstreamInvalid(source.host ?? repository, problem);
+  if (!fill.isIdle) throw reason;
+  await fill.forget(reason);
+}
+
+/**
+ * Bytes that come by another repository answer for this one only if its own upstream has the blob: else a hostile
+ * upstream could read private blobs by naming their digests while they arrive. Asks for one byte.
+ */
+async function confirm(wanted: WantedBlob, asked: AbortSignal | undefined): Promise<void> {
+  const signal = asked ?? new AbortController().signal;
+  const part = await wanted.source.open({ start: 0, end: 1 }, { signal });
+  part.content.on('error', () => {}).destroy();
+  if (part.size === undefined || part.size === wanted.size) return;
+  const problem = `${part.size} bytes for ${wanted.digest}`;
+  throw new UpstreamInvalid(wanted.source.host ?? wanted.repository, problem);
+}
+
+/** Rejects with the signal's reason when that is first; the promise itself goes on. */
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}

@@ -1,0 +1,130 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createBlobs } from '../../../src/catalog/blobs.ts';
+import { createFills } from '../../../src/catalog/fills.ts';
+import { SQLITE } from '../../../src/database/engine.ts';
+import { migrate } from '../../../src/database/migrate.ts';
+import { openSqlite } from '../../../src/database/sqlite.ts';
+import type { Descriptor } from '../../../src/oci/descriptor.ts';
+import type { BlobReader } from '../../../src/storage/blob-store.ts';
+import { openFilesystem } from '../../../src/storage/filesystem.ts';
+import type { TransferLimits } from '../../../src/transfer/limits.ts';
+import { createTransfers, type FollowOptions } from '../../../src/transfer/transfers.ts';
+import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { startUpstream, type Upstream } from '../../support/upstream.ts';
+import { sourceAt } from './source.ts';
+
+/** Where tests' blobs are pulled into, and from. */
+export const REPOSITORY = 'docker.io/library/alpine';
+export const BLOBS = /\/blobs\//;
+
+/** Short pauses; everything else as in production. */
+const QUICK: Partial<TransferLimits> = { backoffMs: 5, maxBackoffMs: 2000 };
+
+/** Transfers over a real store and database in `folder`, as a node has them. */
+export async function openNode(folder: string, limits: Partial<TransferLimits> = {}) {
+  const resources = new AsyncDisposableStack();
+  const store = resources.use(await openFilesystem(join(folder, 'data')));
+  const database = resources.use(await openSqlite({ file: join(folder, 'portolan.db') }));
+  await migrate(database, { engine: SQLITE, now: Date.now });
+  await seedProjects(database);
+  const blobs = createBlobs({ database, store, accessTimes: { blobRead() {} }, now: Date.now });
+  const fills = createFills({ database, now: Date.now });
+  const transfers = resources.use(
+    createTransfers({ store, blobs, fills, now: Date.now, limits: { ...QUICK, ...limits } }),
+  );
+  return {
+    store,
+    blobs,
+    fills,
+    transfers,
+    database,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+export type Node = Awaited<ReturnType<typeof openNode>>;
+
+export interface World extends AsyncDisposable {
+  readonly folder: string;
+  readonly upstream: Upstream;
+  readonly node: Node;
+  /** Ends the node as a stop does, and starts another one over the same data. */
+  restart(): Promise<Node>;
+  /** Random bytes that the upstream has, in the repository that is asked by default. */
+  layer(size: number): Layer;
+  /** As a client that asks this node for the layer. */
+  open(layer: Layer, options?: Partial<FollowOptions> & AskOptions): Promise<BlobReader>;
+}
+
+export interface Layer extends Descriptor {
+  readonly bytes: Buffer;
+}
+
+interface AskOptions {
+  readonly repository?: string;
+  /** What the manifest says, if that is a lie. */
+  readonly size?: number;
+}
+
+/** A node, an upstream, and nothing in either. */
+export async function openWorld(limits: Partial<TransferLimits> = {}): Promise<World> {
+  const resources = new AsyncDisposableStack();
+  const { path: folder } = resources.use(await temporaryDirectory());
+  const upstream = resources.use(await startUpstream());
+  let node = resources.use(await openNode(folder, limits));
+  return {
+    folder,
+    upstream,
+    get node() {
+      return node;
+    },
+    async restart() {
+      await node[Symbol.asyncDispose]();
+      node = resources.use(await openNode(folder, limits));
+      return node;
+    },
+    layer(size) {
+      const bytes = randomBytes(size);
+      return { ...upstream.addBlob('library/alpine', bytes), bytes };
+    },
+    async open(layer, { repository = REPOSITORY, size = layer.size, whole = true, signal } = {}) {
+      const path = repository.slice(repository.indexOf('/') + 1);
+      const source = sourceAt(upstream, path, layer.digest);
+      const wanted = { digest: layer.digest, size, repository, source };
+      return node.transfers.open(wanted, { whole, signal });
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** Files that this process has open below the folder. */
+export async function openBelow(folder: string): Promise<string[]> {
+  const targets = await Promise.all(
+    (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
+  );
+  return targets.filter((target) => target.startsWith(folder));
+}
+
+async function seedProjects(database: Awaited<ReturnType<typeof openSqlite>>): Promise<void> {
+  const found = await database.read.selectFrom('projects').select('id').executeTakeFirst();
+  if (found !== undefined) return;
+  const rest = {
+    kind: 'proxy',
+    public: 1,
+    reference_mode: 'sparse',
+    is_default: 0,
+    owner: 'admin',
+    declared: 0,
+    settings: '{}',
+    created_at: 0,
+    updated_at: 0,
+  } as const;
+  await database.write((transaction) =>
+    transaction
+      .insertInto('projects')
+      .values(['docker.io', 'ghcr.io'].map((name) => ({ ...rest, name, upstream_host: name })))
+      .execute(),
+  );
+}
