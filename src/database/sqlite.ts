@@ -36,7 +36,9 @@ export async function openSqlite({ file }: SqliteOptions): Promise<Database> {
   };
 
   const writing = connect(false);
-  writing.exec('pragma journal_mode = wal');
+  const mode = writing.prepare('pragma journal_mode = wal').get()?.['journal_mode'];
+  if (mode !== 'wal')
+    throw new Error(`${file} cannot have a write-ahead log: is it on a local filesystem?`);
   writing.exec('pragma synchronous = full');
   writing.exec('pragma wal_autocheckpoint = 0');
   writing.exec(`pragma journal_size_limit = ${LOG_LIMIT}`);

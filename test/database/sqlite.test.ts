@@ -102,6 +102,10 @@ describe('the SQLite database', () => {
     assert.ok((await size()) > 10_000_000);
   });
 
+  it('refuses a place where readers could not go on beside the writer', async () => {
+    await assert.rejects(openSqlite({ file: ':memory:' }), /write-ahead log/);
+  });
+
   it('refuses a value that no column can hold, and says which type it was', async () => {
     await using directory = await temporaryDirectory();
     await using database = await opened(directory.path);

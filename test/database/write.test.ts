@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Kysely, SqliteDialect } from 'kysely';
 import type { Database, WriteTransaction } from '../../src/database/database.ts';
+import { Writer } from '../../src/database/writer.ts';
 import { databases } from '../support/databases.ts';
 
 for (const engine of databases) {
@@ -99,6 +101,28 @@ for (const engine of databases) {
     });
   });
 }
+
+describe('writes that no transaction can begin for', () => {
+  it('are all refused, and later ones are tried again', async () => {
+    let attempts = 0;
+    const unreachable = async (): Promise<never> => {
+      attempts += 1;
+      throw new Error('no such server');
+    };
+    const dialect = new SqliteDialect({ database: unreachable });
+    await using writer = new Writer(new Kysely({ dialect }), () => {});
+    const write = () => writer.write((transaction) => insert(transaction, 'ada'));
+
+    const results = await Promise.allSettled([write(), write()]);
+    await assert.rejects(write(), /no such server/);
+
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['rejected', 'rejected'],
+    );
+    assert.equal(attempts, 2);
+  });
+});
 
 async function insert(transaction: WriteTransaction, name: string): Promise<void> {
   await transaction
