@@ -106,19 +106,23 @@ async function createServer(tls: ListenOptions['tls'], timeouts: Timeouts): Prom
 /** What each connection is busy with. HTTP/1.1 answers in order, so the newest request stands for all. */
 class RunningRequests {
   readonly #newest = new WeakMap<object, { request: IncomingMessage; response: ServerResponse }>();
+  readonly #responses = new Set<ServerResponse>();
   #isClosing = false;
 
   add(request: IncomingMessage, response: ServerResponse, server: Server): void {
     this.#newest.set(request.socket, { request, response });
-    if (!this.#isClosing) return;
-    response.setHeader('Connection', 'close');
-    response.once('close', () => server.closeIdleConnections());
+    this.#responses.add(response);
+    if (this.#isClosing) response.shouldKeepAlive = false;
+    response.once('close', () => {
+      this.#responses.delete(response);
+      if (this.#isClosing) server.closeIdleConnections();
+    });
   }
 
   /** From here on every connection ends with the answer that it is busy with. */
-  startClosing(server: Server): void {
+  startClosing(): void {
     this.#isClosing = true;
-    server.closeIdleConnections();
+    for (const response of this.#responses) response.shouldKeepAlive = false;
   }
 
   /** Whether the client is waiting for us and not we for the client. */
@@ -168,7 +172,7 @@ async function closeServer(
 ): Promise<void> {
   if (!server.listening) return;
   const closed = once(server, 'close');
-  running.startClosing(server);
+  running.startClosing();
   server.close();
   const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
   await closed;

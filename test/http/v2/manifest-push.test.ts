@@ -160,12 +160,10 @@ describe('PUT /v2/<name>/manifests/<reference> (end-7a)', () => {
     await using node = await startNode();
     const { digest, bytes } = await pushImage(node, 'local/app', []);
     const headers = { 'Content-Type': OCI_INDEX };
-    const index = (manifests: readonly object[]) =>
-      Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }));
-    const inner = index([{ mediaType: OCI_MANIFEST, digest, size: bytes.length }]);
-    const outer = index([{ mediaType: OCI_INDEX, digest: digestOf(inner), size: inner.length }]);
+    const inner = indexOf([{ mediaType: OCI_MANIFEST, digest, size: bytes.length }]);
+    const outer = indexOf([{ mediaType: OCI_INDEX, digest: digestOf(inner), size: inner.length }]);
 
-    for (const [tag, body] of Object.entries({ inner, outer, empty: index([]) })) {
+    for (const [tag, body] of Object.entries({ inner, outer, empty: indexOf([]) })) {
       const answer = await putManifest(node, `local/app/manifests/${tag}`, body, headers);
       const stored = await node.send({ path: `/v2/local/app/manifests/${tag}` });
       assert.equal(answer.status, 201, tag);
@@ -251,13 +249,6 @@ describe('tag parameters (end-7b, main branch)', () => {
 
 describe('a manifest that is too large', () => {
   const LIMIT = 4 << 20;
-  const padded = (size: number): Buffer => {
-    const bytes = manifestOf({ more: { padding: '' } });
-    return Buffer.from(
-      bytes.toString().replace('"padding":""', `"padding":"${'x'.repeat(size - bytes.length)}"`),
-    );
-  };
-
   it('is 413, announced or not, and one of exactly the limit is taken', async () => {
     await using node = await startNode();
     await pushBlob(node, 'local/app', '{}');
@@ -301,3 +292,14 @@ describe('a manifest that is too large', () => {
     assert.ok(sent < 64 << 20, `${sent} bytes were sent`);
   });
 });
+
+function indexOf(manifests: readonly object[]): Buffer {
+  return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }));
+}
+
+/** A manifest of exactly that many bytes. */
+function padded(size: number): Buffer {
+  const bytes = manifestOf({ more: { padding: '' } });
+  const padding = 'x'.repeat(size - bytes.length);
+  return Buffer.from(bytes.toString().replace('"padding":""', `"padding":"${padding}"`));
+}
