@@ -1,0 +1,153 @@
+/** What one key cannot tell: whether the parts of the configuration fit together. */
+import type { z } from 'zod';
+import type { Problem } from './issues.ts';
+import { valueAt } from './json-schema.ts';
+import type { ProjectConfig } from './projects.ts';
+import { WELL_KNOWN_REGISTRIES } from './registries.ts';
+import type { ConfigSchema } from './schema.ts';
+
+export type Parsed = z.output<typeof ConfigSchema>;
+
+export function crossCheck(parsed: Parsed, data: unknown): readonly Problem[] {
+  const credentialed = new Set(
+    Object.keys(parsed.endpoints).filter(
+      (name) => valueAt(data, ['endpoints', name, 'credential']) !== undefined,
+    ),
+  );
+  return [
+    ...Object.entries(parsed.projects).flatMap(([name, project]) => [
+      ...endpointsOf(name, project, Object.keys(parsed.endpoints)),
+      ...upstreamOf(name, project),
+      ...exposureOf(name, project, credentialed),
+      ...plantedName(name, project, parsed),
+    ]),
+    ...seededExposure(parsed, credentialed),
+    ...sharedUpstreams(parsed),
+    ...oneDefault(parsed),
+    ...mirrors(parsed),
+  ];
+}
+
+/** What `?ns=` calls the project's upstream; undefined for hosted projects. */
+export function upstreamHostOf(name: string, { proxy }: ProjectConfig): string | undefined {
+  if (proxy === undefined) return undefined;
+  return proxy.upstreamHost ?? (name.includes('.') ? name : undefined);
+}
+
+function endpointsOf(
+  name: string,
+  { proxy }: ProjectConfig,
+  known: readonly string[],
+): readonly Problem[] {
+  return (proxy?.endpoints ?? []).flatMap((endpoint, index) =>
+    known.includes(endpoint)
+      ? []
+      : {
+          path: ['projects', name, 'proxy', 'endpoints', index],
+          text: `found ${JSON.stringify(endpoint)}; allowed: a name under endpoints (${known.join(', ')})`,
+        },
+  );
+}
+
+function upstreamOf(name: string, project: ProjectConfig): readonly Problem[] {
+  if (project.proxy === undefined || upstreamHostOf(name, project) !== undefined) return [];
+  const text = `needs upstreamHost, since ${name} is not the name of a host`;
+  return [{ path: ['projects', name, 'proxy'], text }];
+}
+
+/** What our credential may see, everybody may see then: that has to be said. */
+function exposureOf(
+  name: string,
+  project: ProjectConfig,
+  credentialed: ReadonlySet<string>,
+): readonly Problem[] {
+  const { proxy } = project;
+  const endpoint = proxy?.endpoints.find((candidate) => credentialed.has(candidate));
+  const isSaid = proxy?.repositories !== undefined || proxy?.exposePrivate === true;
+  if (!project.public || endpoint === undefined || isSaid) return [];
+  const text =
+    `is public, and endpoint ${endpoint} has a credential: everybody could pull what that may see. ` +
+    'Say which `repositories` are meant, or `exposePrivate: true`, or `public: false`';
+  return [{ path: ['projects', name, 'proxy'], text }];
+}
+
+function seededExposure(parsed: Parsed, credentialed: ReadonlySet<string>): readonly Problem[] {
+  if (!parsed.seed) return [];
+  return WELL_KNOWN_REGISTRIES.filter(
+    ({ name }) => credentialed.has(name) && parsed.projects[name] === undefined,
+  ).map(({ name }) => ({
+    path: ['endpoints', name, 'credential'],
+    text:
+      `the project ${name}, which is there by itself, is public: everybody could pull what the credential may see. ` +
+      'Declare the project, and say which `repositories` are meant, or `exposePrivate: true`, or `public: false`',
+  }));
+}
+
+/** Nobody plants names in front of the upstream that names without a project are for. */
+function plantedName(name: string, project: ProjectConfig, parsed: Parsed): readonly Problem[] {
+  if (project.proxy !== undefined || !hasDefault(parsed)) return [];
+  const isTaken = name === 'library' || upstreamHosts(parsed).includes(name);
+  if (!isTaken) return [];
+  const text = 'is a hosted project, but pulls of this name are meant for an upstream';
+  return [{ path: ['projects', name], text }];
+}
+
+function sharedUpstreams({ projects }: Parsed): readonly Problem[] {
+  const owners = new Map<string, string>();
+  return Object.entries(projects).flatMap(([name, project]) => {
+    const host = upstreamHostOf(name, project);
+    if (host === undefined) return [];
+    const owner = owners.get(host);
+    owners.set(host, owner ?? name);
+    if (owner === undefined) return [];
+    return {
+      path: ['projects', name, 'proxy'],
+      text: `${owner} is for the upstream ${host} already`,
+    };
+  });
+}
+
+function oneDefault({ projects }: Parsed): readonly Problem[] {
+  const defaults = Object.keys(projects).filter((name) => projects[name]?.proxy?.default === true);
+  return defaults.slice(1).map((name) => ({
+    path: ['projects', name, 'proxy', 'default'],
+    text: `found true; ${defaults[0]} is the default already`,
+  }));
+}
+
+function mirrors(parsed: Parsed): readonly Problem[] {
+  const hosts = upstreamHosts(parsed);
+  const hidden = Object.entries(parsed.projects)
+    .filter(([, project]) => !project.public)
+    .map(([name, project]) => upstreamHostOf(name, project));
+  const taken = [parsed.listen.address];
+  return parsed.listen.mirrors.flatMap(({ upstream, address }, index) => {
+    const path = ['listen', 'mirrors', index];
+    const problems: Problem[] = [];
+    if (!hosts.includes(upstream)) {
+      const text = `found ${JSON.stringify(upstream)}; allowed: the upstream of a proxy project (${hosts.join(', ')})`;
+      problems.push({ path: [...path, 'upstream'], text });
+    }
+    if (hidden.includes(upstream)) {
+      const text = `found ${JSON.stringify(upstream)}, whose project is not public: mirrors have no login`;
+      problems.push({ path: [...path, 'upstream'], text });
+    }
+    if (address === undefined) return problems;
+    const isTaken = taken.some(
+      ({ host, port }) => port !== 0 && host === address.host && port === address.port,
+    );
+    if (isTaken) problems.push({ path: [...path, 'address'], text: 'is listened on already' });
+    taken.push(address);
+    return problems;
+  });
+}
+
+function hasDefault({ seed, projects }: Parsed): boolean {
+  return seed || Object.values(projects).some(({ proxy }) => proxy?.default === true);
+}
+
+function upstreamHosts({ projects }: Parsed): readonly string[] {
+  const declared = Object.entries(projects).map(([name, project]) => upstreamHostOf(name, project));
+  const known = WELL_KNOWN_REGISTRIES.map(({ name }) => name);
+  return [...new Set([...declared, ...known])].filter((host) => host !== undefined);
+}

@@ -1,0 +1,139 @@
+/**
+ * The whole configuration. Types, defaults, error messages, `docs/configuration.md` and `config.example.yaml` all come
+ * from here; `npm run docs` rewrites the last two.
+ */
+import { z } from 'zod';
+import { EndpointConfig } from '../../adapters/index.ts';
+import { EvictionRule } from '../../policies/eviction.ts';
+import { Duration, Size } from '../../policies/units.ts';
+import { Timeout } from './fields.ts';
+import { Listen } from './listen.ts';
+import { ProjectConfig, ProjectName } from './projects.ts';
+
+const Admin = z.strictObject({
+  password: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({
+      secret: true,
+      description:
+        'Of the user `admin`. Better a `passwordFile`, `${NAME}` of the environment, or `PORTOLAN_ADMIN_PASSWORD`. Without any, one is generated and printed once.',
+      examples: ['${ADMIN_PASSWORD}'],
+    }),
+  passwordFile: z
+    .string()
+    .optional()
+    .meta({
+      description: 'A file that holds it.',
+      examples: ['/run/secrets/admin'],
+    }),
+});
+
+const Storage = z.strictObject({
+  eviction: EvictionRule.prefault({}).meta({
+    description: 'When cached blobs make room. What was pushed here is never evicted.',
+  }),
+  grace: Timeout.prefault('1h').meta({
+    description:
+      'Blobs that nothing refers to any more stay this long, in case somebody asks for them.',
+  }),
+  accelRedirect: z
+    .string()
+    .regex(/^\/[A-Za-z0-9._~/-]*$/, 'a path such as /internal-blobs/')
+    .optional()
+    .meta({
+      description:
+        'Answer blobs with `X-Accel-Redirect` below this location, for an nginx in front that reads the `data` folder and sends them.',
+      examples: ['/internal-blobs/'],
+    }),
+});
+
+const Fills = z.strictObject({
+  silence: Timeout.prefault('30s').meta({
+    description:
+      'An upstream that sends nothing for this long in the middle of a blob is given up.',
+  }),
+  deadline: Timeout.prefault('1h').meta({
+    description:
+      'How long a blob goes on arriving, or its beginning is kept, after its last reader left.',
+  }),
+});
+
+const Limits = z.strictObject({
+  manifestSize: Size.prefault('4MiB').meta({ description: 'The largest manifest to accept.' }),
+  uploads: z
+    .int()
+    .min(1)
+    .default(256)
+    .meta({ description: 'Uploads whose bytes may be arriving at one time.' }),
+  uploadExpiry: Duration.prefault('7d').meta({
+    description: 'An unfinished upload that nobody went on with for this long is dropped.',
+  }),
+});
+
+const Telemetry = z.strictObject({
+  level: z.enum(['debug', 'info', 'warn', 'error']).default('info').meta({
+    description: 'The least important log lines to write.',
+  }),
+  format: z.enum(['auto', 'json', 'pretty']).default('auto').meta({
+    description: '`auto` is pretty on a terminal and JSON lines elsewhere.',
+  }),
+  accessLog: z.boolean().default(true).meta({ description: 'Log a line for each request.' }),
+});
+
+const EXAMPLE_ENDPOINTS = {
+  hub: {
+    adapter: 'docker-hub',
+    credential: { username: 'me', passwordFile: '/run/secrets/hub' },
+  },
+  lab: { adapter: 'distribution', url: 'http://10.0.0.7:5000', allowPrivateAddress: true },
+};
+const EXAMPLE_PROJECTS = {
+  team: { public: false },
+  'docker.io': {
+    public: true,
+    proxy: {
+      endpoints: ['hub'],
+      default: true,
+      repositories: { include: ['library/**'] },
+      freshness: [
+        { tags: 'latest', ttl: '1m', staleIfError: '7d' },
+        { tags: '*.*.*', ttl: '1d', staleIfError: 'forever' },
+      ],
+    },
+  },
+};
+
+export const ConfigSchema = z.strictObject({
+  listen: Listen.prefault({}),
+  data: z.string().min(1).default('./data').meta({
+    description:
+      'The folder of the database and the blobs, on one local filesystem. `PORTOLAN_DATA` and `--data` win over it.',
+  }),
+  seed: z.boolean().default(true).meta({
+    description:
+      'Whether an empty database gets the project `local` and a public proxy project for each well-known registry.',
+  }),
+  admin: Admin.prefault({}),
+  endpoints: z
+    .record(z.string(), EndpointConfig)
+    .prefault({})
+    .meta({
+      description:
+        'Remote registries by name. The well-known ones are there under their host names; an entry of that name replaces one.',
+      examples: [EXAMPLE_ENDPOINTS],
+    }),
+  projects: z
+    .record(ProjectName, ProjectConfig)
+    .prefault({})
+    .meta({
+      description:
+        'Projects by name, which is the first part of the names of their repositories. They are created or updated at start.',
+      examples: [EXAMPLE_PROJECTS],
+    }),
+  storage: Storage.prefault({}),
+  fills: Fills.prefault({}).meta({ description: 'Blobs on their way from an upstream.' }),
+  limits: Limits.prefault({}),
+  telemetry: Telemetry.prefault({}),
+});
