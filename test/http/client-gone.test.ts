@@ -5,9 +5,9 @@ import type { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { requestFinished } from '../../src/telemetry/channels.ts';
 import { basic } from './support/client.ts';
-import { readerOf } from './support/memory-ports.ts';
 import { ADMIN, startNode, type TestNode } from './support/node.ts';
 import { ABSENT, startUpload } from './support/push.ts';
+import { readerOf } from './support/reader.ts';
 
 async function open(node: TestNode, text: string): Promise<Socket> {
   const socket = connect({ host: node.host, port: node.port });

@@ -3,12 +3,9 @@ import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
-import { createApp } from '../../src/http/app.ts';
-import { listen } from '../../src/http/server.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { certificateIn } from './support/certificate.ts';
 import { exchange } from './support/client.ts';
-import { memoryPorts } from './support/memory-ports.ts';
 import { ADMIN, startNode } from './support/node.ts';
 import { pushBlob } from './support/push.ts';
 
@@ -164,10 +161,10 @@ describe('a listener', () => {
   it('says so when its address is taken', async () => {
     await using node = await startNode();
     const { host, port } = node;
-    const options = { listener: 'main', largestManifest: 1000, mostUploads: 1 };
-    const app = createApp(memoryPorts(), options);
 
-    await assert.rejects(listen({ address: { host, port }, app }), { code: 'EADDRINUSE' });
+    await assert.rejects(startNode({ listen: { address: { host, port } } }), {
+      code: 'EADDRINUSE',
+    });
   });
 
   it('that closes lets running requests finish and takes no new ones', async () => {

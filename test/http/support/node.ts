@@ -1,7 +1,7 @@
 import { type AppOptions, createApp, type Ports } from '../../../src/http/app.ts';
 import { type Listener, type ListenOptions, listen } from '../../../src/http/server.ts';
+import { openCatalogPorts } from './catalog-ports.ts';
 import { type Answer, createClient, type Sent } from './client.ts';
-import { memoryPorts } from './memory-ports.ts';
 
 export const ADMIN = 'admin:pw';
 
@@ -21,26 +21,23 @@ export interface NodeOptions {
 
 /** A listening server over a registry of its own; `local` is public, `secret` private, `docker.io` a proxy. */
 export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
-  const ports = memoryPorts();
+  await using opened = new AsyncDisposableStack();
+  const { ports } = opened.use(await openCatalogPorts());
   const app = createApp(
     { ...ports, ...options.ports?.(ports) },
     { listener: 'main', largestManifest: 4 << 20, mostUploads: 100, ...options.app },
   );
-  const listener = await listen({
-    address: { host: '127.0.0.1', port: 0 },
-    ...options.listen,
-    app,
-  });
+  const listener = opened.use(
+    await listen({ address: { host: '127.0.0.1', port: 0 }, ...options.listen, app }),
+  );
   const { host, port } = listener;
-  const client = createClient({ host, port });
+  const client = opened.use(createClient({ host, port }));
+  const resources = opened.move();
   return {
     host,
     port,
     listener,
     send: (sent) => client.send(sent),
-    async [Symbol.asyncDispose]() {
-      client[Symbol.dispose]();
-      await listener[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
