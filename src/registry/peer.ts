@@ -63,5 +63,10 @@ export interface Referrer extends Descriptor {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
+/** Some registries keep a repository under another name than people call it (Docker Hub: `alpine` is `library/alpine`). */
+export interface RepositoryNamer {
+  canonicalRepository(name: string): string;
+}
+
 /** A registry as an adapter connects it. */
-export type RegistryPeer = ReadablePeer;
+export type RegistryPeer = ReadablePeer & Partial<RepositoryNamer>;

@@ -1,0 +1,154 @@
+import { z } from 'zod';
+import { assertPublicLiteral } from './address-guard.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { RegistryPeer } from './peer.ts';
+import type { RegistryClient } from './registry-client.ts';
+
+/** What differs from one registry vendor to the next. One per file in `adapters/`. */
+interface AdapterDefinition<Name extends string, Options> {
+  /** The value of `adapter:` in the configuration. */
+  readonly name: Name;
+  /** For vendors that are one place. */
+  readonly defaultUrl?: string;
+  /** The `options:` this vendor takes: checks them, types them, documents them. */
+  readonly options: z.ZodType<Options>;
+  /** The name under which the registry keeps a repository that people call so. */
+  readonly canonicalRepository?: (name: string) => string;
+  connect(endpoint: Endpoint<Options>, client: RegistryClient): RegistryPeer;
+}
+
+/** Turns a definition into something the configuration can list and `node.ts` can connect. */
+export function defineAdapter<const Name extends string, Options>(
+  definition: AdapterDefinition<Name, Options>,
+) {
+  const endpoint = z
+    .strictObject({
+      adapter: z.literal(definition.name),
+      url: urlSchema(definition.defaultUrl),
+      credential: CredentialConfig.optional().meta({
+        description: 'Who this node is there. Without it, nobody.',
+      }),
+      allowPrivateAddress: z.boolean().default(false).meta({
+        description:
+          'Whether it, and where it redirects to, may be in a private network or on this machine.',
+      }),
+      caFile: z
+        .string()
+        .min(1)
+        .optional()
+        .meta({
+          description: 'Certificates (PEM) to trust there besides those of the system.',
+          examples: ['/etc/ssl/lab-ca.pem'],
+        }),
+      options: definition.options,
+    })
+    .superRefine(({ url, allowPrivateAddress }, ctx) => {
+      if (allowPrivateAddress || isPublicUrl(url)) return;
+      ctx.addIssue({
+        code: 'custom',
+        path: ['url'],
+        message: `${new URL(url).host} is not a public address: set allowPrivateAddress: true if it is meant`,
+      });
+    })
+    .transform((config) => ({
+      ...config,
+      url: baseOf(config.url),
+      canonicalRepository: definition.canonicalRepository ?? sameName,
+      /** `ca` is what `caFile` holds. Opens nothing: the first call does. */
+      connect: (where: { name: string; ca?: string | undefined }, client: RegistryClient) =>
+        definition.connect(endpointOf(config, where), client),
+    }));
+  return { name: definition.name, endpoint };
+}
+
+const CredentialConfig = z
+  .strictObject({
+    username: z
+      .string()
+      .regex(/^[^:]+$/, 'a user name without a colon')
+      .meta({ description: 'The name to log in with.' }),
+    password: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({
+        secret: true,
+        description: 'Or a token. Better a `passwordFile`, or `${NAME}` of the environment.',
+        examples: ['${HUB_TOKEN}'],
+      }),
+    passwordFile: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: 'A file that holds it.', examples: ['/run/secrets/hub'] }),
+  })
+  .refine(
+    ({ password, passwordFile }) => (password === undefined) !== (passwordFile === undefined),
+    'either password or passwordFile',
+  );
+
+interface EndpointFields<Options> {
+  readonly url: string;
+  readonly options: Options;
+  readonly credential?:
+    | { readonly username: string; readonly password?: string | undefined }
+    | undefined;
+  readonly allowPrivateAddress: boolean;
+}
+
+function endpointOf<Options>(
+  { url, options, credential, allowPrivateAddress }: EndpointFields<Options>,
+  { name, ca }: { name: string; ca?: string | undefined },
+): Endpoint<Options> {
+  if (credential !== undefined && credential.password === undefined) {
+    throw new Error(`the passwordFile of endpoint ${name} was not read`);
+  }
+  const { username, password } = credential ?? {};
+  const isKnown = username !== undefined && password !== undefined;
+  return {
+    name,
+    url: baseOf(url),
+    options,
+    credential: isKnown ? { username, password } : undefined,
+    ca,
+    allowPrivateAddress,
+  };
+}
+
+function urlSchema(defaultUrl: string | undefined) {
+  const url = z
+    .url({ protocol: /^https?$/, error: 'a URL such as https://registry.example' })
+    .refine(isPlain, 'a URL without user name, query and fragment')
+    .meta({
+      description: 'Without `/v2`. With `http:`, nothing is encrypted.',
+      examples: ['https://registry.example'],
+    });
+  // A default of undefined would make the key optional.
+  return defaultUrl === undefined ? url : url.default(defaultUrl);
+}
+
+function isPlain(url: string): boolean {
+  const { username, password, search, hash } = new URL(url);
+  return username + password + search + hash === '';
+}
+
+function isPublicUrl(url: string): boolean {
+  const parsed = new URL(url);
+  if (parsed.hostname === 'localhost') return false;
+  try {
+    assertPublicLiteral(parsed);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function baseOf(url: string): URL {
+  const base = new URL(url);
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  return base;
+}
+
+function sameName(name: string): string {
+  return name;
+}

@@ -1,0 +1,36 @@
+import type { Readable } from 'node:stream';
+
+/** Enough of an unwanted answer to keep its connection; more is cheaper to cut. */
+const MOST_DISCARDED_BYTES = 64 * 1024;
+
+/** The answer is longer than anything of its kind. */
+export class BodyTooLarge extends Error {
+  override readonly name = 'BodyTooLarge';
+
+  constructor(mostBytes: number) {
+    super(`more than ${mostBytes} bytes`);
+  }
+}
+
+/** All of it. Rejects as the stream does. @throws BodyTooLarge as soon as there are more bytes; the rest is cut off */
+export async function readWhole(content: Readable, mostBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const arriving: AsyncIterable<Buffer> = content;
+  for await (const chunk of arriving) {
+    size += chunk.length;
+    // Leaving the loop destroys the stream.
+    if (size > mostBytes) throw new BodyTooLarge(mostBytes);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** Nobody wants it; its connection may serve the next request if little is left. */
+export function discard(content: Readable): void {
+  let size = 0;
+  content.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > MOST_DISCARDED_BYTES) content.destroy();
+  });
+}

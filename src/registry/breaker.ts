@@ -1,0 +1,84 @@
+import { circuitChanged } from '../telemetry/channels.ts';
+import { UpstreamUnavailable } from './errors.ts';
+
+/** One request's way through a circuit; the first thing said of it counts. */
+export interface Passage {
+  /** The host answered, whatever it answered below 500. */
+  succeeded(): void;
+  /** The host could not be reached, said nothing in time, or answered 5xx. */
+  failed(): void;
+  /** The request ended for reasons of ours. */
+  abandoned(): void;
+}
+
+/** A host without one is well: only trouble takes memory. */
+interface Circuit {
+  state: 'closed' | 'open' | 'half-open';
+  /** In a row. */
+  failures: number;
+  openUntil: number;
+}
+
+/**
+ * Spares a host that is down, and everybody who would wait for it: after so many failures in a row its circuit is open
+ * and requests fail at once; after a time one request may try, and closes it or opens it again.
+ */
+export class Breakers {
+  readonly #circuits = new Map<string, Circuit>();
+  readonly #options: { readonly failures: number; readonly openMs: number };
+  readonly #now: () => number;
+
+  constructor(options: { readonly failures: number; readonly openMs: number }, now: () => number) {
+    this.#options = options;
+    this.#now = now;
+  }
+
+  /** @throws UpstreamUnavailable circuit-open */
+  enter(host: string): Passage {
+    const circuit = this.#circuits.get(host);
+    const isOpen = circuit?.state === 'open' && this.#now() < circuit.openUntil;
+    if (isOpen || circuit?.state === 'half-open') {
+      throw new UpstreamUnavailable(host, 'circuit-open');
+    }
+    const isProbe = circuit?.state === 'open';
+    if (isProbe) change(circuit, host, 'half-open');
+
+    let isDecided = false;
+    const once = (decide: () => void) => () => {
+      if (isDecided) return;
+      isDecided = true;
+      decide();
+    };
+    return {
+      succeeded: once(() => this.#succeeded(host)),
+      failed: once(() => this.#failed(host, isProbe)),
+      abandoned: once(() => {
+        // The next request may try at once.
+        if (isProbe) change(circuit, host, 'open');
+      }),
+    };
+  }
+
+  #succeeded(host: string): void {
+    const circuit = this.#circuits.get(host);
+    if (circuit === undefined) return;
+    this.#circuits.delete(host);
+    if (circuit.state !== 'closed') change(circuit, host, 'closed');
+  }
+
+  #failed(host: string, isProbe: boolean): void {
+    const circuit = this.#circuits.get(host) ?? { state: 'closed', failures: 0, openUntil: 0 };
+    this.#circuits.set(host, circuit);
+    circuit.failures += 1;
+    // Requests that began before it opened may still fail: they say nothing new.
+    if (!isProbe && (circuit.state !== 'closed' || circuit.failures < this.#options.failures))
+      return;
+    circuit.openUntil = this.#now() + this.#options.openMs;
+    change(circuit, host, 'open');
+  }
+}
+
+function change(circuit: Circuit, host: string, state: Circuit['state']): void {
+  circuit.state = state;
+  if (circuitChanged.hasSubscribers) circuitChanged.publish({ host, state });
+}

@@ -1,0 +1,99 @@
+import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts';
+import { type Manifest, parseManifest } from '../oci/manifest.ts';
+import { ACCEPTED_MANIFESTS, essenceOf } from '../oci/media-type.ts';
+import { parseReference } from '../oci/reference.ts';
+import { readBlob, sizeIn } from './blob-part.ts';
+import { UpstreamDenied, UpstreamInvalid } from './errors.ts';
+import { jsonIn } from './json.ts';
+import type { ReadablePeer } from './peer.ts';
+import { Referrers } from './referrers.ts';
+import type { RegistryClient } from './registry-client.ts';
+import { type DistributionAccess, refusal, repositoryCalls } from './repository-calls.ts';
+import { listTags } from './tags.ts';
+
+const ACCEPT = { accept: ACCEPTED_MANIFESTS.join(', ') };
+
+/** A peer that speaks distribution-spec v1.1.1 and nothing else; vendors build on it. */
+export function distributionPeer(access: DistributionAccess, client: RegistryClient): ReadablePeer {
+  const at = repositoryCalls(access, client);
+  const { calls, host } = at;
+  const referrers = new Referrers(at);
+
+  return {
+    // end-3
+    async headManifest(repository, reference, { signal }) {
+      parseReference(reference);
+      const options = { signal, method: 'HEAD', headers: ACCEPT } as const;
+      const call = at.to(repository, `manifests/${reference}`, options);
+      const { status, headers } = await calls.read(call, 0);
+      if (status === 405) return undefined;
+      if (status !== 200) throw refusal(call, status, 'MANIFEST_UNKNOWN');
+      const digest = digestIn(headers['docker-content-digest']);
+      if (isDigest(reference) && digest !== undefined && digest !== reference) {
+        throw new UpstreamInvalid(host, `${digest} where ${reference} was asked for`);
+      }
+      const mediaType = essenceOf(headers['content-type'] ?? '');
+      // No type is empty, nor is a manifest: some answer HEAD with a length of 0.
+      const size = sizeIn(headers['content-length']);
+      return { digest, mediaType: mediaType || undefined, size: size || undefined };
+    },
+
+    // end-3
+    async manifest(repository, reference, { signal }) {
+      parseReference(reference);
+      const call = at.to(repository, `manifests/${reference}`, { signal, headers: ACCEPT });
+      const { status, headers, bytes } = await calls.read(call, calls.limits.manifestBytes);
+      if (status !== 200) throw refusal(call, status, 'MANIFEST_UNKNOWN');
+      const claimed = isDigest(reference) ? reference : digestIn(headers['docker-content-digest']);
+      return manifestIn(bytes, { claimed, contentType: headers['content-type'], host });
+    },
+
+    // end-2
+    async blobSize(repository, digest, { signal }) {
+      const call = at.to(repository, `blobs/${digest}`, { signal, method: 'HEAD' });
+      try {
+        const { status, headers } = await calls.read(call, 0);
+        if (status === 405) return undefined;
+        if (status !== 200) throw refusal(call, status, 'BLOB_UNKNOWN');
+        return sizeIn(headers['content-length']);
+      } catch (error) {
+        // Its storage, not the registry: signed URLs are often good for GET alone.
+        if (error instanceof UpstreamDenied && error.host !== host) return undefined;
+        throw error;
+      }
+    },
+
+    // end-2
+    async blob(repository, digest, { signal, range }) {
+      const call = at.to(repository, `blobs/${digest}`, { signal, lane: 'blob' });
+      return readBlob(calls, call, range);
+    },
+
+    // end-8b
+    tags: (repository, options) => listTags(at, repository, options),
+
+    // end-12a
+    referrers: (repository, subject, options) => referrers.list(repository, subject, options),
+  };
+}
+
+interface Claims {
+  readonly claimed: Digest | undefined;
+  readonly contentType: string | undefined;
+  readonly host: string;
+}
+
+function manifestIn(bytes: Buffer, { claimed, contentType, host }: Claims): Manifest {
+  const digest = digestOf(bytes, claimed === undefined ? 'sha256' : algorithmOf(claimed));
+  if (claimed !== undefined && claimed !== digest) {
+    throw new UpstreamInvalid(host, `a manifest ${digest} where ${claimed} was announced`);
+  }
+  // A page that is no JSON is not the image's fault; JSON that is no manifest is.
+  jsonIn(bytes, host);
+  const { mediaType } = parseManifest(bytes, contentType);
+  return { bytes, descriptor: { mediaType, digest, size: bytes.length } };
+}
+
+function digestIn(header: string | string[] | undefined): Digest | undefined {
+  return typeof header === 'string' && isDigest(header) ? header : undefined;
+}

@@ -1,0 +1,50 @@
+/** How long, how often and how much this node asks of a registry. Times in milliseconds, sizes in bytes. */
+export interface RegistryLimits {
+  /** For each of: finding the address, TCP, TLS. */
+  readonly connectMs: number;
+  /** From the request sent to the answer's headers. */
+  readonly firstByteMs: number;
+  /** Between two pieces of an answer, while somebody waits for the next. */
+  readonly silenceMs: number;
+  /** For a whole answer that is not a blob: a server that sends a byte now and then must not hold a slot for ever. */
+  readonly controlMs: number;
+  /** Attempts of a request in all. */
+  readonly attempts: number;
+  /** Full jitter: a pause is a random part of this, doubled with each attempt. */
+  readonly pauseMs: number;
+  /** A registry that asks for a longer pause than this is not asked again within one request. */
+  readonly longestPauseMs: number;
+  /** Requests at once to one host, blobs apart. */
+  readonly controlSlots: number;
+  /** Blobs at once from one host, until their bodies end. */
+  readonly blobSlots: number;
+  /** Failures in a row that open a host's circuit. */
+  readonly breakerFailures: number;
+  /** How long it stays open before one request may try. */
+  readonly breakerOpenMs: number;
+  /** When 429 comes without Retry-After. */
+  readonly throttledMs: number;
+  readonly manifestBytes: number;
+  /** A page of tags or referrers, a token. */
+  readonly listBytes: number;
+}
+
+export const DEFAULT_LIMITS: RegistryLimits = {
+  connectMs: 10_000,
+  firstByteMs: 30_000,
+  silenceMs: 30_000,
+  controlMs: 60_000,
+  attempts: 3,
+  pauseMs: 250,
+  longestPauseMs: 5_000,
+  // containers/image fetches 6 at once (reference/wire.md 6.1); a node serves several clients, but their fills are shared.
+  controlSlots: 6,
+  blobSlots: 12,
+  breakerFailures: 5,
+  breakerOpenMs: 15_000,
+  throttledMs: 10_000,
+  // distribution-spec v1.1.1 "Pushing Manifests": registries should take at least 4 MB.
+  manifestBytes: 4 * 2 ** 20,
+  // Some registries list a hundred thousand tags without paging (reference/wire.md 4.17).
+  listBytes: 16 * 2 ** 20,
+};

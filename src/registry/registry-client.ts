@@ -1,0 +1,209 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { z } from 'zod';
+import type { Cache, CacheStore } from '../cache/cache.ts';
+import { Authorizer, CachedToken, type Grant } from './auth.ts';
+import { BodyTooLarge, discard, readWhole } from './body.ts';
+import { publishBudget } from './budget.ts';
+import type { Endpoint } from './endpoint.ts';
+import { UpstreamDenied, UpstreamInvalid } from './errors.ts';
+import { HttpClient, type HttpConnection, type HttpResponse } from './http-client.ts';
+import { DEFAULT_LIMITS, type RegistryLimits } from './limits.ts';
+import { parseRetryAfter } from './retry.ts';
+import type { Lane } from './slots.ts';
+import { Throttle } from './throttle.ts';
+
+/** An endpoint as far as every vendor's is the same, and who besides itself may give tokens for it. */
+export interface RegistryAccess extends Omit<Endpoint, 'options'> {
+  readonly tokenHosts?: readonly string[];
+}
+
+export interface Call {
+  readonly method: 'GET' | 'HEAD';
+  readonly url: URL;
+  /** What the request needs, in the token specification's words: `repository:library/alpine:pull`. */
+  readonly scope: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly lane: Lane;
+  readonly signal: AbortSignal;
+}
+
+export interface WholeAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly bytes: Buffer;
+}
+
+/** One registry, with everything between a question and its answer that is no business of the question's. */
+export interface RegistryCalls {
+  readonly limits: RegistryLimits;
+  readonly now: () => number;
+  /** Any answer but 401, 403, 429 and 5xx, which are the errors of `errors.ts`. Its content must be read or destroyed. */
+  send(call: Call): Promise<HttpResponse>;
+  /** As `send`, and reads it. @throws UpstreamInvalid when there is more of it */
+  read(call: Call, mostBytes: number): Promise<WholeAnswer>;
+}
+
+/** What all endpoints share: connections, circuits, slots, tokens. Disposing cuts what is still connected. */
+export interface RegistryClient extends Disposable {
+  at(access: RegistryAccess): RegistryCalls;
+}
+
+export interface RegistryClientOptions {
+  /** `portolan/<version>`. */
+  readonly userAgent: string;
+  readonly cache: Cache;
+  readonly now: () => number;
+  readonly limits?: Partial<RegistryLimits>;
+  /** From 0 to 1, for jitter. */
+  readonly random?: () => number;
+}
+
+export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
+  const limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const { userAgent, now, random = Math.random } = options;
+  const http = new HttpClient({ userAgent, now, random, limits });
+  const tokens = options.cache.store('upstream-tokens', CachedToken);
+  return {
+    at(access) {
+      const { name: endpoint, allowPrivateAddress, ca } = access;
+      const connection = http.connect({ endpoint, allowPrivateAddress, ca });
+      return new Registry({ access, connection, tokens, limits, now });
+    },
+    [Symbol.dispose]: () => http[Symbol.dispose](),
+  };
+}
+
+interface RegistryOptions {
+  readonly access: RegistryAccess;
+  readonly connection: HttpConnection;
+  readonly tokens: CacheStore<CachedToken>;
+  readonly limits: RegistryLimits;
+  readonly now: () => number;
+}
+
+const ErrorAnswer = z.object({
+  errors: z.array(z.object({ code: z.string(), message: z.string().optional() })).min(1),
+});
+const MOST_ERROR_BYTES = 64 * 1024;
+const MOST_TOKEN_BYTES = 64 * 1024;
+
+class Registry implements RegistryCalls {
+  readonly limits: RegistryLimits;
+  readonly now: () => number;
+  readonly #options: RegistryOptions;
+  readonly #authorizer: Authorizer;
+  readonly #throttle: Throttle;
+
+  constructor(options: RegistryOptions) {
+    const { access, tokens, limits, now } = options;
+    this.limits = limits;
+    this.now = now;
+    this.#options = options;
+    this.#throttle = new Throttle(access.url.host, now);
+    this.#authorizer = new Authorizer({
+      endpoint: access.name,
+      url: access.url,
+      tokenHosts: access.tokenHosts ?? [],
+      credential: access.credential,
+      tokens,
+      fetchToken: (url, authorization) => this.#fetchToken(url, authorization),
+    });
+  }
+
+  async send(call: Call): Promise<HttpResponse> {
+    this.#throttle.assertFree(call.lane);
+    let grant = await this.#authorizer.bring(call.scope, call);
+    for (;;) {
+      const response = await this.#options.connection.send({
+        ...call,
+        headers: { ...call.headers, ...headerOf(grant) },
+      });
+      publishBudget(this.#options.access.name, response.headers);
+      // Storage that a registry redirects to has its own ideas of who may come, and none of our business.
+      const isOurs = response.url.origin === call.url.origin;
+      if (response.status !== 401 || !isOurs) return this.#accepted(response, call.lane);
+      const challenges = await this.#challengesOf(response, call);
+      grant = await this.#authorizer.answer(challenges, call.scope, {
+        signal: call.signal,
+        refused: grant,
+      });
+    }
+  }
+
+  async read(call: Call, mostBytes: number): Promise<WholeAnswer> {
+    const { status, headers, content, url } = await this.send(call);
+    try {
+      return { status, headers, bytes: await readWhole(content, mostBytes) };
+    } catch (error) {
+      call.signal.throwIfAborted();
+      if (!(error instanceof BodyTooLarge)) throw error;
+      throw new UpstreamInvalid(url.host, error.message, { cause: error });
+    }
+  }
+
+  async #accepted(response: HttpResponse, lane: Lane): Promise<HttpResponse> {
+    const { status, headers, url, content } = response;
+    if (status === 429) {
+      discard(content);
+      const after = parseRetryAfter(headers['retry-after'], this.now());
+      throw this.#throttle.block(lane, after, this.limits.throttledMs);
+    }
+    if (status !== 401 && status !== 403) return response;
+    throw new UpstreamDenied(url.host, status, { cause: await explanationOf(response) });
+  }
+
+  /** The 401's own, else those of `/v2/`: some hosts send a bare 401 (gcr.io, reference/wire.md 4.4). */
+  async #challengesOf(response: HttpResponse, call: Call): Promise<string> {
+    const own = response.headers['www-authenticate'];
+    if (own !== undefined) {
+      discard(response.content);
+      return own;
+    }
+    const cause = await explanationOf(response);
+    const ping = await this.#options.connection.send({
+      method: 'GET',
+      url: new URL('v2/', this.#options.access.url),
+      headers: {},
+      lane: 'control',
+      signal: call.signal,
+    });
+    discard(ping.content);
+    const general = ping.headers['www-authenticate'];
+    if (ping.status === 401 && general !== undefined) return general;
+    throw new UpstreamDenied(response.url.host, 401, { cause });
+  }
+
+  async #fetchToken(url: URL, authorization: string | undefined): Promise<Buffer> {
+    const { firstByteMs, controlMs } = this.limits;
+    const response = await this.#options.connection.send({
+      method: 'GET',
+      url,
+      headers: authorization === undefined ? {} : { authorization },
+      lane: 'control',
+      // Its own, and not that of whoever came first: others may wait for it.
+      signal: AbortSignal.timeout(firstByteMs + controlMs),
+    });
+    // It speaks for the registry, whatever its host is called.
+    await this.#accepted({ ...response, url: this.#options.access.url }, 'control');
+    if (response.status === 200) return readWhole(response.content, MOST_TOKEN_BYTES);
+    discard(response.content);
+    throw new UpstreamInvalid(url.host, `its token service answered ${response.status}`);
+  }
+}
+
+function headerOf(grant: Grant | undefined): { authorization?: string } {
+  return grant === undefined ? {} : { authorization: grant.authorization };
+}
+
+/** The registry's own words, for the log; undefined where it has none. */
+async function explanationOf({ content }: HttpResponse): Promise<Error | undefined> {
+  try {
+    const bytes = await readWhole(content, MOST_ERROR_BYTES);
+    const [first] = ErrorAnswer.parse(JSON.parse(bytes.toString())).errors;
+    const text = `${first?.code}: ${first?.message ?? ''}`;
+    return new Error(text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 300));
+  } catch {
+    // It said nothing that can be read; the status says enough.
+    return undefined;
+  }
+}

@@ -1,0 +1,36 @@
+import { UpstreamThrottled } from './errors.ts';
+import type { Lane } from './slots.ts';
+
+// An upstream that says "tomorrow" is asked again sooner: budgets get raised, and clocks are wrong.
+const LONGEST_SECONDS = 3600;
+
+/**
+ * What 429 means for one endpoint and its credential: no request of that kind until it is over. Manifests and blobs
+ * apart, since registries count them apart, and a fill must be able to go on while manifests are counted out.
+ */
+export class Throttle {
+  readonly #until: Record<Lane, number> = { control: 0, blob: 0 };
+  readonly #host: string;
+  readonly #now: () => number;
+
+  constructor(host: string, now: () => number) {
+    this.#host = host;
+    this.#now = now;
+  }
+
+  /** @throws UpstreamThrottled with what is left to wait */
+  assertFree(lane: Lane): void {
+    const leftMs = this.#until[lane] - this.#now();
+    if (leftMs > 0) throw new UpstreamThrottled(this.#host, Math.ceil(leftMs / 1000));
+  }
+
+  /** `retryAfterSeconds` as the peer said, `otherwiseMs` where it did not. */
+  block(lane: Lane, retryAfterSeconds: number | undefined, otherwiseMs: number): UpstreamThrottled {
+    const waitMs =
+      retryAfterSeconds === undefined
+        ? otherwiseMs
+        : Math.min(retryAfterSeconds, LONGEST_SECONDS) * 1000;
+    this.#until[lane] = Math.max(this.#until[lane], this.#now() + waitMs);
+    return new UpstreamThrottled(this.#host, retryAfterSeconds);
+  }
+}
