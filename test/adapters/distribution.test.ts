@@ -1,0 +1,7 @@
+import { describe } from 'node:test';
+import { conformsToPeer } from './conformance.ts';
+import { vendorOf } from './vendor.ts';
+
+describe('the distribution adapter', () => {
+  conformsToPeer(vendorOf('distribution'));
+});

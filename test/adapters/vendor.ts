@@ -1,0 +1,39 @@
+import type { RegistryLimits } from '../../src/registry/limits.ts';
+import type { RegistryPeer } from '../../src/registry/peer.ts';
+import { connectPeer } from '../support/registry-peer.ts';
+import { startUpstream, type Upstream, type UpstreamOptions } from '../support/upstream.ts';
+
+/** A vendor's registry in a test's hands, and how this node sees it. */
+export interface Vendor extends AsyncDisposable {
+  readonly upstream: Upstream;
+  /** As nobody. */
+  readonly peer: RegistryPeer;
+  /** The same registry, connected otherwise. */
+  connect(settings: VendorSettings): RegistryPeer;
+}
+
+export interface VendorSettings {
+  readonly credential?: { readonly username: string; readonly password: string };
+  readonly limits?: Partial<RegistryLimits>;
+}
+
+export type StartVendor = (options?: UpstreamOptions) => Promise<Vendor>;
+
+/** Another digest than anything has. */
+export const NOWHERE = `sha256:${'0'.repeat(64)}` as const;
+
+/** A registry on this machine in the vendor's role. */
+export function vendorOf(adapter: string): StartVendor {
+  return async (options) => {
+    const stack = new AsyncDisposableStack();
+    const upstream = stack.use(await startUpstream(options));
+    const connect = (settings: VendorSettings): RegistryPeer =>
+      stack.use(connectPeer({ adapter, url: upstream.url, ...settings })).peer;
+    return {
+      upstream,
+      peer: connect({}),
+      connect,
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    };
+  };
+}

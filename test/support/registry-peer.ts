@@ -1,0 +1,46 @@
+import { EndpointConfig } from '../../adapters/index.ts';
+import { createMemoryCache } from '../../src/cache/cache.ts';
+import type { RegistryLimits } from '../../src/registry/limits.ts';
+import type { RegistryPeer } from '../../src/registry/peer.ts';
+import { createRegistryClient } from '../../src/registry/registry-client.ts';
+
+export interface ConnectedPeer extends Disposable {
+  readonly peer: RegistryPeer;
+}
+
+export interface PeerSettings {
+  /** `distribution` by default. */
+  readonly adapter?: string;
+  readonly url: URL | string;
+  readonly credential?: { readonly username: string; readonly password: string };
+  readonly options?: object;
+  readonly allowPrivateAddress?: boolean;
+  readonly ca?: string;
+  readonly limits?: Partial<RegistryLimits>;
+  readonly now?: () => number;
+}
+
+/** Short enough for a test, long enough for a busy machine. */
+export const QUICK: Partial<RegistryLimits> = { pauseMs: 1, firstByteMs: 2_000, silenceMs: 2_000 };
+
+/** A peer as the configuration would connect it, until the test's scope ends. */
+export function connectPeer(settings: PeerSettings): ConnectedPeer {
+  const { adapter = 'distribution', url, credential, options, ca } = settings;
+  const client = createRegistryClient({
+    userAgent: 'portolan/test',
+    cache: createMemoryCache(),
+    now: settings.now ?? Date.now,
+    limits: { ...QUICK, ...settings.limits },
+  });
+  const endpoint = EndpointConfig.parse({
+    adapter,
+    url: String(url),
+    allowPrivateAddress: settings.allowPrivateAddress ?? true,
+    ...(credential === undefined ? {} : { credential }),
+    ...(options === undefined ? {} : { options }),
+  });
+  return {
+    peer: endpoint.connect({ name: 'upstream', ca }, client),
+    [Symbol.dispose]: () => client[Symbol.dispose](),
+  };
+}
