@@ -125,7 +125,7 @@ describe('a client that goes away', () => {
       sentBytes: number;
       aborted?: boolean | undefined;
     }>();
-    using _subscription = requestFinished.subscribe((finished) => {
+    using _ = requestFinished.subscribe((finished) => {
       if (finished.path.includes('/local/gone/')) publish(finished);
     });
     await using node = await startNode({

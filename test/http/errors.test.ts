@@ -7,7 +7,10 @@ import { ADMIN, startNode, type TestNode } from './support/node.ts';
 
 /** A node whose every tag list fails so. */
 function failing(error: unknown): Promise<TestNode> {
-  return startNode({ ports: () => ({ tags: { tags: () => Promise.reject(error) } }) });
+  const tags = async (): Promise<never> => {
+    throw error;
+  };
+  return startNode({ ports: () => ({ tags: { tags } }) });
 }
 
 async function answerTo(error: unknown, method = 'GET'): Promise<Answer> {
@@ -68,7 +71,7 @@ describe('an error', () => {
   it('that nobody foresaw tells the client nothing and the log everything', async () => {
     const secret = new Error('password hunter2 at /data/blobs');
     const failures: unknown[] = [];
-    using _subscription = requestFailed.subscribe(({ error }) => failures.push(error));
+    using _ = requestFailed.subscribe(({ error }) => failures.push(error));
 
     const answer = await answerTo(secret);
 
@@ -88,7 +91,7 @@ describe('what the node tells of a request', () => {
   it('names the route, the caller, the status and the code', async () => {
     await using node = await startNode();
     const { promise: fact, resolve: publish } = Promise.withResolvers<object>();
-    using _subscription = requestFinished.subscribe((finished) => {
+    using _ = requestFinished.subscribe((finished) => {
       if (finished.path === '/v2/local/told/manifests/v1') publish(finished);
     });
 

@@ -18,7 +18,7 @@ async function seen(
 ): Promise<{ address: string; realm: string | undefined }> {
   const { promise: fact, resolve: publish } = Promise.withResolvers<string>();
   await using node = await startNode({ app: { trustedProxies } });
-  using _subscription = requestFinished.subscribe(({ clientAddress }) => publish(clientAddress));
+  using _ = requestFinished.subscribe(({ clientAddress }) => publish(clientAddress));
   const answer = await node.send({ path: '/v2/', headers });
   const realm = /realm="(.*)"/.exec(String(answer.headers['www-authenticate']))?.[1];
   return { address: await fact, realm };

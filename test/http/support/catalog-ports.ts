@@ -163,7 +163,7 @@ function withLibrary(path: string): string {
   return path.includes('/') ? path : `library/${path}`;
 }
 
-function project(name: string, more: Partial<ProjectDeclaration> = {}): ProjectDeclaration {
+function projectOf(name: string, more: Partial<ProjectDeclaration> = {}): ProjectDeclaration {
   return {
     name,
     kind: 'hosted',
@@ -177,10 +177,10 @@ function project(name: string, more: Partial<ProjectDeclaration> = {}): ProjectD
 }
 
 const PROJECTS = [
-  project('local'),
-  project('secret', { isPublic: false }),
-  project('sparse', { references: 'sparse' }),
-  project('docker.io', {
+  projectOf('local'),
+  projectOf('secret', { isPublic: false }),
+  projectOf('sparse', { references: 'sparse' }),
+  projectOf('docker.io', {
     kind: 'proxy',
     references: 'sparse',
     upstreamHost: 'docker.io',
