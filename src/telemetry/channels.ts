@@ -158,7 +158,7 @@ export const uploadStarted = factChannel<{ readonly repository: string; readonly
 export const uploadEnded = factChannel<{
   readonly repository: string;
   readonly upload: string;
-  readonly outcome: 'finished' | 'cancelled' | 'expired';
+  readonly outcome: 'finished' | 'cancelled' | 'expired' | 'failed';
   readonly receivedBytes: number;
 }>('portolan.upload.ended');
 

@@ -1,0 +1,147 @@
+import type { Database, WriteTransaction } from '../database/database.ts';
+import type { Ownership } from '../database/tables.ts';
+import type { Digest } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
+import type { BlobStore, StagedFile } from '../storage/blob-store.ts';
+import type { AccessTimes } from './access-times.ts';
+import { type Collected, collectBlobs } from './blob-collection.ts';
+import { releaseUnreferenced } from './blob-release.ts';
+import {
+  announceBlob,
+  describedSize,
+  findLinked,
+  heldByProject,
+  linkBlob,
+  linkedBlob,
+  unlinkBlob,
+} from './blob-rows.ts';
+import { DigestLocks } from './digest-locks.ts';
+import { KnownBlobs } from './known-blobs.ts';
+import { ensureRepository, requireRepository } from './repositories.ts';
+
+export interface BlobsOptions {
+  readonly database: Database;
+  readonly store: BlobStore;
+  readonly accessTimes: Pick<AccessTimes, 'blobRead'>;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+  /** How long condemned bytes wait for somebody who still wants them. */
+  readonly graceMs?: number;
+}
+
+/** A blob whose bytes lie in a staged file, their size and digest verified by the caller. */
+export interface StagedBlob {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  /** The repository that gets it, made if it is not there. */
+  readonly repository: string;
+  readonly ownership: Ownership;
+}
+
+export interface KeepOptions {
+  /** What becomes true together with the blob: its upload or fill row goes. */
+  readonly alongside?: (transaction: WriteTransaction) => Promise<unknown>;
+}
+
+/** The blobs of this node's repositories, by canonical name. Bytes are kept once; who has them is per repository. */
+export interface Blobs {
+  /** A blob of this repository, and that somebody asked for it. One that was condemned is not any more. Answered from memory while nothing was committed. */
+  find(repository: string, digest: Digest): Promise<{ readonly size: number } | undefined>;
+  /** Some repository of these projects that has the blob. */
+  findIn(projects: readonly string[], digest: Digest): Promise<string | undefined>;
+  /**
+   * Commits the file and puts the blob into the repository. A crash on the way leaves the former state, or bytes that
+   * the collection takes away. Keeping what is there already is fine.
+   *
+   * @throws StorageFull, OciError NAME_UNKNOWN (no such project), STORAGE_FULL
+   */
+  keep(staged: StagedFile, blob: StagedBlob, options?: KeepOptions): Promise<void>;
+  /** Puts bytes that are here into one more repository. @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN (no such project) */
+  link(repository: string, digest: Digest, ownership: Ownership): Promise<void>;
+  /** The same for a client's mount. @returns false where `from` does not have it, and then nothing happened */
+  mount(repository: string, digest: Digest, from: string): Promise<boolean>;
+  /** With its last repository the blob is condemned. @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN */
+  unlink(repository: string, digest: Digest): Promise<void>;
+  /** Bytes, as a manifest of this repository says, whether the blob is here or not. */
+  describedSize(repository: string, digest: Digest): Promise<number | undefined>;
+  /** Whether a repository of the project has it, as a blob or as a manifest. */
+  heldByProject(project: number, digest: Digest): Promise<boolean>;
+  /** Somebody read it. */
+  touch(digest: Digest): void;
+  /** Takes away the bytes that have been condemned for the grace period, or one given here, and that nobody wanted since. */
+  collect(options?: { readonly graceMs?: number }): Promise<Collected>;
+  /**
+   * Takes pushed blobs out of repositories where no manifest refers to them, if they were neither pushed nor asked for
+   * since that time (milliseconds UTC): what abandoned pushes and deleted manifests leave behind.
+   *
+   * @returns how many
+   */
+  releaseUnreferenced(before: number): Promise<number>;
+}
+
+const GRACE_MS = 60 * 60 * 1000;
+
+export function createBlobs(options: BlobsOptions): Blobs {
+  const { database, store, accessTimes, now, graceMs = GRACE_MS } = options;
+  const locks = new DigestLocks();
+  const known = new KnownBlobs(database);
+  return {
+    async find(repository, digest) {
+      const found = await known.find(repository, digest);
+      if (found !== undefined) accessTimes.blobRead(digest);
+      return found;
+    },
+    findIn: (projects, digest) => findLinked(database.read, projects, digest),
+    describedSize: (repository, digest) => describedSize(database.read, repository, digest),
+    heldByProject: (project, digest) => heldByProject(database.read, project, digest),
+    touch: (digest) => accessTimes.blobRead(digest),
+
+    async keep(staged, blob, { alongside } = {}) {
+      const { digest, size, ownership } = blob;
+      await locks.holding(digest, async () => {
+        await database.write((transaction) =>
+          announceBlob(transaction, { digest, size, at: now() }),
+        );
+        await staged.commit(digest);
+        await database.write(async (transaction) => {
+          const at = now();
+          const repository = await ensureRepository(transaction, blob.repository, at);
+          await linkBlob(transaction, repository, { digest, ownership, at });
+          await alongside?.(transaction);
+        });
+      });
+    },
+
+    async link(name, digest, ownership) {
+      await database.write(async (transaction) => {
+        const at = now();
+        const repository = await ensureRepository(transaction, name, at);
+        const isLinked = await linkBlob(transaction, repository, { digest, ownership, at });
+        if (!isLinked) throw new OciError('BLOB_UNKNOWN', { detail: digest });
+      });
+    },
+
+    async mount(name, digest, from) {
+      return database.write(async (transaction) => {
+        if ((await linkedBlob(transaction, from, digest)) === undefined) return false;
+        const at = now();
+        const repository = await ensureRepository(transaction, name, at);
+        return linkBlob(transaction, repository, { digest, ownership: 'origin', at });
+      });
+    },
+
+    async unlink(name, digest) {
+      await database.write(async (transaction) => {
+        const repository = await requireRepository(transaction, name);
+        const wasLinked = await unlinkBlob(transaction, repository, { digest, at: now() });
+        if (!wasLinked) throw new OciError('BLOB_UNKNOWN', { detail: digest });
+      });
+    },
+
+    collect: (given = {}) =>
+      collectBlobs({ database, store, locks }, now() - (given.graceMs ?? graceMs)),
+
+    releaseUnreferenced: (before) => releaseUnreferenced(database, { before, now }),
+  };
+}

@@ -1,0 +1,122 @@
+import type { WriteTransaction } from '../database/database.ts';
+import type { ManifestRow, Ownership } from '../database/tables.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { ParsedManifest } from '../oci/manifest.ts';
+import { strongerOf } from './ownership.ts';
+import { addContent, dropContent } from './project-contents.ts';
+import {
+  completeReferrersTo,
+  insertReferences,
+  missingReferences,
+  uncompleteReferrersTo,
+} from './references.ts';
+import type { Repository } from './repositories.ts';
+
+/** A manifest on its way into a repository, its digest verified. */
+export interface IncomingManifest {
+  readonly digest: Digest;
+  readonly bytes: Uint8Array;
+  readonly parsed: ParsedManifest;
+  readonly ownership: Ownership;
+  /** Who brings it; nobody's name for cached content. */
+  readonly actor: string;
+  /** Milliseconds UTC. */
+  readonly at: number;
+}
+
+export interface StoringFacts {
+  /** What it was before; undefined for a manifest that is new to the repository. */
+  readonly former: Ownership | undefined;
+  /** What it refers to and the repository lacks. */
+  readonly missing: readonly Digest[];
+}
+
+/** Bytes, row, references and size, together. Bringing the same again renews its push time, or nothing when cached. */
+export async function storeManifest(
+  transaction: WriteTransaction,
+  repository: Repository,
+  incoming: IncomingManifest,
+): Promise<StoringFacts> {
+  const { digest, bytes, parsed } = incoming;
+  const missing = await missingReferences(transaction, repository.id, parsed.references);
+  const complete = missing.length === 0 ? 1 : 0;
+  const known = await transaction
+    .selectFrom('manifests')
+    .select(['id', 'ownership'])
+    .where('repository', '=', repository.id)
+    .where('digest', '=', digest)
+    .executeTakeFirst();
+  if (known !== undefined) {
+    await transaction
+      .updateTable('manifests')
+      .set({ complete, ...renewalOf(known, incoming) })
+      .where('id', '=', known.id)
+      .execute();
+    return { former: known.ownership, missing };
+  }
+  await transaction
+    .insertInto('manifest_bytes')
+    .values({ digest, bytes })
+    .onConflict((conflict) => conflict.column('digest').doNothing())
+    .execute();
+  const row = { ...rowOf(incoming), repository: repository.id, complete } as const;
+  const { id } = await transaction
+    .insertInto('manifests')
+    .values(row)
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  await insertReferences(transaction, id, parsed.references);
+  await addContent(transaction, repository.project, { digest, size: bytes.length });
+  await completeReferrersTo(transaction, repository.id, digest);
+  return { former: undefined, missing };
+}
+
+/** Takes it out of the repository; the bytes go with the last repository that has it. Its tags are gone already. */
+export async function deleteManifest(
+  transaction: WriteTransaction,
+  repository: Repository,
+  digest: Digest,
+): Promise<void> {
+  await transaction
+    .deleteFrom('manifests')
+    .where('repository', '=', repository.id)
+    .where('digest', '=', digest)
+    .execute();
+  await transaction
+    .deleteFrom('manifest_bytes')
+    .where('digest', '=', digest)
+    .where((is) =>
+      is.not(
+        is.exists(is.selectFrom('manifests').select('manifests.id').where('digest', '=', digest)),
+      ),
+    )
+    .execute();
+  await dropContent(transaction, repository.project, digest);
+  await uncompleteReferrersTo(transaction, repository.id, digest);
+}
+
+function rowOf({ digest, bytes, parsed, ownership, actor, at }: IncomingManifest) {
+  return {
+    digest,
+    media_type: parsed.mediaType,
+    artifact_type: parsed.artifactType ?? null,
+    subject: parsed.subject?.digest ?? null,
+    ownership,
+    size: bytes.length,
+    pushed_at: at,
+    pushed_by: actor,
+    pulled_at: null,
+  };
+}
+
+/** A push tells the type anew, since the same bytes may come under another; what upstream calls it changes nothing here. */
+function renewalOf(known: Pick<ManifestRow, 'ownership'>, incoming: IncomingManifest) {
+  if (incoming.ownership === 'cache') return {};
+  return {
+    media_type: incoming.parsed.mediaType,
+    artifact_type: incoming.parsed.artifactType ?? null,
+    ownership: strongerOf(known.ownership, incoming.ownership),
+    pushed_at: incoming.at,
+    pushed_by: incoming.actor,
+  };
+}

@@ -1,0 +1,212 @@
+import type { Database, WriteTransaction } from '../database/database.ts';
+import type { ReferenceMode } from '../database/tables.ts';
+import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
+import { type Manifest, type ParsedManifest, parseManifest } from '../oci/manifest.ts';
+import { isTag, type Reference } from '../oci/reference.ts';
+import { manifestDeleted, manifestPushed } from '../telemetry/channels.ts';
+import { FoundManifests, type StoredManifest } from './found-manifests.ts';
+import { deleteManifest, storeManifest } from './manifest-rows.ts';
+import { isOwned } from './ownership.ts';
+import { ensureRepository, requireRepository } from './repositories.ts';
+import { pointCachedTag, pointTags, removeTags } from './tag-rows.ts';
+
+export interface ManifestsOptions {
+  readonly database: Database;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+  /** Manifests are kept in memory up to this much. Bytes. */
+  readonly memoryBytes?: number;
+}
+
+export interface PushedManifest {
+  /** Exactly as the client sent them. */
+  readonly bytes: Uint8Array;
+  readonly contentType: string | undefined;
+  /** The tag or the digest that it is pushed as. */
+  readonly reference: Reference;
+  /** More tags to put on it. */
+  readonly tags: readonly string[];
+  /** The caller's name. */
+  readonly actor: string;
+  readonly references: ReferenceMode;
+}
+
+export interface PushResult {
+  readonly digest: Digest;
+  readonly subject: Digest | undefined;
+  /** The additional tags that were put on it. */
+  readonly tags: readonly string[];
+}
+
+export interface ArrivedManifest {
+  /** Its bytes compared with its digest. */
+  readonly manifest: Manifest;
+  readonly parsed: ParsedManifest;
+  /** What upstream has it as. */
+  readonly tag?: string | undefined;
+  /** When upstream said so. Milliseconds UTC. */
+  readonly checkedAt: number;
+}
+
+/** The manifests of this node's repositories, by canonical name. */
+export interface Manifests {
+  /** Answered from memory while nothing was committed, with the same object. */
+  find(repository: string, reference: Reference): Promise<StoredManifest | undefined>;
+  /**
+   * Keeps what a client pushed: bytes, references, tags, history and feed in one transaction. What is there already
+   * changes only its push time; nothing else of the repository is touched. Missing content of a `sparse` project is
+   * accepted and the manifest marked incomplete.
+   *
+   * @throws OciError MANIFEST_INVALID, DIGEST_INVALID, TAG_INVALID, NAME_UNKNOWN (no such project), MANIFEST_BLOB_UNKNOWN
+   *   with `{ missing: Digest[] }` as detail, STORAGE_FULL
+   */
+  put(repository: string, pushed: PushedManifest): Promise<PushResult>;
+  /** Keeps what upstream answered, evictable and not in the feed. Owned content stays as it is, its tags included. */
+  arrive(repository: string, arrived: ArrivedManifest): Promise<StoredManifest>;
+  /** Takes it and all tags on it out of the repository. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN */
+  remove(repository: string, digest: Digest, actor: string): Promise<void>;
+}
+
+const MEMORY_BYTES = 64 * 1024 * 1024;
+
+export function createManifests(options: ManifestsOptions): Manifests {
+  const { database, now, memoryBytes = MEMORY_BYTES } = options;
+  const found = new FoundManifests(database, { memoryBytes });
+  return {
+    find: (repository, reference) => found.find(repository, reference),
+
+    async put(repository, pushed) {
+      const { bytes, reference, actor } = pushed;
+      const digest = verifiedDigest(bytes, reference);
+      const parsed = parseManifest(bytes, pushed.contentType);
+      const tags = tagsOf(pushed);
+      await database.write(async (transaction) => {
+        const push = { ...pushed, digest, parsed, tags, at: now() };
+        await keepPushed(transaction, repository, push);
+      });
+      if (manifestPushed.hasSubscribers) {
+        manifestPushed.publish({ repository, digest, tags, caller: actor });
+      }
+      return { digest, subject: parsed.subject?.digest, tags: pushed.tags };
+    },
+
+    async arrive(repository, arrived) {
+      const { digest } = arrived.manifest.descriptor;
+      const { tag } = arrived;
+      await database.write((transaction) =>
+        keepArrived(transaction, repository, { ...arrived, at: now() }),
+      );
+      const byTag =
+        tag === undefined ? undefined : await found.find(repository, { kind: 'tag', tag });
+      if (byTag?.digest === digest) return byTag;
+      const byDigest = await found.find(repository, { kind: 'digest', digest });
+      if (byDigest === undefined) throw new OciError('MANIFEST_UNKNOWN', { detail: digest });
+      return byDigest;
+    },
+
+    async remove(repository, digest, actor) {
+      await database.write((transaction) =>
+        removeManifest(transaction, repository, { digest, actor, at: now() }),
+      );
+      if (manifestDeleted.hasSubscribers) {
+        manifestDeleted.publish({ repository, digest, caller: actor });
+      }
+    },
+  };
+}
+
+interface VerifiedPush extends PushedManifest {
+  readonly digest: Digest;
+  readonly parsed: ParsedManifest;
+  /** Milliseconds UTC. */
+  readonly at: number;
+}
+
+async function keepPushed(
+  transaction: WriteTransaction,
+  name: string,
+  push: VerifiedPush,
+): Promise<void> {
+  const { digest, parsed, tags, at } = push;
+  const repository = await ensureRepository(transaction, name, at);
+  const stored = await storeManifest(transaction, repository, { ...push, ownership: 'origin' });
+  if (push.references === 'strict' && stored.missing.length > 0) {
+    throw new OciError('MANIFEST_BLOB_UNKNOWN', { detail: { missing: stored.missing } });
+  }
+  const manifest = {
+    mediaType: parsed.mediaType,
+    artifactType: parsed.artifactType,
+    subject: parsed.subject?.digest,
+    size: push.bytes.length,
+  };
+  const isNew = stored.former === undefined || !isOwned(stored.former);
+  const tagging = { repository, digest, manifest, isNew, tags };
+  await pointTags(transaction, tagging, { actor: push.actor, cause: 'push', at });
+}
+
+async function keepArrived(
+  transaction: WriteTransaction,
+  name: string,
+  arrived: ArrivedManifest & { readonly at: number },
+): Promise<void> {
+  const { manifest, parsed, tag, checkedAt, at } = arrived;
+  const { digest } = manifest.descriptor;
+  const repository = await ensureRepository(transaction, name, at);
+  const { former } = await storeManifest(transaction, repository, {
+    digest,
+    bytes: manifest.bytes,
+    parsed,
+    ownership: 'cache',
+    actor: '',
+    at,
+  });
+  const isMoved =
+    tag !== undefined &&
+    (await pointCachedTag(transaction, repository, { tag, digest, checkedAt, at }));
+  if (former !== undefined && !isMoved) return;
+  await transaction
+    .insertInto('arrivals')
+    .values({ project: repository.project, repository: name, tag: tag ?? null, digest, at })
+    .execute();
+}
+
+async function removeManifest(
+  transaction: WriteTransaction,
+  name: string,
+  { digest, actor, at }: { digest: Digest; actor: string; at: number },
+): Promise<void> {
+  const repository = await requireRepository(transaction, name);
+  const manifest = await transaction
+    .selectFrom('manifests')
+    .select('ownership')
+    .where('repository', '=', repository.id)
+    .where('digest', '=', digest)
+    .executeTakeFirst();
+  if (manifest === undefined) throw new OciError('MANIFEST_UNKNOWN', { detail: digest });
+  const tags = await transaction
+    .selectFrom('tags')
+    .selectAll()
+    .where('repository', '=', repository.id)
+    .where('digest', '=', digest)
+    .orderBy('name')
+    .execute();
+  const removal = { repository, tags, deleted: isOwned(manifest.ownership) ? digest : undefined };
+  await removeTags(transaction, removal, { actor, cause: 'api', at });
+  await deleteManifest(transaction, repository, digest);
+}
+
+/** @throws OciError DIGEST_INVALID */
+function verifiedDigest(bytes: Uint8Array, reference: Reference): Digest {
+  if (reference.kind === 'tag') return digestOf(bytes);
+  const digest = digestOf(bytes, algorithmOf(reference.digest));
+  if (digest === reference.digest) return digest;
+  throw new OciError('DIGEST_INVALID', { detail: { expected: reference.digest, digest } });
+}
+
+/** Each once. @throws OciError TAG_INVALID */
+function tagsOf({ reference, tags }: PushedManifest): readonly string[] {
+  const all = new Set(reference.kind === 'tag' ? [reference.tag, ...tags] : tags);
+  for (const tag of all) if (!isTag(tag)) throw new OciError('TAG_INVALID', { detail: tag });
+  return [...all];
+}
