@@ -7,6 +7,7 @@ import { requestFacts } from './middleware/request-facts.ts';
 import { requestId } from './middleware/request-id.ts';
 import { unknownRoute } from './middleware/unknown-route.ts';
 import { v2Path } from './middleware/v2-path.ts';
+import { type Operations, operationRoutes } from './operations.ts';
 import { createOrigins, type OriginOptions } from './origin.ts';
 import { createGate, type Names } from './target.ts';
 import { baseRoutes } from './v2/base.ts';
@@ -27,6 +28,7 @@ export interface Ports {
   readonly tags: Tags;
   readonly referrers: Referrers;
   readonly catalog: Catalog;
+  readonly operations: Operations;
 }
 
 export interface AppOptions extends OriginOptions, BlobOptions, ManifestOptions, UploadOptions {
@@ -55,6 +57,7 @@ function middlewareOf(ports: Ports, options: AppOptions): readonly Middleware[] 
     requestId(),
     requestFacts(createOrigins(options)),
     ociErrors(),
+    operationRoutes(ports.operations).routes(),
     v2Path(),
     authentication(ports.access),
     ...routesOf(ports, options).map((routes): Middleware => routes.routes()),

@@ -59,7 +59,17 @@ const ENDPOINTS = oneof(
   },
 );
 const METHODS = constantFrom(
-  ...['GET', 'GET', 'GET', 'HEAD', 'PUT', 'PUT', 'POST', 'POST', 'PATCH', 'DELETE', 'OPTIONS'],
+  'GET',
+  'GET',
+  'GET',
+  'HEAD',
+  'PUT',
+  'PUT',
+  'POST',
+  'POST',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
 );
 const QUERIES = option(
   oneof(

@@ -70,6 +70,13 @@ export async function openCatalogPorts(): Promise<CatalogPorts> {
       uploads: uploadPorts(createUploads({ database, store, blobs, now }), { blobs, projects }),
       tags: { tags: ({ repository }, page) => tags.list(repository, page) },
       referrers: referrerPorts(database),
+      operations: {
+        metrics: {
+          contentType: 'text/plain; version=0.0.4',
+          text: async () => 'portolan_info 1\n',
+        },
+        readiness: async () => ({ isReady: true, checks: {} }),
+      },
       catalog: {
         async repositories({ isVisible, ...page }) {
           const visible = (await projects.list()).filter((project) => isVisible(project));
