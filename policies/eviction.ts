@@ -42,14 +42,18 @@ export interface SpaceFacts {
   readonly wanted: number;
 }
 
-/** How many bytes of cached blobs to condemn: down to the low watermark when the high one is passed, both of the filesystem and of `maxBytes`. */
+/**
+ * How many bytes of cached blobs to condemn: down to the low watermark when the high one is passed, both of the
+ * filesystem and of `maxBytes`. What would not fit into an empty cache empties none.
+ */
 export function bytesToFree(facts: SpaceFacts, rule: EvictionRule): number {
-  const { total, free, condemned, cached, wanted } = facts;
+  const { total, free, condemned, cached } = facts;
+  const wanted = facts.wanted > free + condemned + cached ? 0 : facts.wanted;
   const used = total - free - condemned + wanted;
   const overFilesystem =
     used > share(total, rule.highWatermark) ? used - share(total, rule.lowWatermark) : 0;
   const overBudget = overBudgetOf(cached + wanted, rule);
-  return Math.min(cached, Math.ceil(Math.max(overFilesystem, overBudget, 0)));
+  return Math.min(cached, Math.ceil(Math.max(overFilesystem, overBudget)));
 }
 
 /** A budget has no room above its high mark: it is the limit itself, and the low one keeps its share to it. */

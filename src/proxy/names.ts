@@ -7,15 +7,14 @@ import {
   namingFacts,
 } from './naming.ts';
 
-/** The projects of this node; the same list while nothing about them changed. */
-export interface ProjectList<Project> {
-  list(): Promise<readonly Project[]>;
-}
+/** A project as the catalog has it. */
+type KnownProject = Omit<NamedProject, 'canonicalRepository'>;
 
-export interface NamesOptions<Project> {
-  readonly projects: ProjectList<Project>;
-  /** Whether upstream keeps names of one component below `library/`: the project's adapter knows. */
-  readonly addsLibrary: (project: Project) => boolean;
+export interface NamesOptions<Project extends KnownProject> {
+  /** The same list while nothing about the projects changed. */
+  readonly projects: { list(): Promise<readonly Project[]> };
+  /** What the project's adapter makes of a name; undefined where it makes nothing of any. */
+  readonly canonicalRepository: (project: Project) => ((path: string) => string) | undefined;
   /** `host` or `host:port` of this node, as `?ns=` may name it. */
   readonly ownNames: readonly string[];
 }
@@ -34,9 +33,9 @@ export interface Names<Project> {
   locate(request: NamedRequest): Promise<NamedTarget<Project>>;
 }
 
-export function createNames<Project extends Omit<NamedProject, 'addsLibrary'>>({
+export function createNames<Project extends KnownProject>({
   projects,
-  addsLibrary,
+  canonicalRepository,
   ownNames,
 }: NamesOptions<Project>): Names<Project> {
   let known: readonly Project[] | undefined;
@@ -48,7 +47,7 @@ export function createNames<Project extends Omit<NamedProject, 'addsLibrary'>>({
       if (list !== known) {
         const named = list.map((project) => ({
           ...project,
-          addsLibrary: addsLibrary(project),
+          canonicalRepository: canonicalRepository(project),
           of: project,
         }));
         facts = namingFacts(named, ownNames);

@@ -18,8 +18,8 @@ export interface NamedProject {
   readonly upstreamHost?: string | undefined;
   /** Answers pulls of names that no project has. */
   readonly isDefault: boolean;
-  /** Whether upstream keeps names of one component below `library/`, as Docker Hub does. */
-  readonly addsLibrary: boolean;
+  /** The name under which upstream keeps a repository that people call so, where that differs: Docker Hub's `library/`. */
+  readonly canonicalRepository?: ((path: string) => string) | undefined;
 }
 
 export interface NamingFacts<Project extends NamedProject> {
@@ -137,8 +137,8 @@ function located<Project extends NamedProject>(
   path: string,
   ns: string | undefined,
 ): Located<Project> {
-  const isShort = project.addsLibrary && !path.includes('/');
-  return { repository: `${project.name}/${isShort ? 'library/' : ''}${path}`, project, ns };
+  const canonical = project.canonicalRepository?.(path) ?? path;
+  return { repository: `${project.name}/${canonical}`, project, ns };
 }
 
 function foreignHost(ns: string | undefined, facts: NamingFacts<NamedProject>): string | undefined {

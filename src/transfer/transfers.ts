@@ -32,6 +32,8 @@ export interface Transfers extends AsyncDisposable {
    * before that rejects as it is. Disposing the reader leaves the fill, which goes on to its deadline.
    */
   open(wanted: WantedBlob, options: FollowOptions): Promise<BlobReader>;
+  /** Whether there is a fill of the digest to join: bytes of it are here, or on their way. */
+  isFilling(digest: Digest): boolean;
   /**
    * Lets the fills go on that a former process left, and removes what has no source any more. Resolves when they are
    * taken up, not when they are done. Call it once, before anybody asks.
@@ -92,6 +94,10 @@ class RunningTransfers implements Transfers {
         throw error;
       }
     }
+  }
+
+  isFilling(digest: Digest): boolean {
+    return this.#fills.get(digest)?.isJoinable === true;
   }
 
   async resume(

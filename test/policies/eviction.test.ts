@@ -15,6 +15,11 @@ describe('eviction frees', () => {
     { name: 'less by what is condemned already', given: { free: 100, condemned: 51 }, freed: 0 },
     { name: 'no more than the cache has', given: { free: 0, cached: 30 }, freed: 30 },
     { name: 'room for a fill that waits', given: { free: 200, wanted: 100 }, freed: 150 },
+    {
+      name: 'nothing for a fill that would not fit anyway',
+      given: { free: 200, wanted: 601 },
+      freed: 0,
+    },
     { name: 'nothing within the budget', given: {}, rule: { maxBytes: '400B' }, freed: 0 },
     {
       name: 'down to the low share of the budget once it is passed',

@@ -7,13 +7,13 @@ import {
   namingFacts,
 } from '../../src/proxy/naming.ts';
 
-const hub = proxyOf('docker.io', { addsLibrary: true, isDefault: true });
+const hub = proxyOf('docker.io', { canonicalRepository: official, isDefault: true });
 const facts = namingFacts(
   [
     hub,
     proxyOf('ghcr.io'),
     proxyOf('lab', { upstreamHost: 'lab.example:5000' }),
-    proxyOf('hub2', { upstreamHost: 'Mirror.Example', addsLibrary: true }),
+    proxyOf('hub2', { upstreamHost: 'Mirror.Example', canonicalRepository: official }),
     proxyOf('secret.example', { isPublic: false }),
     { ...proxyOf('local'), kind: 'hosted', upstreamHost: 'hosted.example' },
     { ...proxyOf('library-of-mine'), kind: 'hosted' },
@@ -169,10 +169,15 @@ function table(rows: readonly Row[]): void {
   }
 }
 
+/** As the Docker Hub adapter. */
+function official(path: string): string {
+  return path.includes('/') ? path : `library/${path}`;
+}
+
 function requestOf(request: Partial<NamedRequest>): NamedRequest {
   return { ns: undefined, name: '', method: 'GET', ...request };
 }
 
 function proxyOf(name: string, more: Partial<NamedProject> = {}): NamedProject {
-  return { name, kind: 'proxy', isPublic: true, isDefault: false, addsLibrary: false, ...more };
+  return { name, kind: 'proxy', isPublic: true, isDefault: false, ...more };
 }

@@ -1,0 +1,186 @@
+/**
+ * Blobs of proxy projects, from the first of these that has it:
+ *
+ *     this repository, here
+ *     the same project, here            known to come by the same endpoints
+ *     any other repository, here        once this repository's own upstream says that it has it too
+ *     upstream, kept as it comes        one fill, whoever asks
+ *     upstream, passed through          what cannot be kept
+ */
+import type { Blobs } from '../catalog/blobs.ts';
+import type { Repositories } from '../catalog/repositories.ts';
+import type { Digest } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
+import { UpstreamInvalid } from '../registry/errors.ts';
+import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
+import { StorageFull } from '../storage/errors.ts';
+import { blobPassedThrough, type CacheOutcome, cacheDecided } from '../telemetry/channels.ts';
+import type { Transfers, WantedBlob } from '../transfer/transfers.ts';
+import type { Evictions } from './evictions.ts';
+import { clientError, failureOf, isStorageFull } from './failures.ts';
+import { fillSourceOf } from './fill-sources.ts';
+import { type Departure, type Flights, waitFor } from './flights.ts';
+import { KeepingReader } from './keeping-reader.ts';
+import { PassingReader } from './passing-reader.ts';
+import type { Upstream } from './upstreams.ts';
+
+/** A fill that runs out of room is begun once more after others have made some. */
+const MOST_FILLS = 2;
+
+export interface BlobPullsOptions {
+  readonly blobs: Pick<Blobs, 'find' | 'link' | 'describedSize' | 'heldByProject'>;
+  readonly repositories: Pick<Repositories, 'find'>;
+  readonly store: Pick<BlobStore, 'open' | 'size'>;
+  readonly transfers: Pick<Transfers, 'open' | 'isFilling'>;
+  readonly flights: Flights;
+  readonly evictions: Pick<Evictions, 'makeRoom'>;
+}
+
+export interface BlobOptions {
+  /** Whether all of it will be read, from the first byte. */
+  readonly whole: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** All throw what the client is told: OciError BLOB_UNKNOWN and those of an upstream. */
+export class BlobPulls {
+  readonly #options: BlobPullsOptions;
+  readonly #sizing: Departure<number>;
+
+  constructor(options: BlobPullsOptions) {
+    this.#options = options;
+    this.#sizing = options.flights.kind();
+  }
+
+  /** Undefined where the file of a blob is lost: fetching it again heals that. */
+  async stored(repository: string, digest: Digest): Promise<BlobReader | undefined> {
+    const { blobs, store } = this.#options;
+    if ((await blobs.find(repository, digest)) === undefined) return undefined;
+    try {
+      return await store.open(digest);
+    } catch (error) {
+      if (error instanceof OciError && error.code === 'BLOB_UNKNOWN') return undefined;
+      throw error;
+    }
+  }
+
+  /** What `stored` does not have. */
+  async open(upstream: Upstream, digest: Digest, options: BlobOptions): Promise<BlobReader> {
+    try {
+      const here = await this.#linked(upstream, digest, options);
+      publish(upstream, here === undefined ? 'miss' : 'hit');
+      return here ?? (await this.#fetched(upstream, digest, options));
+    } catch (error) {
+      throw options.signal.aborted ? error : clientError(error);
+    }
+  }
+
+  /** Tells that a blob was served from here. */
+  hit(upstream: Upstream): void {
+    publish(upstream, 'hit');
+  }
+
+  /** Bytes in what is not here, as a manifest or upstream says. Downloads nothing. */
+  async size(
+    upstream: Upstream,
+    digest: Digest,
+    options: { readonly signal: AbortSignal },
+  ): Promise<number> {
+    try {
+      return await this.#sizeUpstream(upstream, digest, options);
+    } catch (error) {
+      throw options.signal.aborted ? error : clientError(error);
+    }
+  }
+
+  /** Where this node has the bytes, but not in this repository. */
+  async #linked(
+    upstream: Upstream,
+    digest: Digest,
+    options: { readonly signal: AbortSignal },
+  ): Promise<BlobReader | undefined> {
+    const { blobs, store, repositories } = this.#options;
+    if ((await store.size(digest)) === undefined) return undefined;
+    // A repository that nobody has pulled from may not exist, and none is made up.
+    const isKnown = (await repositories.find(upstream.repository)) !== undefined;
+    const isOurs = isKnown && (await blobs.heldByProject(upstream.project.id, digest));
+    if (!isOurs) await waitFor(this.#askSize(upstream, digest), options);
+    try {
+      await blobs.link(upstream.repository, digest, 'cache');
+    } catch (error) {
+      // Collected meanwhile, or kept but not yet told of: it is as if the bytes had not been here.
+      if (failureOf(error) === 'not-found' || isStorageFull(error)) return undefined;
+      throw error;
+    }
+    return this.stored(upstream.repository, digest);
+  }
+
+  async #fetched(upstream: Upstream, digest: Digest, options: BlobOptions): Promise<BlobReader> {
+    const size = await this.#sizeUpstream(upstream, digest, options);
+    const source = fillSourceOf(upstream, digest);
+    const wanted = { digest, size, repository: upstream.repository, source };
+    const isTooLarge = size > (upstream.settings.maxBlobSize ?? Number.POSITIVE_INFINITY);
+    return isTooLarge ? passed(wanted, 'too-large') : this.#kept(wanted, options, MOST_FILLS);
+  }
+
+  /** @param fills how often to begin keeping it, each time with the room that there is then */
+  async #kept(wanted: WantedBlob, options: BlobOptions, fills: number): Promise<BlobReader> {
+    const { transfers, evictions } = this.#options;
+    // Joining a fill takes no more room than it has taken already.
+    const mayKeep =
+      fills > 0 && (transfers.isFilling(wanted.digest) || (await evictions.makeRoom(wanted.size)));
+    if (!mayKeep) return passed(wanted, 'storage-full');
+    const instead = (): Promise<BlobReader> => this.#kept(wanted, options, fills - 1);
+    try {
+      return new KeepingReader(await transfers.open(wanted, options), instead);
+    } catch (error) {
+      if (!isStorageFull(error)) throw error;
+      return instead();
+    }
+  }
+
+  async #sizeUpstream(
+    upstream: Upstream,
+    digest: Digest,
+    options: { readonly signal: AbortSignal },
+  ): Promise<number> {
+    const described = await this.#options.blobs.describedSize(upstream.repository, digest);
+    return described ?? waitFor(this.#askSize(upstream, digest), options);
+  }
+
+  #askSize(upstream: Upstream, digest: Digest): Promise<number> {
+    const flight = this.#sizing(`${upstream.repository}@${digest}`, (signal) =>
+      upstream.ask(
+        async (peer, path) => {
+          const said = await peer.blobSize(path, digest, { signal });
+          if (said !== undefined) return said;
+          // HEAD is refused, or without a length: the answer to GET has one.
+          const range = { start: 0, end: 1 };
+          const { size, content } = await peer.blob(path, digest, { signal, range });
+          content.on('error', () => {}).destroy();
+          if (size !== undefined) return size;
+          throw new UpstreamInvalid(upstream.host, `it does not say how large ${digest} is`);
+        },
+        { signal },
+      ),
+    );
+    return flight.result;
+  }
+}
+
+function passed(
+  { digest, size, repository, source }: WantedBlob,
+  reason: 'storage-full' | 'too-large',
+): BlobReader {
+  if (blobPassedThrough.hasSubscribers) {
+    blobPassedThrough.publish({ digest, repository, size, reason });
+  }
+  return new KeepingReader(new PassingReader(source, { digest, size }), () =>
+    Promise.reject(new StorageFull()),
+  );
+}
+
+function publish(upstream: Upstream, outcome: CacheOutcome): void {
+  if (!cacheDecided.hasSubscribers) return;
+  cacheDecided.publish({ project: upstream.project.name, kind: 'blob', outcome });
+}

@@ -1,0 +1,12 @@
+import type { Digest } from '../oci/digest.ts';
+import type { FillSource } from '../transfer/fill-source.ts';
+import type { Upstream } from './upstreams.ts';
+
+/** A blob of that repository: from its endpoints in order, anew each time that a transfer breaks off. */
+export function fillSourceOf(upstream: Upstream, digest: Digest): FillSource {
+  return {
+    host: upstream.host,
+    open: (range, { signal }) =>
+      upstream.ask((peer, path) => peer.blob(path, digest, { signal, range }), { signal }),
+  };
+}

@@ -1,0 +1,40 @@
+import type { BlobReader, ReadOptions } from '../storage/blob-store.ts';
+import { clientError, isStorageFull } from './failures.ts';
+
+/**
+ * Follows a blob that is kept while it comes. Where keeping it fails for want of room, its reader goes on from where it
+ * is, with whatever `instead` opens then. Throws what the client is told.
+ */
+export class KeepingReader implements BlobReader {
+  readonly size: number;
+  readonly #instead: () => Promise<BlobReader>;
+  #reader: BlobReader;
+
+  constructor(reader: BlobReader, instead: () => Promise<BlobReader>) {
+    this.size = reader.size;
+    this.#reader = reader;
+    this.#instead = instead;
+  }
+
+  /** Where the blob turned out to be here already. */
+  get bytes(): Buffer | undefined {
+    return this.#reader.bytes;
+  }
+
+  async read(into: Buffer, position: number, options: ReadOptions): Promise<number> {
+    try {
+      return await this.#reader.read(into, position, options);
+    } catch (error) {
+      if (options.signal.aborted) throw error;
+      if (!isStorageFull(error)) throw clientError(error);
+    }
+    const full = this.#reader;
+    this.#reader = await this.#instead();
+    await full[Symbol.asyncDispose]();
+    return this.read(into, position, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Tags and referrers of proxy projects: what upstream lists and what is cached, together. Upstream's list is remembered
+ * as long as the rule for `*` keeps a tag fresh, and stands in for upstream, by the same rule, when that gives no answer.
+ */
+import { z } from 'zod';
+import {
+  type FreshnessRule,
+  ruleFor,
+  type UpstreamAnswer,
+  whatToServe,
+  whetherToAsk,
+} from '../../policies/freshness.ts';
+import type { Cache, CacheStore } from '../cache/cache.ts';
+import type { Referrers } from '../catalog/referrers.ts';
+import type { Repositories } from '../catalog/repositories.ts';
+import type { Tags } from '../catalog/tags.ts';
+import { type Digest, isDigest } from '../oci/digest.ts';
+import { UpstreamUnavailable } from '../registry/errors.ts';
+import type { Referrer } from '../registry/peer.ts';
+import { answerOf, clientError, failureOf } from './failures.ts';
+import { type Departure, type Flight, type Flights, waitFor } from './flights.ts';
+import type { Upstream } from './upstreams.ts';
+
+export interface ListingsOptions {
+  readonly tags: Pick<Tags, 'list'>;
+  readonly repositories: Pick<Repositories, 'find'>;
+  readonly referrers: Referrers;
+  readonly cache: Cache;
+  readonly flights: Flights;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+}
+
+export interface TagListOptions {
+  /** Only what comes after it in byte order. */
+  readonly last?: string;
+  readonly limit?: number;
+  readonly signal: AbortSignal;
+}
+
+export interface ReferrerListOptions {
+  readonly artifactType?: string;
+  readonly signal: AbortSignal;
+}
+
+/** What upstream listed, and when. Milliseconds UTC. */
+interface Listed<T> {
+  readonly entries: readonly T[];
+  readonly checkedAt: number;
+}
+
+/** One kind of list of one repository. */
+interface List<T> {
+  readonly upstream: Upstream;
+  readonly key: string;
+  readonly store: CacheStore<Listed<T>>;
+  readonly departure: Departure<readonly T[]>;
+  /** Whether something is cached that answers instead when nothing is remembered of upstream. */
+  readonly hasCached: boolean;
+  readonly ask: (signal: AbortSignal) => Promise<readonly T[]>;
+}
+
+const ReferrerEntry = z
+  .object({
+    mediaType: z.string(),
+    digest: z.custom<Digest>((value) => typeof value === 'string' && isDigest(value)),
+    size: z.int(),
+    artifactType: z.string().optional(),
+    annotations: z.record(z.string(), z.string()),
+  })
+  .transform(({ artifactType, ...entry }) => ({ ...entry, artifactType }));
+
+/** Lists are hints: longer than this they are not remembered, however long the rule would serve them stale. */
+const LONGEST_MEMORY_MS = 7 * 24 * 60 * 60 * 1000;
+
+export class Listings {
+  readonly #options: ListingsOptions;
+  readonly #tagLists: CacheStore<Listed<string>>;
+  readonly #referrerLists: CacheStore<Listed<Referrer>>;
+  readonly #listingTags: Departure<readonly string[]>;
+  readonly #listingReferrers: Departure<readonly Referrer[]>;
+
+  constructor(options: ListingsOptions) {
+    this.#options = options;
+    const { cache, flights } = options;
+    this.#tagLists = cache.store('tag-lists', listed(z.string()));
+    this.#referrerLists = cache.store('referrer-lists', listed(ReferrerEntry));
+    this.#listingTags = flights.kind();
+    this.#listingReferrers = flights.kind();
+  }
+
+  /** In byte order. @throws OciError NAME_UNKNOWN and those of an upstream */
+  async tags(upstream: Upstream, options: TagListOptions): Promise<readonly string[]> {
+    const { last = '', limit, signal } = options;
+    const { repository } = upstream;
+    const isKnown = (await this.#options.repositories.find(repository)) !== undefined;
+    const cached = isKnown ? await this.#options.tags.list(repository) : [];
+    const list = {
+      upstream,
+      key: repository,
+      store: this.#tagLists,
+      departure: this.#listingTags,
+      hasCached: cached.length > 0,
+      ask: (deadline: AbortSignal) =>
+        upstream.ask((peer, path) => Array.fromAsync(peer.tags(path, { signal: deadline })), {
+          signal: deadline,
+        }),
+    };
+    const all = new Set([...(await this.#listed(list, signal)), ...cached]);
+    return [...all]
+      .filter((tag) => tag > last)
+      .toSorted()
+      .slice(0, limit);
+  }
+
+  /** None where upstream says so; not where it cannot be asked and nothing is known. */
+  async referrers(
+    upstream: Upstream,
+    subject: Digest,
+    { artifactType, signal }: ReferrerListOptions,
+  ): Promise<readonly Referrer[]> {
+    const { repository } = upstream;
+    const cached = await this.#options.referrers.list(repository, subject);
+    const list = {
+      upstream,
+      key: `${repository}@${subject}`,
+      store: this.#referrerLists,
+      departure: this.#listingReferrers,
+      hasCached: cached.length > 0,
+      ask: (deadline: AbortSignal) =>
+        upstream.ask((peer, path) => peer.referrers(path, subject, { signal: deadline }), {
+          signal: deadline,
+        }),
+    };
+    const found = [...(await this.#listed(list, signal)), ...cached];
+    const all = new Map(found.map((referrer) => [referrer.digest, referrer]));
+    return [...all.values()].filter(
+      (referrer) => artifactType === undefined || referrer.artifactType === artifactType,
+    );
+  }
+
+  /** What upstream lists, or listed when that may answer for it. */
+  async #listed<T>(list: List<T>, signal: AbortSignal): Promise<readonly T[]> {
+    const known = await list.store.get(list.key);
+    const rule = ruleFor('', list.upstream.settings.freshness);
+    const facts = { cached: known, missingSince: undefined };
+    const asking = whetherToAsk(facts, rule, this.#options.now());
+    if (asking === 'no' && known !== undefined) return known.entries;
+    const flight = this.#ask(list, rule);
+    if (asking === 'meanwhile' && known !== undefined) return known.entries;
+    const hasStale = this.#instead(list, { rule, known, answer: 'unavailable' }) !== undefined;
+    const deadline = {
+      inMs: flight.startedAt + rule.resolveDeadline - performance.now(),
+      error: () => new UpstreamUnavailable(list.upstream.host, 'timeout'),
+    };
+    try {
+      return await waitFor(flight.result, { signal, deadline: hasStale ? deadline : undefined });
+    } catch (error) {
+      const failure = signal.aborted ? undefined : failureOf(error);
+      if (failure === undefined) throw error;
+      const instead = this.#instead(list, { rule, known, answer: answerOf(failure) });
+      if (instead === undefined) throw clientError(error);
+      return instead;
+    }
+  }
+
+  #ask<T>(list: List<T>, rule: FreshnessRule): Flight<readonly T[]> {
+    return list.departure(list.key, async (signal) => {
+      const entries = await list.ask(signal);
+      const memoryMs = Math.min(rule.ttl + rule.staleIfError, LONGEST_MEMORY_MS);
+      await list.store.set(list.key, { entries, checkedAt: this.#options.now() }, memoryMs);
+      return entries;
+    });
+  }
+
+  /** Of upstream's list, when upstream answers so: what is remembered, nothing where the cache has some; undefined: a failure. */
+  #instead<T>(
+    list: List<T>,
+    {
+      rule,
+      known,
+      answer,
+    }: { rule: FreshnessRule; known: Listed<T> | undefined; answer: UpstreamAnswer },
+  ): readonly T[] | undefined {
+    const isStale = whatToServe(answer, known, rule, this.#options.now()) === 'stale';
+    if (isStale && known !== undefined) return known.entries;
+    const mayBeLacking =
+      answer === 'not-found' ? rule.onNotFound === 'serveCached' : answer !== 'denied';
+    return list.hasCached && mayBeLacking ? [] : undefined;
+  }
+}
+
+/** One kind of list, as it is remembered. */
+function listed<T>(entry: z.ZodType<T>) {
+  return z.object({ entries: z.array(entry), checkedAt: z.number() });
+}

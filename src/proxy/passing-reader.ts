@@ -1,0 +1,121 @@
+import { createHash, type Hash } from 'node:crypto';
+import { algorithmOf, type Digest } from '../oci/digest.ts';
+import { UpstreamInvalid, UpstreamUnavailable } from '../registry/errors.ts';
+import type { BlobReader, ReadOptions } from '../storage/blob-store.ts';
+import type { FillSource } from '../transfer/fill-source.ts';
+import { waitFor } from './flights.ts';
+
+/** Breaks in a row without a byte between them until upstream is given up; the pauses are the client's of the registry. */
+const MOST_BREAKS = 3;
+
+const NOTHING = new Uint8Array();
+
+/** One answer of upstream, read from a position on. */
+interface Stream {
+  readonly chunks: AsyncIterator<unknown>;
+  readonly end: () => void;
+  /** Bytes before the position, of an upstream that ignores where it was asked to begin. */
+  unwanted: number;
+  /** What came and was not read yet. */
+  rest: Uint8Array;
+}
+
+/**
+ * A blob straight from upstream, kept nowhere: one transfer from where the client reads, another where it jumps or upstream
+ * breaks off. No byte is fetched before it is asked for, but for what the sockets hold. Somebody who reads all of it from the
+ * start gets the last bytes only if the digest agrees.
+ */
+export class PassingReader implements BlobReader {
+  readonly size: number;
+  readonly #digest: Digest;
+  readonly #source: FillSource;
+  readonly #host: string;
+  readonly #leave = new AbortController();
+  readonly #hash: Hash;
+  #hashed = 0;
+  #stream: Stream | undefined;
+  #position = 0;
+
+  constructor(source: FillSource, blob: { readonly digest: Digest; readonly size: number }) {
+    this.size = blob.size;
+    this.#digest = blob.digest;
+    this.#source = source;
+    this.#host = source.host ?? 'upstream';
+    this.#hash = createHash(algorithmOf(blob.digest));
+  }
+
+  /** One read at a time. @throws UpstreamInvalid, and what the source throws once upstream is given up */
+  async read(into: Buffer, position: number, { signal }: ReadOptions): Promise<number> {
+    signal.throwIfAborted();
+    const wanted = Math.min(into.length, this.size - position);
+    if (wanted <= 0) return 0;
+    if (position !== this.#position) this.#close();
+    this.#position = position;
+    const length = await waitFor(this.#fill(into.subarray(0, wanted)), { signal });
+    this.#check(into.subarray(0, length), position);
+    this.#position = position + length;
+    return length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#close();
+    this.#leave.abort(new Error('the reader of a blob has left'));
+  }
+
+  async #fill(into: Buffer): Promise<number> {
+    for (let breaks = 1; ; breaks += 1) {
+      const stream = (this.#stream ??= await this.#open(this.#position));
+      try {
+        return await take(stream, into);
+      } catch (cause) {
+        this.#close();
+        if (!this.#leave.signal.aborted && breaks < MOST_BREAKS) continue;
+        throw new UpstreamUnavailable(this.#host, 'unreachable', { cause });
+      }
+    }
+  }
+
+  async #open(position: number): Promise<Stream> {
+    const { signal } = this.#leave;
+    const part = await this.#source.open({ start: position }, { signal });
+    const chunks: AsyncIterator<unknown> = part.content[Symbol.asyncIterator]();
+    const end = (): void => void part.content.on('error', () => {}).destroy();
+    if (part.start <= position && (part.size ?? this.size) === this.size) {
+      return { chunks, end, unwanted: position - part.start, rest: NOTHING };
+    }
+    end();
+    throw new UpstreamInvalid(this.#host, `other bytes of ${this.#digest} than were asked for`);
+  }
+
+  #close(): void {
+    this.#stream?.end();
+    this.#stream = undefined;
+  }
+
+  #check(bytes: Uint8Array, position: number): void {
+    if (position !== this.#hashed) return;
+    this.#hash.update(bytes);
+    this.#hashed += bytes.length;
+    if (this.#hashed < this.size || this.#hash.digest('hex') === hexOf(this.#digest)) return;
+    throw new UpstreamInvalid(this.#host, `its bytes for ${this.#digest} have another digest`);
+  }
+}
+
+/** At least one byte. Rejects when the stream fails or ends. */
+async function take(stream: Stream, into: Buffer): Promise<number> {
+  while (stream.rest.length === 0) {
+    const { done, value } = await stream.chunks.next();
+    if (done === true) throw new Error('the stream ended before the blob');
+    if (!(value instanceof Uint8Array)) continue;
+    stream.rest = value.subarray(Math.min(stream.unwanted, value.length));
+    stream.unwanted -= value.length - stream.rest.length;
+  }
+  const length = Math.min(into.length, stream.rest.length);
+  into.set(stream.rest.subarray(0, length));
+  stream.rest = stream.rest.subarray(length);
+  return length;
+}
+
+function hexOf(digest: Digest): string {
+  return digest.slice(digest.indexOf(':') + 1);
+}

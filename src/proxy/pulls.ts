@@ -1,0 +1,216 @@
+/**
+ * Reading from this node's repositories: hosted ones as they are, those of proxy projects through to their upstream
+ * (DESIGN.md 8). Everything here takes canonical repository names and throws what the client is told.
+ */
+import { z } from 'zod';
+import type { Cache } from '../cache/cache.ts';
+import type { AccessTimes } from '../catalog/access-times.ts';
+import type { Blobs } from '../catalog/blobs.ts';
+import type { Manifests } from '../catalog/manifests.ts';
+import type { Referrers } from '../catalog/referrers.ts';
+import type { Repositories } from '../catalog/repositories.ts';
+import type { Tags } from '../catalog/tags.ts';
+import type { Digest } from '../oci/digest.ts';
+import { OciError, type OciErrorCode } from '../oci/error.ts';
+import type { Reference } from '../oci/reference.ts';
+import type { Referrer } from '../registry/peer.ts';
+import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
+import type { Transfers } from '../transfer/transfers.ts';
+import { type BlobOptions, BlobPulls } from './blob-pulls.ts';
+import type { Evictions } from './evictions.ts';
+import { fillSourceOf } from './fill-sources.ts';
+import { Flights } from './flights.ts';
+import { KeptManifests, type ManifestHead, type ServedManifest } from './kept-manifests.ts';
+import { Listings, type ReferrerListOptions, type TagListOptions } from './listings.ts';
+import { ManifestPulls } from './manifest-pulls.ts';
+import { TagSightings } from './tag-sightings.ts';
+import { createUpstreams, type UpstreamsOptions } from './upstreams.ts';
+
+export interface PullOptions {
+  /** The client's: aborting leaves, and what upstream was asked for goes on. */
+  readonly signal: AbortSignal;
+}
+
+/** A blob of which the front server may know where it lies. */
+export interface PulledBlob extends BlobReader {
+  /** Below the storage folder, where it lies there whole. */
+  readonly path?: string | undefined;
+}
+
+export interface Pulls extends AsyncDisposable {
+  /** @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, DENIED, TOOMANYREQUESTS and those of an upstream */
+  manifest(repository: string, reference: Reference, options: PullOptions): Promise<ServedManifest>;
+  /** Fetches nothing where upstream's HEAD says enough, and counts as no pull. @throws as `manifest` */
+  headManifest(
+    repository: string,
+    reference: Reference,
+    options: PullOptions,
+  ): Promise<ManifestHead>;
+  /** @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN, DENIED, TOOMANYREQUESTS and those of an upstream; its reads do too */
+  blob(repository: string, digest: Digest, options: BlobOptions): Promise<PulledBlob>;
+  /** Bytes; downloads nothing. @throws as `blob` */
+  blobSize(repository: string, digest: Digest, options: PullOptions): Promise<number>;
+  /** In byte order. @throws OciError NAME_UNKNOWN, DENIED and those of an upstream */
+  tags(repository: string, options: TagListOptions): Promise<readonly string[]>;
+  /** None for a subject that nobody ever saw. @throws OciError DENIED and those of an upstream */
+  referrers(
+    repository: string,
+    subject: Digest,
+    options: ReferrerListOptions,
+  ): Promise<readonly Referrer[]>;
+  /** Lets the fills go on that a former process left. Call it once, before anybody asks. */
+  resume(): Promise<void>;
+}
+
+export interface PullsOptions extends UpstreamsOptions {
+  readonly manifests: Pick<Manifests, 'find' | 'arrive'>;
+  readonly tags: Pick<Tags, 'list' | 'confirm'>;
+  readonly blobs: Pick<Blobs, 'find' | 'link' | 'describedSize' | 'heldByProject'>;
+  readonly repositories: Pick<Repositories, 'find'>;
+  readonly referrers: Referrers;
+  readonly accessTimes: Pick<AccessTimes, 'manifestPulled'>;
+  readonly store: Pick<BlobStore, 'open' | 'size' | 'pathOf'>;
+  readonly transfers: Pick<Transfers, 'open' | 'isFilling' | 'resume'>;
+  readonly evictions: Pick<Evictions, 'makeRoom'>;
+  readonly cache: Cache;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+  /** The longest that one question to upstream, blobs apart, goes on. */
+  readonly questionDeadlineMs?: number;
+}
+
+// More than the clients' own patience: containerd and docker give up on an answer's headers after 30 s and more.
+const QUESTION_DEADLINE_MS = 60_000;
+
+export function createPulls(options: PullsOptions): Pulls {
+  return new NodePulls(options);
+}
+
+class NodePulls implements Pulls {
+  readonly #options: PullsOptions;
+  readonly #upstreams: ReturnType<typeof createUpstreams>;
+  readonly #flights: Flights;
+  readonly #manifests: ManifestPulls;
+  readonly #blobs: BlobPulls;
+  readonly #listings: Listings;
+
+  constructor(options: PullsOptions) {
+    const { questionDeadlineMs: deadlineMs = QUESTION_DEADLINE_MS } = options;
+    const flights = new Flights({ deadlineMs });
+    const kept = new KeptManifests(options.manifests);
+    const missing = options.cache.store('missing-tags', z.number());
+    const sightings = new TagSightings({ ...options, flights, kept, missing });
+    this.#options = options;
+    this.#flights = flights;
+    this.#upstreams = createUpstreams(options);
+    this.#manifests = new ManifestPulls({ ...options, flights, kept, sightings });
+    this.#blobs = new BlobPulls({ ...options, flights });
+    this.#listings = new Listings({ ...options, flights });
+  }
+
+  async manifest(
+    repository: string,
+    reference: Reference,
+    options: PullOptions,
+  ): Promise<ServedManifest> {
+    const upstream = await this.#upstreams.of(repository);
+    const found =
+      upstream === undefined
+        ? await this.#hosted(repository, reference)
+        : reference.kind === 'tag'
+          ? await this.#manifests.byTag(upstream, reference.tag, options)
+          : await this.#manifests.byDigest(upstream, reference.digest, options);
+    const tag = reference.kind === 'tag' ? reference.tag : undefined;
+    this.#options.accessTimes.manifestPulled({ repository, digest: found.digest, tag });
+    return found;
+  }
+
+  async headManifest(
+    repository: string,
+    reference: Reference,
+    options: PullOptions,
+  ): Promise<ManifestHead> {
+    const upstream = await this.#upstreams.of(repository);
+    if (upstream === undefined) return this.#hosted(repository, reference);
+    return reference.kind === 'tag'
+      ? this.#manifests.headByTag(upstream, reference.tag, options)
+      : this.#manifests.headByDigest(upstream, reference.digest, options);
+  }
+
+  async blob(repository: string, digest: Digest, options: BlobOptions): Promise<PulledBlob> {
+    const upstream = await this.#upstreams.of(repository);
+    const stored = await this.#blobs.stored(repository, digest);
+    if (stored === undefined) {
+      if (upstream === undefined) throw await this.#unknown(repository, 'BLOB_UNKNOWN', digest);
+      return this.#blobs.open(upstream, digest, options);
+    }
+    if (upstream !== undefined) this.#blobs.hit(upstream);
+    return {
+      size: stored.size,
+      bytes: stored.bytes,
+      path: this.#options.store.pathOf?.(digest),
+      read: (into, position, readOptions) => stored.read(into, position, readOptions),
+      [Symbol.asyncDispose]: () => stored[Symbol.asyncDispose](),
+    };
+  }
+
+  async blobSize(repository: string, digest: Digest, options: PullOptions): Promise<number> {
+    const upstream = await this.#upstreams.of(repository);
+    const found = await this.#options.blobs.find(repository, digest);
+    if (found !== undefined) return found.size;
+    if (upstream === undefined) throw await this.#unknown(repository, 'BLOB_UNKNOWN', digest);
+    return this.#blobs.size(upstream, digest, options);
+  }
+
+  async tags(repository: string, options: TagListOptions): Promise<readonly string[]> {
+    const upstream = await this.#upstreams.of(repository);
+    if (upstream !== undefined) return this.#listings.tags(upstream, options);
+    return this.#options.tags.list(repository, options);
+  }
+
+  async referrers(
+    repository: string,
+    subject: Digest,
+    options: ReferrerListOptions,
+  ): Promise<readonly Referrer[]> {
+    const upstream = await this.#upstreams.of(repository);
+    if (upstream !== undefined) return this.#listings.referrers(upstream, subject, options);
+    return this.#options.referrers.list(repository, subject, options.artifactType);
+  }
+
+  async resume(): Promise<void> {
+    await this.#options.transfers.resume(async (repository, digest) => {
+      const upstream = await this.#upstreamNow(repository);
+      return upstream && fillSourceOf(upstream, digest);
+    });
+  }
+
+  /** Ends what goes on upstream without anybody waiting for it; fills are the transfers'. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#flights[Symbol.asyncDispose]();
+  }
+
+  async #hosted(repository: string, reference: Reference): Promise<ServedManifest> {
+    const found = await this.#options.manifests.find(repository, reference);
+    if (found !== undefined) return found;
+    const detail = reference.kind === 'tag' ? { tag: reference.tag } : reference.digest;
+    throw await this.#unknown(repository, 'MANIFEST_UNKNOWN', detail);
+  }
+
+  async #unknown(repository: string, code: OciErrorCode, detail: unknown): Promise<OciError> {
+    const isKnown = (await this.#options.repositories.find(repository)) !== undefined;
+    return isKnown
+      ? new OciError(code, { detail })
+      : new OciError('NAME_UNKNOWN', { detail: { name: repository } });
+  }
+
+  /** Undefined where the project is gone, or pulls the repository through no longer. */
+  async #upstreamNow(repository: string) {
+    try {
+      return await this.#upstreams.of(repository);
+    } catch (error) {
+      if (error instanceof OciError) return undefined;
+      throw error;
+    }
+  }
+}
