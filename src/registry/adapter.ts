@@ -128,11 +128,13 @@ function urlSchema(defaultUrl: string | undefined) {
 }
 
 function isPlain(url: string): boolean {
+  if (!URL.canParse(url)) return true; // Which is another issue's to say.
   const { username, password, search, hash } = new URL(url);
   return username + password + search + hash === '';
 }
 
 function isPublicUrl(url: string): boolean {
+  if (!URL.canParse(url)) return true;
   const parsed = new URL(url);
   if (parsed.hostname === 'localhost') return false;
   try {

@@ -2,7 +2,7 @@
  * Outbound HTTP, set up once. A request is tried, and tried again where that may help; each attempt follows redirects;
  * each hop passes its host's circuit. Bytes come as they were sent: nothing is decompressed.
  */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { finished, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import got, { type Got } from 'got';
@@ -183,7 +183,7 @@ export class HttpClient implements Disposable {
       ...(dial.allowPrivateAddress ? {} : { dnsLookup: lookupPublic }),
       hooks: { beforeError: [(error) => verdict ?? failureOf(error, url.host)] },
     });
-    const { promise: answered, resolve, reject } = Promise.withResolvers<typeof stream.response>();
+    const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const end = (why: Error): void => {
       verdict = why;
       // From the response on, only its failing reaches the reader under our name.
@@ -195,17 +195,18 @@ export class HttpClient implements Disposable {
     signal.addEventListener('abort', abort, { once: true });
     // Also for whom nobody listens to any more: an error that no one hears ends the process.
     stream.on('error', reject);
-    stream.once('response', resolve);
     const watched = new DisposableStack();
+    stream.once('response', (response) => {
+      watched.use(this.#watch(dial, request, stream, end));
+      resolve(response);
+    });
     atEnd(stream, () => {
       signal.removeEventListener('abort', abort);
       watched.dispose();
       reject(verdict ?? new UpstreamUnavailable(url.host, 'unreachable'));
     });
     const response = await answered;
-    if (response === undefined) throw new UpstreamUnavailable(url.host, 'unreachable');
-    watched.use(this.#watch(dial, request, stream, end));
-    return { status: response.statusCode, headers: response.headers, url, content: stream };
+    return { status: response.statusCode ?? 0, headers: response.headers, url, content: stream };
   }
 
   #watch(
@@ -217,7 +218,9 @@ export class HttpClient implements Disposable {
     const { silenceMs, controlMs } = this.#options.limits;
     const arrival = {
       transferred: () => stream.downloadProgress.transferred,
-      isWaitingForReader: () => stream.readableLength > 0,
+      // Until somebody reads, all that came lies in the response below.
+      isWaitingForReader: () =>
+        stream.readableLength > 0 || (stream.response?.readableLength ?? 0) > 0,
     };
     return watch(arrival, {
       silenceMs,

@@ -34,6 +34,8 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
   readonly url: URL;
   /** Oldest first. */
   readonly requests: SeenRequest[] = [];
+  /** So far. */
+  connections = 0;
   readonly tokens: TokenService;
   readonly #server: ReturnType<typeof createServer>;
   readonly #conduct = new Conduct();
@@ -44,6 +46,9 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
     this.#server = server;
     this.url = url;
     this.tokens = new TokenService(new URL('token', url));
+    server.on('connection', () => {
+      this.connections += 1;
+    });
     server.on('request', (request, response) => void this.#serve(request, response));
   }
 

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Breakers } from '../../src/registry/breaker.ts';
+import { circuitChanged } from '../../src/telemetry/channels.ts';
+import { connectPeer } from '../support/registry-peer.ts';
+import { startUpstream } from '../support/upstream.ts';
+
+const OPEN = { name: 'UpstreamUnavailable', reason: 'circuit-open' };
+
+function breakersAt(clock: { now: number }): Breakers {
+  return new Breakers({ failures: 3, openMs: 1000 }, () => clock.now);
+}
+
+function fail(breakers: Breakers, times: number): void {
+  for (let i = 0; i < times; i++) breakers.enter('h').failed();
+}
+
+describe('a host’s circuit', () => {
+  it('opens after so many failures in a row, for that host alone', () => {
+    const breakers = breakersAt({ now: 0 });
+
+    fail(breakers, 3);
+
+    assert.throws(() => breakers.enter('h'), OPEN);
+    breakers.enter('other').succeeded();
+  });
+
+  it('counts failures that began together', () => {
+    const breakers = breakersAt({ now: 0 });
+    const passages = [1, 2, 3].map(() => breakers.enter('h'));
+
+    for (const passage of passages) passage.failed();
+
+    assert.throws(() => breakers.enter('h'), OPEN);
+  });
+
+  it('stays closed while any request between succeeds', () => {
+    const breakers = breakersAt({ now: 0 });
+
+    fail(breakers, 2);
+    breakers.enter('h').succeeded();
+    fail(breakers, 2);
+
+    breakers.enter('h').abandoned();
+    breakers.enter('h').succeeded();
+  });
+
+  it('lets one request try after a time, and closes when it succeeds', () => {
+    const clock = { now: 0 };
+    const breakers = breakersAt(clock);
+    fail(breakers, 3);
+
+    clock.now = 1000;
+    const probe = breakers.enter('h');
+    assert.throws(() => breakers.enter('h'), OPEN);
+    probe.succeeded();
+
+    breakers.enter('h').succeeded();
+  });
+
+  it('opens again when the probe fails, and probes at once when it was given up', () => {
+    const clock = { now: 0 };
+    const breakers = breakersAt(clock);
+    fail(breakers, 3);
+
+    clock.now = 1000;
+    breakers.enter('h').abandoned();
+    breakers.enter('h').failed();
+    clock.now = 1999;
+    assert.throws(() => breakers.enter('h'), OPEN);
+    clock.now = 2000;
+    breakers.enter('h').succeeded();
+  });
+
+  it('is not kept open longer by requests that began before', () => {
+    const clock = { now: 0 };
+    const breakers = breakersAt(clock);
+    const late = breakers.enter('h');
+    fail(breakers, 3);
+
+    clock.now = 999;
+    late.failed();
+    clock.now = 1000;
+
+    breakers.enter('h').succeeded();
+  });
+
+  it('spares a registry that is down, tells of it, and finds out that it is back', async () => {
+    const signal = AbortSignal.timeout(30_000);
+    const clock = { now: 0 };
+    await using upstream = await startUpstream();
+    upstream.addImage('a', '1', []);
+    upstream.behave({}, { status: 503 });
+    const limits = { attempts: 1, breakerFailures: 2, breakerOpenMs: 1000 };
+    using connected = connectPeer({ url: upstream.url, limits, now: () => clock.now });
+    const head = () => connected.peer.headManifest('a', '1', { signal });
+    const states: string[] = [];
+    using listening = circuitChanged.subscribe(({ state }) => states.push(state));
+    assert.ok(listening);
+
+    await assert.rejects(head(), { reason: 'server-error' });
+    await assert.rejects(head(), { reason: 'server-error' });
+    await assert.rejects(head(), { reason: 'circuit-open' });
+    upstream.recover();
+    clock.now = 1000;
+    await head();
+
+    assert.equal(upstream.requests.length, 3);
+    assert.deepEqual(states, ['open', 'half-open', 'closed']);
+  });
+
+  it('opens when askers give up waiting, not when they go away', async () => {
+    await using upstream = await startUpstream();
+    upstream.behave({}, { silent: true });
+    using connected = connectPeer({ url: upstream.url, limits: { breakerFailures: 1 } });
+    const head = (signal: AbortSignal) => connected.peer.headManifest('a', '1', { signal });
+    const leaving = new AbortController();
+
+    const left = head(leaving.signal);
+    leaving.abort(new Error('gone'));
+    await assert.rejects(left, { message: 'gone' });
+    await assert.rejects(head(AbortSignal.timeout(50)), { name: 'TimeoutError' });
+
+    await assert.rejects(head(AbortSignal.timeout(30_000)), { reason: 'circuit-open' });
+  });
+
+  it('takes 401 and 429 for signs of life', async () => {
+    const signal = AbortSignal.timeout(30_000);
+    await using upstream = await startUpstream();
+    using connected = connectPeer({ url: upstream.url, limits: { breakerFailures: 1 } });
+
+    upstream.behave({}, { status: 401 });
+    await assert.rejects(connected.peer.headManifest('a', '1', { signal }), { status: 401 });
+    upstream.behave({}, { status: 429, headers: { 'retry-after': '0' } });
+    await assert.rejects(connected.peer.headManifest('a', '1', { signal }), {
+      name: 'UpstreamThrottled',
+    });
+    upstream.behave({}, { status: 404 });
+    await assert.rejects(connected.peer.headManifest('a', '1', { signal }), {
+      code: 'MANIFEST_UNKNOWN',
+    });
+  });
+});
