@@ -32,7 +32,11 @@ export async function sendBlob(
   { start, end }: ByteRange,
   options: { signal: AbortSignal },
 ): Promise<void> {
-  if (blob.bytes !== undefined) return written(response, blob.bytes.subarray(start, end));
+  if (blob.bytes !== undefined) {
+    // Small, and nobody else's to reuse: there is nothing to wait for.
+    response.write(blob.bytes.subarray(start, end));
+    return;
+  }
   // Two pooled buffers: one is filled while the other is on its way.
   let filling = takeChunk();
   let sending = takeChunk();
