@@ -1,6 +1,6 @@
 import type { ExpressionBuilder } from 'kysely';
 import type { Database, Queries } from '../database/database.ts';
-import type { Tables } from '../database/tables.ts';
+import type { BlobState, Tables } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
 import { evicted } from '../telemetry/channels.ts';
 import { unlinkBlob } from './blob-rows.ts';
@@ -16,7 +16,12 @@ export interface CachedBlob {
 /** What eviction has to know and does: only blobs that nothing but caches hold. */
 export interface CachedBlobs {
   /** Bytes that are condemned already, and bytes that could be. */
-  totals(): Promise<{ readonly condemned: number; readonly cached: number }>;
+  totals(): Promise<{
+    readonly condemned: number;
+    readonly cached: number;
+    /** Of all present blobs, owned ones included. */
+    readonly present: number;
+  }>;
   /** Those that were not read for the longest time first. */
   oldest(limit: number): Promise<readonly CachedBlob[]>;
   /**
@@ -36,13 +41,16 @@ export function createCachedBlobs(options: {
   const { database, now } = options;
   return {
     async totals() {
-      const condemned = await database.read
-        .selectFrom('blobs')
-        .select(bytesInAll)
-        .where('state', '=', 'condemned')
-        .executeTakeFirstOrThrow();
+      const inState = (state: BlobState) =>
+        database.read
+          .selectFrom('blobs')
+          .select(bytesInAll)
+          .where('state', '=', state)
+          .executeTakeFirstOrThrow();
+      const condemned = await inState('condemned');
+      const present = await inState('present');
       const cached = await cachedOnly(database.read).select(bytesInAll).executeTakeFirstOrThrow();
-      return { condemned: condemned.bytes, cached: cached.bytes };
+      return { condemned: condemned.bytes, cached: cached.bytes, present: present.bytes };
     },
 
     async oldest(limit) {

@@ -1,0 +1,311 @@
+/**
+ * The node, wired from top to bottom: data, upstreams, pulls, HTTP. The only file that knows all of it. What is opened
+ * is closed in the reverse order.
+ */
+import { readFile } from 'node:fs/promises';
+import { EndpointConfig } from '../adapters/index.ts';
+import { createAuthenticator } from './access/authenticator.ts';
+import { createUsers } from './access/users.ts';
+import { createMemoryCache } from './cache/cache.ts';
+import { type Catalog, createCatalog } from './catalog/catalog.ts';
+import { startMaintenance } from './catalog/maintenance.ts';
+import type { Project } from './catalog/projects.ts';
+import { reconcile } from './catalog/reconcile.ts';
+import { seedsFor } from './catalog/seeds.ts';
+import type { Config } from './config/load.ts';
+import { WELL_KNOWN_REGISTRIES } from './config/registries.ts';
+import { openDatabase } from './database/open-database.ts';
+import { createApp, type Ports } from './http/app.ts';
+import { type Listener, listen } from './http/server.ts';
+import type { Target } from './http/target.ts';
+import { OciError } from './oci/error.ts';
+import { createEvictions } from './proxy/evictions.ts';
+import { createNames } from './proxy/names.ts';
+import { createPulls, type Pulls } from './proxy/pulls.ts';
+import type { RegistryPeer } from './registry/peer.ts';
+import { createRegistryClient } from './registry/registry-client.ts';
+import type { BlobStore } from './storage/blob-store.ts';
+import { openFilesystem } from './storage/filesystem.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { readiness } from './telemetry/readiness.ts';
+import { createTransfers } from './transfer/transfers.ts';
+
+export interface NodeOptions {
+  /** Of this program, as upstreams and metrics are told. */
+  readonly version: string;
+  /** Milliseconds UTC. */
+  readonly now?: () => number;
+}
+
+/** An address that the node really serves on. */
+export interface ServedAddress {
+  readonly host: string;
+  readonly port: number;
+  /** The upstream that the address stands in for. */
+  readonly mirror: string | undefined;
+}
+
+export interface PortolanNode extends AsyncDisposable {
+  readonly addresses: readonly ServedAddress[];
+  readonly projects: readonly Project[];
+  /** Made because none was configured and none was there; this is the only time to tell it. */
+  readonly generatedPassword: string | undefined;
+  /** Stops accepting, lets running requests go on for so long, and closes everything. */
+  close(options: { readonly deadlineMs: number }): Promise<void>;
+}
+
+/**
+ * Opens the data, takes up what a former process left unfinished, and serves.
+ *
+ * @throws DataFolderInUse, DataTooNew, DeclarationConflict, and what the system says of an address
+ */
+export async function startNode(
+  config: Config,
+  { version, now = Date.now }: NodeOptions,
+): Promise<PortolanNode> {
+  await using opened = new AsyncDisposableStack();
+  const database = opened.use(await openDatabase(config.data, { now }));
+  const store = opened.use(await openFilesystem(config.data));
+  await reconcile(database, store);
+  const catalog = opened.use(
+    createCatalog({
+      database,
+      store,
+      now,
+      graceMs: config.storage.grace,
+      wellKnownHosts: WELL_KNOWN_REGISTRIES.map(({ name }) => name),
+    }),
+  );
+  await declareProjects(catalog, config);
+  const users = createUsers(database, { now });
+  const generatedPassword = await users.ensureAdmin(config.admin.password);
+
+  const endpoints = await openEndpoints(opened, catalog, config, { version, now });
+  const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
+  opened.use(startMaintenance({ ...catalog, now, expiryMs: config.limits.uploadExpiry }));
+
+  const listeners = await openListeners(config, {
+    ...pullPorts(catalog, pulls),
+    ...pushPorts(catalog, pulls),
+    access: createAuthenticator(users),
+    names: createNames({
+      projects: catalog.projects,
+      canonicalRepository: ({ endpoints: [first = ''] }) =>
+        endpoints.get(first)?.canonicalRepository,
+      ownNames: ownNames(config),
+    }),
+    operations: operationPorts(opened, { catalog, store, version }),
+  });
+  for (const { listener } of listeners) opened.use(listener);
+  const projects = await catalog.projects.list();
+  const resources = opened.move();
+  return {
+    addresses: listeners.map(({ listener: { host, port }, mirror }) => ({ host, port, mirror })),
+    projects,
+    generatedPassword,
+    async close(options) {
+      await Promise.all(listeners.map(({ listener }) => listener.close(options)));
+      await resources.disposeAsync();
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+async function declareProjects({ projects }: Catalog, config: Config): Promise<void> {
+  const { declarations } = config;
+  if (config.seed) await projects.seed(seedsFor(WELL_KNOWN_REGISTRIES), declarations.projects);
+  await projects.declare(declarations);
+}
+
+/** A remote registry that projects may name. */
+interface ConnectedEndpoint {
+  readonly peer: RegistryPeer;
+  readonly canonicalRepository: (path: string) => string;
+}
+type Endpoints = ReadonlyMap<string, ConnectedEndpoint>;
+
+/** Those of the configuration, and those that only the database knows, which have no credential. Connects to none. */
+async function openEndpoints(
+  opened: AsyncDisposableStack,
+  { projects }: Catalog,
+  config: Config,
+  { version, now }: Required<NodeOptions>,
+): Promise<Endpoints> {
+  const cache = createMemoryCache();
+  const client = opened.use(createRegistryClient({ userAgent: `portolan/${version}`, cache, now }));
+  const known = (await projects.endpoints()).map(({ name, adapter, url, settings }) => {
+    const endpoint = EndpointConfig.parse(Object.assign({ adapter, url }, settings));
+    return [name, endpoint] as const;
+  });
+  const endpoints = new Map([...known, ...Object.entries(config.endpoints)]);
+  const connected = [...endpoints].map(async ([name, endpoint]) => {
+    const { caFile, canonicalRepository } = endpoint;
+    const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
+    return [name, { peer: endpoint.connect({ name, ca }, client), canonicalRepository }] as const;
+  });
+  return new Map(await Promise.all(connected));
+}
+
+/** Takes up the fills that a former process left, too. */
+async function openPulls(
+  opened: AsyncDisposableStack,
+  { catalog, store, endpoints }: { catalog: Catalog; store: BlobStore; endpoints: Endpoints },
+  { fills, storage }: Config,
+  now: () => number,
+): Promise<Pulls> {
+  const { cachedBlobs: cached, blobs } = catalog;
+  const limits = { silenceMs: fills.silence, deadlineMs: fills.deadline };
+  const transfers = opened.use(createTransfers({ ...catalog, store, now, limits }));
+  const evictions = opened.use(createEvictions({ cached, blobs, store, rule: storage.eviction }));
+  const pulls = opened.use(
+    createPulls({
+      ...catalog,
+      store,
+      transfers,
+      evictions,
+      peers: (name) => endpoints.get(name)?.peer,
+      cache: createMemoryCache(),
+      now,
+    }),
+  );
+  await pulls.resume();
+  return pulls;
+}
+
+/** `host` and `host:port` by which `?ns=` may mean this node. */
+function ownNames({ listen: { externalUrl, names } }: Config): readonly string[] {
+  return externalUrl === undefined ? names : [...names, new URL(externalUrl).host];
+}
+
+function pullPorts(
+  { projects, repositories }: Catalog,
+  pulls: Pulls,
+): Pick<Ports, 'tags' | 'referrers' | 'catalog'> {
+  return {
+    tags: { tags: ({ repository }, options) => pulls.tags(repository, options) },
+    referrers: {
+      referrers: ({ repository }, subject, options) =>
+        pulls.referrers(repository, subject, options),
+    },
+    catalog: {
+      async repositories({ isVisible, ...page }) {
+        const visible = (await projects.list()).filter((project) => isVisible(project));
+        return repositories.list({ ...page, projects: visible.map(({ name }) => name) });
+      },
+    },
+  };
+}
+
+function pushPorts(
+  { manifests, tags, blobs, uploads, projects }: Catalog,
+  pulls: Pulls,
+): Pick<Ports, 'manifests' | 'blobs' | 'uploads'> {
+  return {
+    manifests: {
+      manifest: ({ repository }, reference, options) =>
+        pulls.manifest(repository, reference, options),
+      headManifest: ({ repository }, reference, options) =>
+        pulls.headManifest(repository, reference, options),
+      async putManifest(target, pushed) {
+        const { references } = target.project;
+        return manifests.put(pushable(target), { ...pushed, references });
+      },
+      removeManifest: ({ repository }, reference, actor) =>
+        reference.kind === 'tag'
+          ? tags.remove(repository, reference.tag, actor)
+          : manifests.remove(repository, reference.digest, actor),
+    },
+    blobs: {
+      blobSize: ({ repository }, digest, options) => pulls.blobSize(repository, digest, options),
+      blob: ({ repository }, digest, options) => pulls.blob(repository, digest, options),
+      removeBlob: ({ repository }, digest) => blobs.unlink(repository, digest),
+    },
+    uploads: {
+      startUpload: async (target, options) => uploads.start(pushable(target), options),
+      uploadStatus: ({ repository }, session) => uploads.status(repository, session),
+      appendUpload: ({ repository }, session, source, options) =>
+        uploads.append(repository, session, source, options),
+      async finishUpload({ repository }, session, content, options) {
+        await uploads.finish(repository, session, content, options);
+      },
+      cancelUpload: ({ repository }, session) => uploads.cancel(repository, session),
+      mountBlob: async (target, digest, from) =>
+        blobs.mount(pushable(target), digest, from.repository),
+      async mountBlobFromAnywhere(target, digest, mayPull) {
+        const pullable = (await projects.list()).filter((project) => mayPull(project));
+        const names = pullable.map(({ name }) => name);
+        const from = await blobs.findIn(names, digest);
+        return from !== undefined && (await blobs.mount(pushable(target), digest, from));
+      },
+    },
+  };
+}
+
+/** @throws OciError UNSUPPORTED for a proxy project: what it has is its upstream's */
+function pushable({ repository, project }: Target): string {
+  if (project.kind === 'hosted') return repository;
+  const message = `project ${project.name} is a cache of its upstream and takes no pushes`;
+  throw new OciError('UNSUPPORTED', { message });
+}
+
+function operationPorts(
+  opened: AsyncDisposableStack,
+  { catalog, store, version }: { catalog: Catalog; store: BlobStore; version: string },
+): Ports['operations'] {
+  const storage = async () => {
+    const { total, free } = await store.space();
+    return { total, free, used: (await catalog.cachedBlobs.totals()).present };
+  };
+  return {
+    metrics: opened.use(createMetrics({ version, storage })),
+    readiness: () =>
+      readiness({
+        database: async () => void (await catalog.projects.list()),
+        storage: async () => void (await store.space()),
+      }),
+  };
+}
+
+interface OpenListener {
+  readonly listener: Listener;
+  readonly mirror: string | undefined;
+}
+
+/** The node's own address, and one for each mirror that has an address of its own. */
+async function openListeners(config: Config, ports: Ports): Promise<readonly OpenListener[]> {
+  const { address, mirrors, tls, headerTimeout, idleTimeout, trustedProxies } = config.listen;
+  const mirrorHosts = Object.fromEntries(
+    mirrors.flatMap(({ host, upstream }) => (host === undefined ? [] : [[host, upstream]])),
+  );
+  const places = [
+    { address, mirror: undefined },
+    ...mirrors.flatMap(({ address: own, upstream }) =>
+      own === undefined ? [] : [{ address: own, mirror: upstream }],
+    ),
+  ];
+  const { accelRedirect } = config.storage;
+  const limits = {
+    largestManifest: config.limits.manifestSize,
+    mostUploads: config.limits.uploads,
+  };
+  await using opening = new AsyncDisposableStack();
+  const open: OpenListener[] = [];
+  for (const { address: at, mirror } of places) {
+    const listener = mirror ?? 'node';
+    const app = createApp(ports, {
+      ...limits,
+      listener,
+      mirror,
+      mirrorHosts,
+      trustedProxies,
+      accelRedirect,
+    });
+    const timeouts = { headers: headerTimeout, idle: idleTimeout };
+    open.push({
+      listener: opening.use(await listen({ address: at, tls, app, timeouts })),
+      mirror,
+    });
+  }
+  opening.move();
+  return open;
+}
