@@ -62,24 +62,26 @@ export class Authorizer {
   }
 
   /**
-   * What to send after a 401. `challenges` are its header, `refused` is what was sent in vain.
+   * What to send after a 401. `challenges` are its header, `refused` is what was sent in vain, `cause` is what it
+   * said besides.
    *
    * @throws UpstreamDenied when there is nothing better to send
    */
   async answer(
     challenges: string,
     scope: string,
-    options: { signal: AbortSignal; refused: Grant | undefined },
+    options: { signal: AbortSignal; refused: Grant | undefined; cause: Error | undefined },
   ): Promise<Grant> {
-    const { refused } = options;
+    const { refused, cause } = options;
     const challenge = this.#choose(parseChallenges(challenges));
     const asked = challenge.parameters.get('scope');
     // Some registries know the repository by another name than the path has, and say so.
     const isMisnamed =
       challenge.parameters.get('error') === 'insufficient_scope' &&
       asked !== undefined &&
-      asked !== refused?.scope;
-    if (refused?.isFresh === true && !isMisnamed) throw this.#denied();
+      asked !== scope &&
+      refused?.scope === scope;
+    if (refused?.isFresh === true && !isMisnamed) throw this.#denied(cause);
     this.#known = challenge;
     const wanted = refused?.isFresh === true && isMisnamed ? asked : scope;
     return this.#grant(challenge, wanted, options);
@@ -89,7 +91,8 @@ export class Authorizer {
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     const basic = challenges.find(({ scheme }) => scheme === 'basic');
     const chosen = bearer ?? basic;
-    if (chosen === undefined) throw this.#denied('it asks for nothing that this node can give');
+    if (chosen === undefined)
+      throw this.#denied(new Error('it asks for nothing that this node can give'));
     return chosen;
   }
 
@@ -113,7 +116,8 @@ export class Authorizer {
 
   #basic(scope: string): Grant {
     const authorization = this.#login();
-    if (authorization === undefined) throw this.#denied('it wants a login, and none is configured');
+    if (authorization === undefined)
+      throw this.#denied(new Error('it wants a login, and none is configured'));
     return { authorization, scope, isFresh: true };
   }
 
@@ -122,7 +126,7 @@ export class Authorizer {
     try {
       url = trustedRealm(parameters.get('realm'), this.#options);
     } catch (cause) {
-      throw new UpstreamDenied(this.#options.url.host, 401, { cause });
+      throw this.#denied(cause);
     }
     const service = parameters.get('service');
     if (service !== undefined) url.searchParams.set('service', service);
@@ -164,9 +168,8 @@ export class Authorizer {
     return `${endpoint} ${who} ${url.href}`;
   }
 
-  #denied(reason?: string): UpstreamDenied {
-    const cause = reason === undefined ? {} : { cause: new Error(reason) };
-    return new UpstreamDenied(this.#options.url.host, 401, cause);
+  #denied(cause: unknown): UpstreamDenied {
+    return new UpstreamDenied(this.#options.url.host, 401, { cause });
   }
 }
 

@@ -22,7 +22,8 @@ export interface BlobPart {
   readonly start: number;
   /** Bytes of the whole blob, where the peer said so. */
   readonly size: number | undefined;
-  /** Unverified: whoever keeps it checks size and digest. Destroying it ends the transfer. */
+  /** Unverified: whoever keeps it checks size and digest. Destroying it, or aborting
+   * the signal it was asked with, ends the transfer. */
   readonly content: Readable;
 }
 

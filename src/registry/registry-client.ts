@@ -122,11 +122,11 @@ class Registry implements RegistryCalls {
       // Storage that a registry redirects to has its own ideas of who may come, and none of our business.
       const isOurs = response.url.origin === call.url.origin;
       if (response.status !== 401 || !isOurs) return this.#accepted(response, call.lane);
-      const challenges = await this.#challengesOf(response, call);
-      grant = await this.#authorizer.answer(challenges, call.scope, {
-        signal: call.signal,
-        refused: grant,
-      });
+      // Read to its end: the connection serves the next request, and the words serve the log.
+      const cause = await explanationOf(response);
+      const challenges = await this.#challengesOf(response, call, cause);
+      const options = { signal: call.signal, refused: grant, cause };
+      grant = await this.#authorizer.answer(challenges, call.scope, options);
     }
   }
 
@@ -153,13 +153,13 @@ class Registry implements RegistryCalls {
   }
 
   /** The 401's own, else those of `/v2/`: some hosts send a bare 401 (gcr.io, reference/wire.md 4.4). */
-  async #challengesOf(response: HttpResponse, call: Call): Promise<string> {
+  async #challengesOf(
+    response: HttpResponse,
+    call: Call,
+    cause: Error | undefined,
+  ): Promise<string> {
     const own = response.headers['www-authenticate'];
-    if (own !== undefined) {
-      discard(response.content);
-      return own;
-    }
-    const cause = await explanationOf(response);
+    if (own !== undefined) return own;
     const ping = await this.#options.connection.send({
       method: 'GET',
       url: new URL('v2/', this.#options.access.url),

@@ -85,6 +85,21 @@ export function conformsToRefusedPeer(start: StartVendor): void {
     await assert.rejects(head(vendor.peer), { name: 'UpstreamDenied', status: 401 });
   });
 
+  it('says in the registry’s words why it is denied', async () => {
+    await using vendor = await start();
+    const body = '{"errors":[{"code":"UNAUTHORIZED","message":"your plan has ended"}]}';
+    const headers = { 'www-authenticate': 'Basic realm="x"' };
+    vendor.upstream.behave({}, { status: 401, body, headers });
+
+    const denied = vendor.connect({ credential: ME }).manifest('library/alpine', '3', { signal });
+
+    await assert.rejects(denied, (error) => {
+      assert.ok(error instanceof Error && error.cause instanceof Error);
+      assert.equal(error.cause.message, 'UNAUTHORIZED: your plan has ended');
+      return true;
+    });
+  });
+
   it('is denied with a wrong password, or when nobody is let in', async () => {
     await using vendor = await start();
     vendor.upstream.addImage('library/alpine', '3.20', []);
