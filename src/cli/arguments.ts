@@ -1,0 +1,110 @@
+import { parseArgs } from 'node:util';
+import type { ConfigSources, Override } from '../config/load.ts';
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly name: 'serve' | 'config check' | 'config print'; readonly sources: ConfigSources }
+  | { readonly name: 'backup'; readonly file: string; readonly sources: ConfigSources }
+  | { readonly name: 'help' | 'version' };
+
+/** The command line is wrong; the message is for the operator as it is. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+
+  constructor(problem: string) {
+    super(`${problem}\nportolan --help tells what there is.`);
+  }
+}
+
+export const HELP = `Portolan, a container registry and pull-through cache.
+
+  portolan [serve]         serve until a signal ends it
+  portolan config check    say whether the configuration can be used
+  portolan config print    show the configuration in effect, without secrets
+  portolan backup FILE     write database and blobs into a tar file, also while the node runs
+                           (to restore: untar it into an empty data folder)
+
+  --config FILE            the configuration, YAML (PORTOLAN_CONFIG); without one, everything has its default
+  --data DIR               the folder of database and blobs (PORTOLAN_DATA); default: ./data
+  --listen HOST:PORT       where to serve (PORTOLAN_LISTEN); default: 0.0.0.0:5000
+  --help, --version
+
+The password of the user admin comes from PORTOLAN_ADMIN_PASSWORD or the configuration; without one, it is generated
+at the first start and printed once.
+Exit codes: 0 done, 1 failed, 2 the command line, the configuration or the data cannot be used.
+`;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @throws UsageError */
+export function parseCommandLine(args: readonly string[], env: Environment): Command {
+  const { values, positionals } = parsed(args);
+  if (values.help === true) return { name: 'help' };
+  if (values.version === true) return { name: 'version' };
+  const sources = sourcesOf(values, env);
+  const [command = 'serve', ...rest] = positionals;
+  if (command === 'backup') {
+    const [file, ...more] = rest;
+    if (file === undefined || file === '') throw new UsageError('backup needs the FILE to write');
+    refuseMore(more);
+    return { name: 'backup', file, sources };
+  }
+  if (command === 'config') {
+    const [what, ...more] = rest;
+    refuseMore(more);
+    if (what === 'check') return { name: 'config check', sources };
+    if (what === 'print') return { name: 'config print', sources };
+    throw new UsageError(
+      `config ${what ?? 'alone'} is no command; allowed: config check, config print`,
+    );
+  }
+  if (command !== 'serve') {
+    throw new UsageError(`${command} is no command; allowed: serve, config, backup`);
+  }
+  refuseMore(rest);
+  return { name: 'serve', sources };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        config: { type: 'string' },
+        data: { type: 'string' },
+        listen: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean' },
+      },
+    });
+  } catch (error) {
+    // Node's own words; those after the first sentence are for programmers.
+    const [problem = ''] = error instanceof Error ? error.message.split(/\. |\n/, 1) : [];
+    throw new UsageError(problem);
+  }
+}
+
+function sourcesOf(
+  values: { readonly config?: string; readonly data?: string; readonly listen?: string },
+  env: Environment,
+): ConfigSources {
+  const overrides: Override[] = [];
+  const add = (origin: string, path: readonly string[], value: string | undefined): void => {
+    // A variable that is set to nothing is how a shell unsets one for a single command.
+    if (value === undefined || (value === '' && !origin.startsWith('--'))) return;
+    overrides.push({ origin, path, value });
+  };
+  add('PORTOLAN_LISTEN', ['listen', 'address'], env['PORTOLAN_LISTEN']);
+  add('PORTOLAN_DATA', ['data'], env['PORTOLAN_DATA']);
+  add('PORTOLAN_ADMIN_PASSWORD', ['admin', 'password'], env['PORTOLAN_ADMIN_PASSWORD']);
+  add('--listen', ['listen', 'address'], values.listen);
+  add('--data', ['data'], values.data);
+  const file = values.config ?? (env['PORTOLAN_CONFIG'] || undefined);
+  if (file === '') throw new UsageError('--config needs the FILE to read');
+  return { file, env, overrides };
+}
+
+function refuseMore(more: readonly string[]): void {
+  if (more.length > 0) throw new UsageError(`${more.join(' ')} is too much`);
+}

@@ -1,0 +1,119 @@
+/** The process: command line, configuration, signals, exit code. The only file that ends it. */
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { type Command, HELP, parseCommandLine } from './cli/arguments.ts';
+import { backup } from './cli/backup.ts';
+import { banner } from './cli/banner.ts';
+import { failureOf } from './cli/failure.ts';
+import { VERSION } from './cli/version.ts';
+import {
+  type Config,
+  type ConfigSources,
+  configJsonSchema,
+  loadConfig,
+  readConfig,
+} from './config/load.ts';
+import { printConfig } from './config/print.ts';
+import type { PortolanNode } from './node.ts';
+import { createLog, type Log } from './telemetry/log.ts';
+import { logFacts } from './telemetry/log-facts.ts';
+
+process.exit(await main());
+
+async function main(): Promise<number> {
+  try {
+    await run(parseCommandLine(process.argv.slice(2), process.env));
+    return 0;
+  } catch (error) {
+    const { text, exitCode } = failureOf(error);
+    process.stderr.write(`portolan: ${text}\n`);
+    return exitCode;
+  }
+}
+
+async function run(command: Command): Promise<void> {
+  switch (command.name) {
+    case 'help':
+      process.stdout.write(HELP);
+      return;
+    case 'version':
+      process.stdout.write(`portolan ${VERSION}\n`);
+      return;
+    case 'config check':
+      await loadConfig(command.sources);
+      process.stdout.write(`${command.sources.file ?? 'The default configuration'} is right.\n`);
+      return;
+    case 'config print':
+      await print(command.sources);
+      return;
+    case 'backup':
+      await backupTo(command.file, await loadConfig(command.sources));
+      return;
+    case 'serve':
+      await serve(await loadConfig(command.sources));
+  }
+}
+
+/** What cannot be used is not shown: whoever reads it would take it for what is in effect. */
+async function print(sources: ConfigSources): Promise<void> {
+  await loadConfig(sources);
+  const { data } = await readConfig(sources);
+  process.stdout.write(printConfig(data, configJsonSchema()));
+}
+
+async function backupTo(file: string, config: Config): Promise<void> {
+  const { blobs, bytes, leftOut } = await backup({ dataFolder: config.data, file });
+  const without = leftOut === 0 ? '' : `; ${leftOut} cached blobs went away meanwhile`;
+  process.stdout.write(`${file}: ${blobs} blobs, ${bytes} bytes${without}.\n`);
+}
+
+async function serve(config: Config): Promise<void> {
+  const { level, accessLog, format } = config.telemetry;
+  const isPretty = format === 'pretty' || (format === 'auto' && process.stdout.isTTY);
+  const log = createLog({ level, format: isPretty ? 'pretty' : 'json' });
+  using facts = new DisposableStack();
+  facts.use(logFacts(log, { accessLog }));
+  process.once('uncaughtException', (error) => crash(error, log));
+
+  // Here, so that the other commands need not load a server.
+  const { startNode } = await import('./node.ts');
+  const node = await startNode(config, { version: VERSION });
+  // Standard output is for lines that programs read, where they are read by programs.
+  (isPretty ? process.stdout : process.stderr).write(welcome(config, node));
+  log.info({ version: VERSION, addresses: node.addresses }, 'ready');
+
+  const signal = await Promise.race([signalOf('SIGTERM'), signalOf('SIGINT')]);
+  log.info({ signal, deadlineMs: config.listen.shutdownDeadline }, 'stopping');
+  log.flush();
+  for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => process.exit(1));
+  await node.close({ deadlineMs: config.listen.shutdownDeadline });
+  log.info({}, 'stopped');
+  log.flush();
+}
+
+async function signalOf(name: 'SIGTERM' | 'SIGINT'): Promise<string> {
+  await once(process, name);
+  return name;
+}
+
+/** Nothing that was acknowledged is lost with the process; going on with a state that nobody foresaw could lose it. */
+function crash(error: unknown, log: Log): void {
+  log.error({ error }, 'unexpected failure');
+  log.flush();
+  process.stderr.write(`portolan: ${failureOf(error).text}\n`);
+  process.exit(1);
+}
+
+function welcome(config: Config, node: PortolanNode): string {
+  const { addresses, projects, generatedPassword } = node;
+  return banner({
+    version: VERSION,
+    addresses,
+    projects,
+    generatedPassword,
+    externalUrl: config.listen.externalUrl,
+    isTls: config.listen.tls !== undefined,
+    dataFolder: resolve(config.data),
+    urls: new Map(Object.entries(config.endpoints).map(([name, { url }]) => [name, url.href])),
+  });
+}

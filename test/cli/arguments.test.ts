@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseCommandLine } from '../../src/cli/arguments.ts';
+
+describe('the command line', () => {
+  it('serves unless it says something else', () => {
+    assert.deepEqual(parseCommandLine([], {}), {
+      name: 'serve',
+      sources: { file: undefined, env: {}, overrides: [] },
+    });
+    assert.deepEqual(parseCommandLine(['serve'], {}), parseCommandLine([], {}));
+  });
+
+  it('names the configuration, before the environment does', () => {
+    const env = { PORTOLAN_CONFIG: 'from-environment.yaml' };
+
+    assert.equal(fileOf(['--config', 'named.yaml'], env), 'named.yaml');
+    assert.equal(fileOf([], env), 'from-environment.yaml');
+    assert.equal(fileOf([], { PORTOLAN_CONFIG: '' }), undefined);
+  });
+
+  it('overrides what the environment overrides, and that is known by its name', () => {
+    const env = {
+      PORTOLAN_LISTEN: '0.0.0.0:1',
+      PORTOLAN_DATA: '',
+      PORTOLAN_ADMIN_PASSWORD: 'secret',
+    };
+
+    const command = parseCommandLine(['--data', 'here', '--listen=0.0.0.0:2'], env);
+
+    assert.ok('sources' in command);
+    assert.deepEqual(command.sources.overrides, [
+      { origin: 'PORTOLAN_LISTEN', path: ['listen', 'address'], value: '0.0.0.0:1' },
+      { origin: 'PORTOLAN_ADMIN_PASSWORD', path: ['admin', 'password'], value: 'secret' },
+      { origin: '--listen', path: ['listen', 'address'], value: '0.0.0.0:2' },
+      { origin: '--data', path: ['data'], value: 'here' },
+    ]);
+  });
+
+  it('takes help for an answer to anything', () => {
+    assert.deepEqual(parseCommandLine(['backup', '--help'], {}), { name: 'help' });
+    assert.deepEqual(parseCommandLine(['-h'], {}), { name: 'help' });
+  });
+});
+
+function fileOf(args: readonly string[], env: Record<string, string>): string | undefined {
+  const command = parseCommandLine(args, env);
+  return 'sources' in command ? command.sources.file : undefined;
+}

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { createAccessTimes } from '../../src/catalog/access-times.ts';
+import { createBlobs } from '../../src/catalog/blobs.ts';
+import { createManifests } from '../../src/catalog/manifests.ts';
+import { createProjects } from '../../src/catalog/projects.ts';
+import { seedsFor } from '../../src/catalog/seeds.ts';
+import { createUploads } from '../../src/catalog/uploads.ts';
+import { openDatabase } from '../../src/database/open-database.ts';
+import { openFilesystem } from '../../src/storage/filesystem.ts';
+import { arrive, type Content, contentOf, imageOf, keepBlob, push } from '../catalog/world.ts';
+import { portolan } from '../support/portolan.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+
+const LOCAL = 'local/app';
+const CACHED = 'docker.io/library/alpine';
+
+describe('portolan backup', { timeout: 60_000 }, () => {
+  it('makes a copy of data that is in use, from which a node can start', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'backup.tar');
+    await using data = await openData(join(directory.path, 'data'));
+    const { layer, image } = await pushImage(data);
+
+    const ran = await portolan(['backup', file, '--data', data.folder]);
+
+    assert.deepEqual(ran, {
+      code: 0,
+      stdout: `${file}: 2 blobs, ${layer.bytes.length + 2} bytes.\n`,
+      stderr: '',
+    });
+    assert.equal((await stat(file)).mode & 0o777, 0o640);
+    await using restored = await openData(await untar(file, join(directory.path, 'restored')));
+    const found = await restored.manifests.find(LOCAL, { kind: 'tag', tag: 'v1' });
+    assert.equal(found?.digest, image.digest);
+    await using reader = await restored.store.open(layer.digest);
+    const bytes = Buffer.alloc(reader.size);
+    await reader.read(bytes, 0, { signal: AbortSignal.timeout(1_000) });
+    assert.deepEqual(bytes, layer.bytes);
+  });
+
+  it('leaves a cached blob out that made room meanwhile, and its rows', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'backup.tar');
+    await using data = await openData(join(directory.path, 'data'));
+    const { layer, image } = await pullImage(data);
+    await data.store.remove(layer.digest);
+
+    const { code, stdout } = await portolan(['backup', file, '--data', data.folder]);
+
+    assert.equal(code, 0);
+    assert.equal(stdout, `${file}: 1 blobs, 2 bytes; 1 cached blobs went away meanwhile.\n`);
+    await using restored = await openData(await untar(file, join(directory.path, 'restored')));
+    assert.equal(await restored.blobs.find(CACHED, layer.digest), undefined);
+    const found = await restored.manifests.find(CACHED, { kind: 'digest', digest: image.digest });
+    assert.equal(found?.complete, false);
+    assert.equal(
+      await restored.database.read
+        .selectFrom('blobs')
+        .select('digest')
+        .where('digest', '=', layer.digest)
+        .executeTakeFirst(),
+      undefined,
+    );
+  });
+
+  it('fails, and leaves what was there, when a blob is missing that somebody pushed', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'backup.tar');
+    await writeFile(file, 'the backup of yesterday');
+    await using data = await openData(join(directory.path, 'data'));
+    const { layer } = await pushImage(data);
+    await data.store.remove(layer.digest);
+
+    const { code, stdout, stderr } = await portolan(['backup', file, '--data', data.folder]);
+
+    assert.equal(code, 1);
+    assert.equal(stdout, '');
+    assert.match(stderr, new RegExp(`^portolan: ${layer.digest}, .* run it again\n$`));
+    assert.equal(await readFile(file, 'utf8'), 'the backup of yesterday');
+    assert.deepEqual((await readdir(directory.path)).toSorted(), ['backup.tar', 'data']);
+  });
+
+  it('has nothing of uploads that are not finished, and starts a new epoch of the feed', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'backup.tar');
+    await using data = await openData(join(directory.path, 'data'));
+    await data.uploads.start(LOCAL, { caller: 'alice', algorithm: 'sha256' });
+
+    await portolan(['backup', file, '--data', data.folder]);
+
+    await using restored = await openData(await untar(file, join(directory.path, 'restored')));
+    const { read } = restored.database;
+    assert.deepEqual(await read.selectFrom('uploads').selectAll().execute(), []);
+    const epochs = await Promise.all(
+      [data, restored].map(({ database }) =>
+        database.read.selectFrom('instance').select('feed_epoch').executeTakeFirstOrThrow(),
+      ),
+    );
+    assert.equal(epochs[1]?.feed_epoch, (epochs[0]?.feed_epoch ?? 0) + 1);
+  });
+
+  it('says that there is no data, or no place for the file', async () => {
+    await using directory = await temporaryDirectory();
+    const nothing = join(directory.path, 'nothing');
+
+    assert.deepEqual(await portolan(['backup', 'x.tar', '--data', nothing]), {
+      code: 1,
+      stdout: '',
+      stderr: `portolan: there is no data in ${nothing}\n`,
+    });
+    await using data = await openData(join(directory.path, 'data'));
+    const { code, stderr } = await portolan([
+      'backup',
+      join(directory.path, 'no-such-folder/x.tar'),
+      '--data',
+      data.folder,
+    ]);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^portolan: ENOENT: no such file or directory, [^\n]*no-such-folder[^\n]*\n$/,
+    );
+  });
+});
+
+/** The data of a node as the node has it open. */
+async function openData(folder: string) {
+  await using opened = new AsyncDisposableStack();
+  const now = Date.now;
+  const database = opened.use(await openDatabase(folder, { now }));
+  const store = opened.use(await openFilesystem(folder));
+  const accessTimes = opened.use(createAccessTimes({ database, now }));
+  const registry = { name: 'docker.io', adapter: 'docker-hub', url: 'https://hub.example' };
+  const projects = createProjects(database, { now, wellKnownHosts: [] });
+  await projects.seed(seedsFor([registry]));
+  const blobs = createBlobs({ database, store, accessTimes, now });
+  const resources = opened.move();
+  return {
+    folder,
+    database,
+    store,
+    blobs,
+    clock: { at: now() },
+    manifests: createManifests({ database, now }),
+    uploads: createUploads({ database, store, blobs, now }),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+type Data = Awaited<ReturnType<typeof openData>>;
+
+interface Image {
+  readonly layer: Content;
+  readonly image: Content;
+}
+
+async function pushImage(data: Data): Promise<Image> {
+  const [config, layer] = [contentOf('{}'), contentOf('layer '.repeat(100_000))];
+  await keepBlob(data, LOCAL, config);
+  await keepBlob(data, LOCAL, layer);
+  const image = imageOf(config, [layer]);
+  await push(data, LOCAL, image, { tag: 'v1' });
+  return { layer, image };
+}
+
+async function pullImage(data: Data): Promise<Image> {
+  const [config, layer] = [contentOf('{}'), contentOf('layer '.repeat(100_000))];
+  const image = imageOf(config, [layer]);
+  await arrive(data, CACHED, image, 'latest');
+  await keepBlob(data, CACHED, config, 'cache');
+  await keepBlob(data, CACHED, layer, 'cache');
+  return { layer, image };
+}
+
+async function untar(file: string, folder: string): Promise<string> {
+  await mkdir(folder);
+  await promisify(execFile)('tar', ['-xf', file, '-C', folder]);
+  return folder;
+}
