@@ -10,7 +10,8 @@ const MOST_QUEUED_BYTES = 4 * BATCH_BYTES;
 
 /**
  * The stream's bytes in order, as they come, in pieces of at most {@link BATCH_BYTES}: alone while the consumer keeps
- * up, gathered while it writes. A piece is valid until the next one is asked for. Leaving the loop destroys the stream.
+ * up, gathered while it writes. A piece is valid until the next one is asked for. Leaving the loop early leaves the stream
+ * to be destroyed by whoever opened it.
  * Rejects when the stream fails, closes before its end, or says nothing for `silenceMs` while it is waited for.
  */
 export async function* batchesOf(
@@ -18,11 +19,7 @@ export async function* batchesOf(
   { silenceMs }: { readonly silenceMs: number },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const inbox = new Inbox(content);
-  try {
-    while (await inbox.filled(silenceMs)) yield inbox.take();
-  } finally {
-    content.destroy();
-  }
+  while (await inbox.filled(silenceMs)) yield inbox.take();
 }
 
 class Inbox {

@@ -44,6 +44,7 @@ export class FillRun implements SegmentHost {
   #hasAnswered = false;
   #canRange = true;
   #mayRunSeveral = true;
+  #isOver = false;
 
   constructor(parts: RunParts) {
     this.file = parts.file;
@@ -81,7 +82,7 @@ export class FillRun implements SegmentHost {
 
   /** Somebody waits for a byte that is missing. */
   wanted(position: number): void {
-    if (!this.#hasAnswered || this.#abort.signal.aborted) return;
+    if (!this.#hasAnswered || this.#isOver || this.#abort.signal.aborted) return;
     const mostSegments = this.#mayRunSeveral ? this.limits.segments : 1;
     if (this.#segments.size < mostSegments && !this.#comesSoon(position)) this.#begin(position);
   }
@@ -91,11 +92,7 @@ export class FillRun implements SegmentHost {
     if (!this.#canRange) {
       return file.gapsBetween(segment.position, file.size).at(-1)?.[1] ?? segment.position;
     }
-    const others = [...this.#segments]
-      .filter((other) => other !== segment && other.start >= segment.position)
-      .map((other) => other.start);
-    const isPresent = file.availableAt(segment.position) > 0;
-    return Math.min(isPresent ? segment.position : file.nextPresent(segment.position), ...others);
+    return file.availableAt(segment.position) > 0 ? segment.position : this.#reachOf(segment);
   }
 
   answered(segment: Segment, part: BlobPart): boolean {
@@ -109,7 +106,7 @@ export class FillRun implements SegmentHost {
     return true;
   }
 
-  mayTryAgain(_segment: Segment, progressBytes: number): boolean {
+  mayTryAgain(progressBytes: number): boolean {
     return this.#hasAnswered && (progressBytes > 0 || this.#segments.size === 1);
   }
 
@@ -122,12 +119,20 @@ export class FillRun implements SegmentHost {
   }
 
   #comesSoon(position: number): boolean {
-    return [...this.#segments].some(
-      (segment) =>
-        segment.position <= position &&
-        position - segment.position <= this.limits.soonBytes &&
-        position < this.endOf(segment),
-    );
+    return [...this.#segments].some((segment) => {
+      const distance = position - segment.position;
+      const isNear = distance >= 0 && distance <= this.limits.soonBytes;
+      return isNear && position < this.#reachOf(segment);
+    });
+  }
+
+  /** Where bytes begin that another brings or brought; what this one has just written does not count as such. */
+  #reachOf(segment: Segment): number {
+    const others = [...this.#segments]
+      .filter((other) => other !== segment && other.start >= segment.position)
+      .map((other) => other.start);
+    const written = segment.position + this.file.availableAt(segment.position);
+    return Math.min(this.file.nextPresent(written), ...others);
   }
 
   #goOn(): void {
@@ -136,6 +141,7 @@ export class FillRun implements SegmentHost {
     if (this.#segments.size > 0) return;
     const gap = this.file.firstGap;
     if (gap !== undefined) return this.#begin(gap[0]);
+    this.#isOver = true;
     this.#began();
     this.#done.resolve();
   }
@@ -176,6 +182,7 @@ export class FillRun implements SegmentHost {
 
   #over(error: unknown): void {
     if (this.#segments.size > 0) return;
+    this.#isOver = true;
     this.#opened.reject(error);
     this.#done.reject(error);
   }

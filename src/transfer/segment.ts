@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UpstreamInvalid, UpstreamThrottled, UpstreamUnavailable } from '../registry/errors.ts';
 import type { BlobPart } from '../registry/peer.ts';
@@ -17,8 +18,8 @@ export interface SegmentHost {
   endOf(segment: Segment): number;
   /** Upstream answered. False: it cannot range, so that only one segment may run, and this is not the one. */
   answered(segment: Segment, part: BlobPart): boolean;
-  /** Whether the error may be waited out: not before upstream has answered once, nor while others bring bytes. */
-  mayTryAgain(segment: Segment, progressBytes: number): boolean;
+  /** Whether a break may be waited out: not before upstream has answered once, nor while others bring bytes and this one none. */
+  mayTryAgain(progressBytes: number): boolean;
   put(chunk: Uint8Array, position: number): Promise<void>;
   interrupted(error: unknown): void;
 }
@@ -56,7 +57,7 @@ export class Segment {
         const progress = this.#receivedBytes - before;
         failures = progress > 0 ? 1 : failures + 1;
         const pauseMs = this.#pauseAfter(error, failures);
-        if (pauseMs === undefined || !this.#host.mayTryAgain(this, progress)) throw error;
+        if (pauseMs === undefined || !this.#host.mayTryAgain(progress)) throw error;
         this.#host.interrupted(error);
         await delay(pauseMs, undefined, { signal });
       }
@@ -74,6 +75,7 @@ export class Segment {
     const range = { start: this.#position, ...(end < size ? { end } : {}) };
     const part = await this.#host.source.open(range, { signal });
     part.content.on('error', () => {}); // The batches tell of it; a part that nobody reads may fail too.
+    addAbortSignal(signal, part.content);
     try {
       this.#check(part);
       if (!this.#host.answered(this, part)) return false;
@@ -81,7 +83,8 @@ export class Segment {
       this.#position = part.start;
       return await this.#receive(part, Math.max(end, this.#position), signal);
     } finally {
-      part.content.destroy();
+      // One that has ended stays as it is: its connection serves the next request.
+      if (!part.content.readableEnded) part.content.destroy();
     }
   }
 

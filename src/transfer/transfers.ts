@@ -115,7 +115,6 @@ class RunningTransfers implements Transfers {
   /** Enters the fill, or opens the blob where it is here by now. */
   async #join(wanted: WantedBlob, signal: AbortSignal | undefined): Promise<Fill | BlobReader> {
     for (;;) {
-      if (this.#isStopped) throw new OciError('UNAVAILABLE');
       const fill = this.#fills.get(wanted.digest) ?? (await this.#storedOrBegun(wanted));
       if (!(fill instanceof Fill)) return fill;
       if (!fill.isJoinable) {
@@ -152,6 +151,7 @@ class RunningTransfers implements Transfers {
   }
 
   #begin({ digest, size, repository }: Omit<WantedBlob, 'source'>): Fill {
+    if (this.#isStopped) throw new OciError('UNAVAILABLE', { message: 'this node is stopping' });
     // Its own name each time: the file of a fill that failed may still be read.
     const staged = `fill-${randomUUID()}`;
     const record = { digest, size, repository, staged, intervals: [] };

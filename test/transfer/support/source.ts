@@ -1,12 +1,16 @@
-import { get, type IncomingMessage } from 'node:http';
+import { type Agent, get, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { OciError } from '../../../src/oci/error.ts';
 import { UpstreamThrottled, UpstreamUnavailable } from '../../../src/registry/errors.ts';
 import type { FillSource } from '../../../src/transfer/fill-source.ts';
 import type { Upstream } from '../../support/upstream.ts';
 
-/** A blob of the upstream, over HTTP, one connection for each part, and no second try of a request. */
-export function sourceAt(upstream: Upstream, repository: string, digest: Digest): FillSource {
+/** A blob of the upstream, over HTTP, with no second try of a request; one connection for each where there is no agent. */
+export function sourceAt(
+  upstream: Upstream,
+  repository: string,
+  { digest, agent = false }: { digest: Digest; agent?: Agent | false },
+): FillSource {
   const url = new URL(`v2/${repository}/blobs/${digest}`, upstream.url);
   return {
     host: upstream.host,
@@ -14,7 +18,7 @@ export function sourceAt(upstream: Upstream, repository: string, digest: Digest)
       const isPart = start > 0 || end !== undefined;
       const range = `bytes=${start}-${end === undefined ? '' : end - 1}`;
       const headers = isPart ? { range } : {};
-      const response = await answerOf(url, { headers, signal }, upstream.host);
+      const response = await answerOf(url, { headers, signal, agent }, upstream.host);
       const [, from = 0, size] =
         /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers['content-range'] ?? '') ?? [];
       const length = size ?? response.headers['content-length'];
@@ -27,13 +31,9 @@ export function sourceAt(upstream: Upstream, repository: string, digest: Digest)
   };
 }
 
-async function answerOf(
-  url: URL,
-  options: { headers: Record<string, string>; signal: AbortSignal },
-  host: string,
-): Promise<IncomingMessage> {
+async function answerOf(url: URL, options: RequestOptions, host: string): Promise<IncomingMessage> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    get(url, { ...options, agent: false }, resolve).on('error', (cause) => {
+    get(url, options, resolve).on('error', (cause) => {
       reject(new UpstreamUnavailable(host, 'unreachable', { cause }));
     });
   });

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { createBlobs } from '../../../src/catalog/blobs.ts';
 import { createFills } from '../../../src/catalog/fills.ts';
 import { SQLITE } from '../../../src/database/engine.ts';
@@ -9,8 +11,10 @@ import { openSqlite } from '../../../src/database/sqlite.ts';
 import type { Descriptor } from '../../../src/oci/descriptor.ts';
 import type { BlobReader } from '../../../src/storage/blob-store.ts';
 import { openFilesystem } from '../../../src/storage/filesystem.ts';
+import type { FactChannel } from '../../../src/telemetry/channel.ts';
 import type { TransferLimits } from '../../../src/transfer/limits.ts';
 import { createTransfers, type FollowOptions } from '../../../src/transfer/transfers.ts';
+import { readAll } from '../../storage/conformance.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { startUpstream, type Upstream } from '../../support/upstream.ts';
 import { sourceAt } from './source.ts';
@@ -91,7 +95,7 @@ export async function openWorld(limits: Partial<TransferLimits> = {}): Promise<W
     },
     async open(layer, { repository = REPOSITORY, size = layer.size, whole = true, signal } = {}) {
       const path = repository.slice(repository.indexOf('/') + 1);
-      const source = sourceAt(upstream, path, layer.digest);
+      const source = sourceAt(upstream, path, layer);
       const wanted = { digest: layer.digest, size, repository, source };
       return node.transfers.open(wanted, { whole, signal });
     },
@@ -99,8 +103,53 @@ export async function openWorld(limits: Partial<TransferLimits> = {}): Promise<W
   };
 }
 
-/** Files that this process has open below the folder. */
-export async function openBelow(folder: string): Promise<string[]> {
+/** Polls until the claim holds; fails with what it said last when that takes too long. */
+export async function eventually(claim: () => void | Promise<void>): Promise<void> {
+  const deadline = AbortSignal.timeout(10_000);
+  for (;;) {
+    try {
+      return await claim();
+    } catch (error) {
+      if (deadline.aborted) throw error;
+      await setTimeout(5);
+    }
+  }
+}
+
+/** No fill is left: no row, no staged file, no open file. */
+export async function assertNothingLeft({ folder, node }: World): Promise<void> {
+  await eventually(async () => {
+    assert.deepEqual(await node.fills.list(), []);
+    assert.deepEqual(await node.store.staged(), []);
+    assert.deepEqual(await openBelow(join(folder, 'data')), []);
+  });
+}
+
+/** The blob is in the repository, and its file has the bytes. */
+export async function assertKept({ node }: World, layer: Layer, repository = REPOSITORY) {
+  await eventually(async () => {
+    assert.deepEqual(await node.blobs.find(repository, layer.digest), { size: layer.size });
+    await using reader = await node.store.open(layer.digest);
+    const bytes = await readAll(reader, AbortSignal.timeout(10_000));
+    assert.ok(bytes.equals(layer.bytes));
+  });
+  await node.store[Symbol.asyncDispose](); // Its cache of open files.
+}
+
+/** Nobody sees the blob. */
+export async function assertNotKept({ node }: World, layer: Layer): Promise<void> {
+  assert.equal(await node.blobs.find(REPOSITORY, layer.digest), undefined);
+  assert.equal(await node.store.size(layer.digest), undefined);
+}
+
+/** What the channel told of since. */
+export function heard<Fact extends object>(channel: FactChannel<Fact>) {
+  const facts: Fact[] = [];
+  const subscription = channel.subscribe((fact) => facts.push(fact));
+  return { facts, [Symbol.dispose]: () => subscription[Symbol.dispose]() };
+}
+
+async function openBelow(folder: string): Promise<string[]> {
   const targets = await Promise.all(
     (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
   );
