@@ -92,7 +92,7 @@ export async function openWorld(options: WorldOptions = {}) {
       if (!isDigest(digest)) throw new Error(`${digest} is no digest`);
       const signal = soon();
       await using reader = await node.pulls.blob(repository, digest, { whole: true, signal });
-      return readAll(reader, signal);
+      return await readAll(reader, signal);
     },
     /** Whether the repository has a row. */
     async isKnown(repository: string): Promise<boolean> {
