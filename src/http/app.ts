@@ -5,10 +5,11 @@ import { type Access, authentication } from './middleware/authentication.ts';
 import { ociErrors } from './middleware/oci-errors.ts';
 import { requestFacts } from './middleware/request-facts.ts';
 import { requestId } from './middleware/request-id.ts';
+import { requestPath } from './middleware/request-path.ts';
 import { unknownRoute } from './middleware/unknown-route.ts';
-import { v2Path } from './middleware/v2-path.ts';
 import { type Operations, operationRoutes } from './operations.ts';
 import { createOrigins, type OriginOptions } from './origin.ts';
+import { pathIn } from './path-in.ts';
 import { createGate, type Names } from './target.ts';
 import { baseRoutes } from './v2/base.ts';
 import { type BlobOptions, type Blobs, blobRoutes } from './v2/blobs.ts';
@@ -45,7 +46,7 @@ export function createApp(ports: Ports, options: AppOptions): Koa<State, object>
     'error',
     (error: Error & { headerSent?: boolean }, ctx: Koa.ParameterizedContext<State>) => {
       if (error.headerSent === true || !requestFailed.hasSubscribers) return;
-      requestFailed.publish({ id: ctx.state.id, method: ctx.method, path: ctx.path, error });
+      requestFailed.publish({ id: ctx.state.id, method: ctx.method, path: pathIn(ctx.req), error });
     },
   );
   return app;
@@ -57,8 +58,8 @@ function middlewareOf(ports: Ports, options: AppOptions): readonly Middleware[] 
     requestId(),
     requestFacts(createOrigins(options)),
     ociErrors(),
+    requestPath(),
     operationRoutes(ports.operations).routes(),
-    v2Path(),
     authentication(ports.access),
     ...routesOf(ports, options).map((routes): Middleware => routes.routes()),
     unknownRoute(),

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { createServer, type IncomingMessage } from 'node:http';
 import { describe, it } from 'node:test';
 import { createOrigins } from '../../src/http/origin.ts';
 import { requestFinished } from '../../src/telemetry/channels.ts';
+import { serve } from '../support/serve.ts';
+import { exchange } from './support/client.ts';
 import { startNode } from './support/node.ts';
 
 const FORWARDED = {
@@ -62,6 +65,25 @@ describe('X-Forwarded headers', () => {
       address: '127.0.0.1',
       realm: 'inner',
     });
+  });
+
+  it('of a trusted proxy say whether the client speaks TLS', async () => {
+    const { promise: requests, resolve } = Promise.withResolvers<IncomingMessage>();
+    await using server = await serve({
+      listen: (port, host) =>
+        createServer((request, response) => {
+          resolve(request);
+          response.end();
+        }).listen(port, host),
+    });
+    await exchange(
+      { host: server.url.hostname, port: Number(server.url.port) },
+      'GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Proto: HTTPS\r\nConnection: close\r\n\r\n',
+    );
+    const request = await requests;
+
+    assert.equal(createOrigins({ trustedProxies: ['127.0.0.1'] })(request).isSecure, true);
+    assert.equal(createOrigins({ trustedProxies: ['192.0.2.1'] })(request).isSecure, false);
   });
 
   it('are not configured by what is no address', () => {

@@ -22,6 +22,11 @@ describe('what is no request', () => {
       name: 'a length beside chunks',
       text: 'PUT /v2/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
     },
+    {
+      name: 'the path of a proxy',
+      text: 'GET http://[/v2/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+    },
+    { name: 'no path', text: 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' },
     { name: 'no host', text: 'GET /v2/ HTTP/1.1\r\n\r\n' },
   ];
   for (const { name, text } of BAD) {

@@ -1,6 +1,7 @@
 import { requestFailed } from '../../telemetry/channels.ts';
 import type { Context, Middleware } from '../context.ts';
 import { type ErrorResponse, errorResponse } from '../error-response.ts';
+import { pathIn } from '../path-in.ts';
 import { drain, mayFlood } from '../request-body.ts';
 
 /** What a route may have said of the content that it then could not send. */
@@ -65,5 +66,5 @@ function challengeOf(ctx: Context): string {
 
 function publishFailure(ctx: Context, error: unknown): void {
   if (!requestFailed.hasSubscribers) return;
-  requestFailed.publish({ id: ctx.state.id, method: ctx.method, path: ctx.path, error });
+  requestFailed.publish({ id: ctx.state.id, method: ctx.method, path: pathIn(ctx.req), error });
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { requestFinished } from '../../telemetry/channels.ts';
 import type { Context, Middleware } from '../context.ts';
 import type { Origin } from '../origin.ts';
+import { pathIn } from '../path-in.ts';
 
 /** What nginx logs for a client that left before there was a status. */
 const CLIENT_CLOSED_REQUEST = 499;
@@ -17,7 +18,7 @@ export function requestFacts(originOf: (request: IncomingMessage) => Origin): Mi
 
 function publishAtEnd(ctx: Context): void {
   const { req, res, state } = ctx;
-  const { method, path } = ctx;
+  const path = pathIn(req);
   const startedAt = performance.now();
   const writtenBefore = req.socket.bytesWritten;
   res.once('close', () => {
@@ -25,7 +26,7 @@ function publishAtEnd(ctx: Context): void {
     const isAnswered = res.headersSent;
     requestFinished.publish({
       id: state.id,
-      method,
+      method: ctx.method,
       path,
       route: state.route ?? 'other',
       status: isAnswered ? res.statusCode : CLIENT_CLOSED_REQUEST,

@@ -28,8 +28,8 @@ export interface Blobs {
 export interface BlobOptions {
   /**
    * The nginx location (`internal`, `alias` to the storage folder) that sends stored blobs instead of this process.
-   * nginx keeps only a few headers of such an answer: the location adds `Docker-Content-Digest
-   * $upstream_http_docker_content_digest` itself.
+   * nginx drops most headers of such an answer, so that the location sets `etag off` and adds `Docker-Content-Digest`
+   * and `ETag` itself, from `$upstream_http_docker_content_digest` and `$upstream_http_etag` (nginx 1.22).
    */
   readonly accelRedirect?: string | undefined;
 }
@@ -58,7 +58,7 @@ export function blobRoutes(blobs: Blobs, gate: Gate, { accelRedirect }: BlobOpti
     const ranges = rangesOf(wanted, blob.size);
     describe(ctx, digest, blob.size);
     if (accelRedirect !== undefined && blob.path !== undefined) {
-      return handOver(ctx, `${accelRedirect}${blob.path}`);
+      return handOver(ctx, `${accelRedirect.replace(/\/$/, '')}/${blob.path}`);
     }
     await send(ctx, blob, ranges, signal);
   });
@@ -104,6 +104,7 @@ function notModified(ctx: Context, digest: Digest): void {
 /** The front server sends the file, and understands `Range` itself. */
 function handOver(ctx: Context, path: string): void {
   ctx.res.setHeader('X-Accel-Redirect', path);
+  ctx.res.removeHeader('Accept-Ranges');
   answerEmpty(ctx, 200);
 }
 

@@ -18,6 +18,7 @@ describe('a path under /v2', () => {
     '/v2/local/app\\x/manifests/v1',
     '/v2/local/%61pp/manifests/v1',
     '/v2/local/app/manifests/%',
+    '/v2/local/app/manifests/v1#x',
   ];
   for (const path of AMBIGUOUS) {
     it(`is refused before it routes when it can be read in two ways: ${path}`, async () => {

@@ -9,27 +9,30 @@ const LONGEST_URL = 8 * 1024;
 const AMBIGUOUS = /%(?!3a)|\/\/|\/\.{1,2}(?:\/|$)|[^\w.~:/@+=,%-]/i;
 
 /**
- * Refuses the paths under `/v2` that could be read in two ways, before anything routes by them.
+ * Refuses what is no path, and the paths under `/v2` that could be read in two ways, before anything routes by them.
  *
  * @throws RequestError 414, 400
  */
-export function v2Path(): Middleware {
+export function requestPath(): Middleware {
   return (ctx, next) => {
     const url = ctx.req.url ?? '';
-    const path = ctx.path;
-    if (!path.startsWith('/v2')) return next();
+    if (!url.startsWith('/')) throw refused('UNSUPPORTED', 'the target of the request is no path');
+    if (!url.startsWith('/v2')) return next();
     ctx.res.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
     if (url.length > LONGEST_URL) {
-      throw new RequestError(414, 'UNSUPPORTED', {
-        message: `the URL is longer than ${LONGEST_URL} characters`,
-      });
+      const message = `the URL is longer than ${LONGEST_URL} characters`;
+      throw new RequestError(414, 'UNSUPPORTED', { message });
     }
+    const query = url.indexOf('?');
+    const path = query < 0 ? url : url.slice(0, query);
     if (AMBIGUOUS.test(path)) {
-      throw new RequestError(400, 'NAME_INVALID', {
-        message: 'the path has an empty or relative part, or a character that must not be there',
-      });
+      throw refused('NAME_INVALID', 'the path has an empty or relative part, or a wrong character');
     }
     if (path.includes('%')) ctx.path = path.replaceAll(/%3a/gi, ':');
     return next();
   };
+}
+
+function refused(code: string, message: string): RequestError {
+  return new RequestError(400, code, { message });
 }
