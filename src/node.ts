@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { EndpointConfig } from '../adapters/index.ts';
 import { createAuthenticator } from './access/authenticator.ts';
+import { createTokens, SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
 import { createMemoryCache } from './cache/cache.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
@@ -80,6 +81,7 @@ export async function startNode(
   const users = createUsers(database, { now });
   const generatedPassword = await users.ensureAdmin(config.admin.password);
 
+  const tokens = await createTokens({ users, now });
   const endpoints = await openEndpoints(opened, catalog, config, { version, now });
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
   opened.use(startMaintenance({ ...catalog, now, expiryMs: config.limits.uploadExpiry }));
@@ -87,7 +89,8 @@ export async function startNode(
   const listeners = await openListeners(config, {
     ...pullPorts(catalog, pulls),
     ...pushPorts(catalog, pulls),
-    access: createAuthenticator(users),
+    access: createAuthenticator(users, tokens),
+    tokens,
     names: createNames({
       projects: catalog.projects,
       canonicalRepository: ({ endpoints: [first = ''] }) =>
@@ -132,7 +135,9 @@ async function openEndpoints(
   { version, now }: Required<NodeOptions>,
 ): Promise<Endpoints> {
   const cache = createMemoryCache();
-  const client = opened.use(createRegistryClient({ userAgent: `portolan/${version}`, cache, now }));
+  const limits = { silenceMs: config.fills.silence, manifestBytes: config.limits.manifestSize };
+  const userAgent = `portolan/${version}`;
+  const client = opened.use(createRegistryClient({ userAgent, cache, now, limits }));
   const known = (await projects.endpoints()).map(({ name, adapter, url, settings }) => {
     const endpoint = EndpointConfig.parse(Object.assign({ adapter, url }, settings));
     return [name, endpoint] as const;
@@ -273,7 +278,8 @@ interface OpenListener {
 
 /** The node's own address, and one for each mirror that has an address of its own. */
 async function openListeners(config: Config, ports: Ports): Promise<readonly OpenListener[]> {
-  const { address, mirrors, tls, headerTimeout, idleTimeout, trustedProxies } = config.listen;
+  const { address, mirrors, tls, headerTimeout, idleTimeout } = config.listen;
+  const { externalUrl, names, trustedProxies } = config.listen;
   const mirrorHosts = Object.fromEntries(
     mirrors.flatMap(({ host, upstream }) => (host === undefined ? [] : [[host, upstream]])),
   );
@@ -298,6 +304,9 @@ async function openListeners(config: Config, ports: Ports): Promise<readonly Ope
       mirror,
       mirrorHosts,
       trustedProxies,
+      externalUrl,
+      names,
+      service: SERVICE,
       accelRedirect,
     });
     const timeouts = { headers: headerTimeout, idle: idleTimeout };

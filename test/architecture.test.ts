@@ -59,6 +59,7 @@ const USED_IN: Record<string, readonly string[]> = {
   'pino-pretty': ['src/telemetry'],
   'prom-client': ['src/telemetry'],
   '@node-rs/argon2': ['src/access'],
+  jose: ['src/access'],
   tldts: ['src/registry/realm.ts'],
   'ipaddr.js': ['src/registry', 'src/http', 'src/config'],
   yaml: ['src/config'],

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { OciError } from '../oci/error.ts';
 import { ANONYMOUS, type Caller } from './caller.ts';
 import { hashPassword, isPassword } from './passwords.ts';
+import type { Tokens } from './tokens.ts';
 import type { User, Users } from './users.ts';
 
 // A conformance run with a slow hash on every request took 91 s (measured 2026-11-21): verified ones are remembered.
@@ -13,7 +14,7 @@ export interface Authenticator {
   /**
    * Who sent this `Authorization` header; nobody is anonymous.
    *
-   * @throws OciError UNAUTHORIZED for a wrong password, an unknown user, or a scheme other than Basic
+   * @throws OciError UNAUTHORIZED for a wrong password, an unknown user, a token that is not valid, or another scheme
    */
   authenticate(authorization: string | undefined): Promise<Caller>;
 }
@@ -23,7 +24,10 @@ interface Verified {
   readonly caller: Caller;
 }
 
-export function createAuthenticator(users: Users): Authenticator {
+export function createAuthenticator(
+  users: Pick<Users, 'find'>,
+  tokens: Pick<Tokens, 'verify'>,
+): Authenticator {
   // By a hash of the header, so that no password stays in memory; a changed password empties its entry's meaning.
   const verified = new LRUCache<string, Verified>({ max: MOST_VERIFIED, ttl: VERIFIED_MS });
   let decoy: Promise<string> | undefined;
@@ -39,6 +43,8 @@ export function createAuthenticator(users: Users): Authenticator {
   return {
     async authenticate(authorization) {
       if (authorization === undefined || authorization === '') return ANONYMOUS;
+      const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
+      if (token !== undefined) return tokens.verify(token);
       const { name, password } = basicOf(authorization);
       // Clients without credentials send an empty pair where they must send something.
       if (name === '' && password === '') return ANONYMOUS;

@@ -1,5 +1,6 @@
 import Koa from 'koa';
 import { requestFailed } from '../telemetry/channels.ts';
+import { type ChallengeOptions, createChallenge } from './challenge.ts';
 import type { Middleware, Routes, State } from './context.ts';
 import { type Access, authentication } from './middleware/authentication.ts';
 import { ociErrors } from './middleware/oci-errors.ts';
@@ -11,6 +12,7 @@ import { type Operations, operationRoutes } from './operations.ts';
 import { createOrigins, type OriginOptions } from './origin.ts';
 import { pathIn } from './path-in.ts';
 import { createGate, type Names } from './target.ts';
+import { type Tokens, tokenRoutes } from './token.ts';
 import { baseRoutes } from './v2/base.ts';
 import { type BlobOptions, type Blobs, blobRoutes } from './v2/blobs.ts';
 import { type Catalog, catalogRoutes } from './v2/catalog.ts';
@@ -22,6 +24,7 @@ import { type UploadOptions, type Uploads, uploadRoutes } from './v2/uploads.ts'
 /** What the HTTP side needs of the node. */
 export interface Ports {
   readonly access: Access;
+  readonly tokens: Tokens;
   readonly names: Names;
   readonly manifests: Manifests;
   readonly blobs: Blobs;
@@ -32,7 +35,12 @@ export interface Ports {
   readonly operations: Operations;
 }
 
-export interface AppOptions extends OriginOptions, BlobOptions, ManifestOptions, UploadOptions {
+export interface AppOptions
+  extends ChallengeOptions,
+    OriginOptions,
+    BlobOptions,
+    ManifestOptions,
+    UploadOptions {
   /** The listener's name, as naming knows it. */
   readonly listener: string;
 }
@@ -57,7 +65,7 @@ function middlewareOf(ports: Ports, options: AppOptions): readonly Middleware[] 
   return [
     requestId(),
     requestFacts(createOrigins(options)),
-    ociErrors(),
+    ociErrors(createChallenge(options)),
     requestPath(),
     operationRoutes(ports.operations).routes(),
     authentication(ports.access),
@@ -78,6 +86,7 @@ function routesOf(ports: Ports, options: AppOptions): readonly Routes[] {
     tagRoutes(ports.tags, gate),
     referrerRoutes(ports.referrers, gate),
     catalogRoutes(ports.catalog),
+    tokenRoutes(ports.tokens, names, listener),
     baseRoutes(),
   ];
 }

@@ -11,6 +11,8 @@ export interface State {
   caller: Caller;
   /** Undefined until a route has taken the request. */
   route: RouteKind | undefined;
+  /** What a token would have to allow, of a refused request: `repository:local/x:pull,push`. */
+  scope: string | undefined;
   /** The code that the client was told, of a refused request. */
   code: string | undefined;
 }

@@ -1,4 +1,5 @@
 import { type Action, may } from '../../policies/access.ts';
+import { ANONYMOUS, isGranted } from '../access/caller.ts';
 import { OciError } from '../oci/error.ts';
 import type { RouteKind } from '../telemetry/channels.ts';
 import type { Context } from './context.ts';
@@ -63,11 +64,29 @@ export function createGate(names: Names, listener: string): Gate {
     const target = await locate(names, ctx, { listener, name, method: ctx.method });
     // OCI distribution-spec main (2025-11) "Pull-through": says that the namespace was understood.
     if (target.ns !== undefined) ctx.res.setHeader('OCI-Namespace', target.ns);
+    if (isAllowed(ctx, action, target)) return target;
     const { caller, origin } = ctx.state;
-    if (may(caller, action, target.project)) return target;
-    const couldSignIn = caller.isAnonymous && origin.mirror === undefined;
-    throw new OciError(couldSignIn ? 'UNAUTHORIZED' : 'DENIED');
+    const couldSignIn = caller.isAnonymous || caller.grants !== undefined;
+    const isRefused = !couldSignIn || origin.mirror !== undefined;
+    ctx.state.scope = `repository:${target.repository}:${SCOPE_ACTIONS[action]}`;
+    throw new OciError(isRefused ? 'DENIED' : 'UNAUTHORIZED');
   };
+}
+
+// reference/wire.md 3.1: what stock registries ask a token for.
+const SCOPE_ACTIONS: Readonly<Record<Action, string>> = {
+  pull: 'pull',
+  push: 'pull,push',
+  delete: 'delete',
+  catalog: '*',
+};
+
+/** What everybody may do needs no token that says so. */
+function isAllowed(ctx: Context, action: Action, { repository, project }: Target): boolean {
+  const { caller } = ctx.state;
+  if (may(ANONYMOUS, action, project)) return true;
+  const wanted = { type: 'repository', name: repository } as const;
+  return may(caller, action, project) && isGranted(caller, wanted, action);
 }
 
 /** Finds a repository on behalf of the same client without asking what the client may do there. */

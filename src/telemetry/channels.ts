@@ -14,6 +14,7 @@ export type RouteKind =
   | 'tags'
   | 'referrers'
   | 'catalog'
+  | 'token'
   | 'operations'
   | 'other';
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createAuthenticator } from '../../src/access/authenticator.ts';
 import { ANONYMOUS } from '../../src/access/caller.ts';
+import { createTokens } from '../../src/access/tokens.ts';
 import { createUsers } from '../../src/access/users.ts';
 import { databases } from '../support/databases.ts';
 
@@ -18,14 +19,17 @@ for (const engine of databases) {
 
       assert.ok(generated !== undefined && generated.length >= 20);
       assert.equal(await users.ensureAdmin(undefined), undefined);
-      const caller = await createAuthenticator(users).authenticate(basic('admin', generated));
+      const caller = await createAuthenticator(
+        users,
+        await createTokens({ users, now }),
+      ).authenticate(basic('admin', generated));
       assert.deepEqual(caller, { name: 'admin', isAdmin: true, isAnonymous: false });
     });
 
     it('has the configured password from then on, and no other', async () => {
       await using database = await engine.open();
       const users = createUsers(database, { now });
-      const authenticator = createAuthenticator(users);
+      const authenticator = createAuthenticator(users, await createTokens({ users, now }));
       await users.ensureAdmin('old');
       await authenticator.authenticate(basic('admin', 'old'));
 
@@ -61,15 +65,19 @@ for (const engine of databases) {
         const users = createUsers(database, { now });
         await users.ensureAdmin('right');
 
-        await assert.rejects(createAuthenticator(users).authenticate(header), {
-          code: 'UNAUTHORIZED',
-        });
+        await assert.rejects(
+          createAuthenticator(users, await createTokens({ users, now })).authenticate(header),
+          {
+            code: 'UNAUTHORIZED',
+          },
+        );
       });
     }
 
     it('that is missing or says nothing is anonymous', async () => {
       await using database = await engine.open();
-      const authenticator = createAuthenticator(createUsers(database, { now }));
+      const users = createUsers(database, { now });
+      const authenticator = createAuthenticator(users, await createTokens({ users, now }));
 
       assert.equal(await authenticator.authenticate(undefined), ANONYMOUS);
       assert.equal(await authenticator.authenticate(basic('', '')), ANONYMOUS);

@@ -16,7 +16,7 @@ const ABOUT_CONTENT = [
 ];
 
 /** Answers every error below it in OCI form, and reports to the log what the client must not see. */
-export function ociErrors(): Middleware {
+export function ociErrors(challenge: (ctx: Context) => string): Middleware {
   return async (ctx, next) => {
     try {
       await next();
@@ -24,12 +24,16 @@ export function ociErrors(): Middleware {
       const response = errorResponse(error);
       ctx.state.code = response.body.errors[0]?.code;
       if (response.status === 500 || response.status === 507) publishFailure(ctx, error);
-      await answer(ctx, response);
+      await answer(ctx, response, challenge);
     }
   };
 }
 
-async function answer(ctx: Context, { status, headers, body }: ErrorResponse): Promise<void> {
+async function answer(
+  ctx: Context,
+  { status, headers, body }: ErrorResponse,
+  challenge: (ctx: Context) => string,
+): Promise<void> {
   const { res } = ctx;
   if (res.headersSent || !ctx.writable) {
     // After the first byte a cut connection is the only way left to say that the body is not whole.
@@ -39,7 +43,7 @@ async function answer(ctx: Context, { status, headers, body }: ErrorResponse): P
   }
   for (const name of ABOUT_CONTENT) res.removeHeader(name);
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-  if (status === 401) res.setHeader('WWW-Authenticate', challengeOf(ctx));
+  if (status === 401) res.setHeader('WWW-Authenticate', challenge(ctx));
   const bytes = Buffer.from(JSON.stringify(body));
   ctx.respond = false;
   ctx.status = status;
@@ -54,14 +58,6 @@ async function answer(ctx: Context, { status, headers, body }: ErrorResponse): P
   res.write(bytes);
   await drain(ctx);
   res.end();
-}
-
-/**
- * One scheme in one header: docker runs every scheme it is offered and the last one wins, the conformance program reads
- * only the first header (reference/wire.md 3.1).
- */
-function challengeOf(ctx: Context): string {
-  return `Basic realm="${ctx.state.origin.host}"`;
 }
 
 function publishFailure(ctx: Context, error: unknown): void {

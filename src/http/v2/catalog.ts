@@ -1,5 +1,6 @@
 import { Router } from '@koa/router';
 import { may } from '../../../policies/access.ts';
+import { ANONYMOUS, isGranted } from '../../access/caller.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Routes, State } from '../context.ts';
 import { nextPage } from '../links.ts';
@@ -17,6 +18,7 @@ export interface Catalog {
 }
 
 const LONGEST_PAGE = 10_000;
+const CATALOG = { type: 'registry', name: 'catalog' } as const;
 /** crane and skopeo ask for as many; clients that ask for nothing do not follow `Link` either. */
 const USUAL_PAGE = 1_000;
 
@@ -29,11 +31,13 @@ export function catalogRoutes(catalog: Catalog): Routes {
     const { caller, origin } = ctx.state;
     // A mirror's names are its upstream's, which has no list that we know.
     if (origin.mirror !== undefined) throw new OciError('UNSUPPORTED');
+    // What everybody may see needs no token that says so.
+    const looking = isGranted(caller, CATALOG, '*') ? caller : ANONYMOUS;
     const { last, limit = USUAL_PAGE } = pageOf(ctx, LONGEST_PAGE);
     const found = await catalog.repositories({
       ...(last === undefined ? {} : { last }),
       limit: limit + 1,
-      isVisible: (project) => may(caller, 'catalog', project),
+      isVisible: (project) => may(looking, 'catalog', project),
     });
     const repositories = found.slice(0, limit);
     const newest = repositories.at(-1);

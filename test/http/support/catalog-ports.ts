@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { createAuthenticator } from '../../../src/access/authenticator.ts';
 import { hashPassword } from '../../../src/access/passwords.ts';
+import { createTokens } from '../../../src/access/tokens.ts';
 import { createUsers } from '../../../src/access/users.ts';
 import { createAccessTimes } from '../../../src/catalog/access-times.ts';
 import { createBlobs } from '../../../src/catalog/blobs.ts';
@@ -44,10 +45,13 @@ export async function openCatalogPorts(): Promise<CatalogPorts> {
   const manifests = createManifests({ database, now });
   const tags = createTags({ database, now });
   const repositories = createRepositories(database);
+  const users = createUsers(database, { now });
+  const tokens = await createTokens({ users, now });
   const resources = opened.move();
   return {
     ports: {
-      access: createAuthenticator(createUsers(database, { now })),
+      access: createAuthenticator(users, tokens),
+      tokens,
       names: createNames({
         projects,
         canonicalRepository: ({ name }) => (name === 'docker.io' ? withLibrary : undefined),

@@ -25,7 +25,13 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
   const { ports } = opened.use(await openCatalogPorts());
   const app = createApp(
     { ...ports, ...options.ports?.(ports) },
-    { listener: 'main', largestManifest: 4 << 20, mostUploads: 100, ...options.app },
+    {
+      listener: 'main',
+      service: 'portolan',
+      largestManifest: 4 << 20,
+      mostUploads: 100,
+      ...options.app,
+    },
   );
   const listener = opened.use(
     await listen({ address: { host: '127.0.0.1', port: 0 }, ...options.listen, app }),

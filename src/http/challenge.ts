@@ -1,0 +1,47 @@
+import type { Context } from './context.ts';
+
+export const TOKEN_PATH = '/service/token';
+
+export interface ChallengeOptions {
+  /** How clients reach this node, where that is not the address they use. */
+  readonly externalUrl?: string | undefined;
+  /** `host` and `host:port` that are this node's too: a client that came by one is sent to that one. */
+  readonly names?: readonly string[];
+  /** What tokens are for. */
+  readonly service: string;
+}
+
+/**
+ * What a 401 asks for. One scheme in one header: docker runs every scheme it is offered and the last one wins, the
+ * conformance program reads only the first header (reference/wire.md 3.1). Bearer, since docker gives up on Basic when
+ * it has no credential, and then could not pull what is public (seen with docker 20.10, 2026-11-21).
+ */
+export function createChallenge(options: ChallengeOptions): (ctx: Context) => string {
+  return (ctx) => {
+    const { origin, scope, route, caller } = ctx.state;
+    // The token service itself wants a password.
+    if (route === 'token') return `Basic realm="${origin.host}"`;
+    const parts = [
+      `realm="${baseOf(options, origin)}${TOKEN_PATH}"`,
+      `service="${options.service}"`,
+      ...(scope === undefined ? [] : [`scope="${scope}"`]),
+      ...(scope !== undefined && caller?.grants !== undefined
+        ? ['error="insufficient_scope"']
+        : []),
+    ];
+    return `Bearer ${parts.join(',')}`;
+  };
+}
+
+/** A host that somebody made up must not lead clients with passwords to it, where we know our own names. */
+function baseOf(
+  { externalUrl, names = [] }: ChallengeOptions,
+  { host, isSecure }: { readonly host: string; readonly isSecure: boolean },
+): string {
+  if (externalUrl !== undefined) {
+    const external = new URL(externalUrl);
+    if (host !== external.host && !names.includes(host)) return external.origin;
+    if (host === external.host) return external.origin;
+  }
+  return `${isSecure ? 'https' : 'http'}://${host}`;
+}
