@@ -40,8 +40,8 @@ function baseOf(
 ): string {
   if (externalUrl !== undefined) {
     const external = new URL(externalUrl);
-    if (host !== external.host && !names.includes(host)) return external.origin;
-    if (host === external.host) return external.origin;
+    if (host === external.host || !names.includes(host)) return external.origin;
   }
-  return `${isSecure ? 'https' : 'http'}://${host}`;
+  // Without a host that makes sense, clients that understand a relative realm still find the way.
+  return host === '' ? '' : `${isSecure ? 'https' : 'http'}://${host}`;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer } from 'node:http';
 import { describe, it } from 'node:test';
 import { createOrigins } from '../../src/http/origin.ts';
 import { requestFinished } from '../../src/telemetry/channels.ts';
@@ -23,30 +23,32 @@ async function seen(
   await using node = await startNode({ app: { trustedProxies } });
   using _ = requestFinished.subscribe(({ clientAddress }) => publish(clientAddress));
   const answer = await node.send({ path: '/v2/', headers });
-  const realm = /realm="(.*)"/.exec(String(answer.headers['www-authenticate']))?.[1];
+  const realm = /realm="([^"]*)\/service\/token"/.exec(
+    String(answer.headers['www-authenticate']),
+  )?.[1];
   return { address: await fact, realm };
 }
 
 describe('X-Forwarded headers', () => {
   it('mean nothing unless a proxy is trusted', async () => {
-    assert.deepEqual(await seen([]), { address: '127.0.0.1', realm: 'inner:5000' });
+    assert.deepEqual(await seen([]), { address: '127.0.0.1', realm: 'http://inner:5000' });
   });
 
   it('mean nothing from an address that is not trusted', async () => {
     assert.deepEqual(await seen(['10.0.0.0/8', '::1']), {
       address: '127.0.0.1',
-      realm: 'inner:5000',
+      realm: 'http://inner:5000',
     });
   });
 
   it('of a trusted proxy name the client: the last address that nobody trusts', async () => {
     assert.deepEqual(await seen(['127.0.0.1', '10.0.0.0/8']), {
       address: '192.0.2.1',
-      realm: 'registry.example',
+      realm: 'https://registry.example',
     });
     assert.deepEqual(await seen(['127.0.0.0/8', '10.0.0.0/8', '192.0.2.0/24']), {
       address: '198.51.100.7',
-      realm: 'registry.example',
+      realm: 'https://registry.example',
     });
   });
 
@@ -63,27 +65,29 @@ describe('X-Forwarded headers', () => {
     });
     assert.deepEqual(await seen(['127.0.0.1'], { Host: 'inner' }), {
       address: '127.0.0.1',
-      realm: 'inner',
+      realm: 'http://inner',
     });
   });
 
   it('of a trusted proxy say whether the client speaks TLS', async () => {
-    const { promise: requests, resolve } = Promise.withResolvers<IncomingMessage>();
+    const origins = [['127.0.0.1'], ['192.0.2.1']].map((trustedProxies) =>
+      createOrigins({ trustedProxies }),
+    );
+    const { promise: secure, resolve } = Promise.withResolvers<readonly boolean[]>();
     await using server = await serve({
       listen: (port, host) =>
         createServer((request, response) => {
-          resolve(request);
+          resolve(origins.map((originOf) => originOf(request).isSecure));
           response.end();
         }).listen(port, host),
     });
+
     await exchange(
       { host: server.url.hostname, port: Number(server.url.port) },
       'GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-Proto: HTTPS\r\nConnection: close\r\n\r\n',
     );
-    const request = await requests;
 
-    assert.equal(createOrigins({ trustedProxies: ['127.0.0.1'] })(request).isSecure, true);
-    assert.equal(createOrigins({ trustedProxies: ['192.0.2.1'] })(request).isSecure, false);
+    assert.deepEqual(await secure, [true, false]);
   });
 
   it('are not configured by what is no address', () => {

@@ -5,13 +5,16 @@ import { ADMIN, startNode } from '../support/node.ts';
 import { pushImage } from '../support/push.ts';
 
 describe('GET /v2/ (end-1)', () => {
-  it('is 401 with one Basic challenge although anonymous pulls are allowed', async () => {
+  it('is 401 with one Bearer challenge although anonymous pulls are allowed', async () => {
     await using node = await startNode();
 
     const answer = await node.send({ path: '/v2/', headers: { Host: 'registry.example:5000' } });
 
     assert.equal(answer.status, 401);
-    assert.equal(answer.headers['www-authenticate'], 'Basic realm="registry.example:5000"');
+    assert.equal(
+      answer.headers['www-authenticate'],
+      'Bearer realm="http://registry.example:5000/service/token",service="portolan"',
+    );
     assert.equal(answer.code, 'UNAUTHORIZED');
     assert.equal(answer.headers['docker-distribution-api-version'], 'registry/2.0');
   });
@@ -61,7 +64,10 @@ describe('GET /v2/ (end-1)', () => {
 
     const answer = await node.send({ path: '/v2/', headers: { Host: 'a"b, Bearer realm="x' } });
 
-    assert.equal(answer.headers['www-authenticate'], 'Basic realm=""');
+    assert.equal(
+      answer.headers['www-authenticate'],
+      'Bearer realm="/service/token",service="portolan"',
+    );
   });
 
   it('says that there are no extensions', async () => {
@@ -139,8 +145,15 @@ describe('access for now', () => {
     assert.equal(pull.status, 200);
     for (const answer of [push, remove]) {
       assert.equal(answer.status, 401);
-      assert.match(String(answer.headers['www-authenticate']), /^Basic realm="127\.0\.0\.1:\d+"$/);
     }
+    assert.match(
+      String(push.headers['www-authenticate']),
+      /,scope="repository:local\/app:pull,push"$/,
+    );
+    assert.match(
+      String(remove.headers['www-authenticate']),
+      /,scope="repository:local\/app:delete"$/,
+    );
   });
 
   it('asks an anonymous caller of a private project to sign in, to HEAD without a body', async () => {
