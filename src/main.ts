@@ -1,5 +1,4 @@
 /** The process: command line, configuration, signals, exit code. The only file that ends it. */
-import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { type Command, HELP, parseCommandLine } from './cli/arguments.ts';
 import { backup } from './cli/backup.ts';
@@ -82,18 +81,26 @@ async function serve(config: Config): Promise<void> {
   (isPretty ? process.stdout : process.stderr).write(welcome(config, node));
   log.info({ version: VERSION, addresses: node.addresses }, 'ready');
 
-  const signal = await Promise.race([signalOf('SIGTERM'), signalOf('SIGINT')]);
+  const signal = await firstSignal();
   log.info({ signal, deadlineMs: config.listen.shutdownDeadline }, 'stopping');
   log.flush();
-  for (const again of ['SIGTERM', 'SIGINT'] as const) process.once(again, () => process.exit(1));
   await node.close({ deadlineMs: config.listen.shutdownDeadline });
   log.info({}, 'stopped');
   log.flush();
 }
 
-async function signalOf(name: 'SIGTERM' | 'SIGINT'): Promise<string> {
-  await once(process, name);
-  return name;
+/** A later one leaves at once, whatever is still going on. */
+function firstSignal(): Promise<string> {
+  const { promise, resolve: resolveFirst } = Promise.withResolvers<string>();
+  let isTold = false;
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (isTold) process.exit(1);
+      isTold = true;
+      resolveFirst(name);
+    });
+  }
+  return promise;
 }
 
 /** Nothing that was acknowledged is lost with the process; going on with a state that nobody foresaw could lose it. */
