@@ -83,9 +83,9 @@ export class Checkpoints {
     const bytes = this.#unrecordedBytes;
     if (bytes > 0) await this.#file.staged.sync();
     try {
-      if (!this.#isRecorded) await this.#records.start(this.#record);
+      if (this.#isRecorded) await this.#records.progress(this.#record.digest, intervals);
+      else await this.#records.start({ ...this.#record, intervals });
       this.#isRecorded = true;
-      if (bytes > 0) await this.#records.progress(this.#record.digest, intervals);
       this.#unrecordedBytes -= bytes;
     } catch (error) {
       maintenanceFailed.publish({ work: 'fill progress', error });

@@ -18,7 +18,7 @@ export interface FillRecord {
 /** Where fills are written down: the catalog has it. */
 export interface FillRecords {
   list(): Promise<readonly FillRecord[]>;
-  start(record: Omit<FillRecord, 'intervals'>): Promise<void>;
+  start(record: FillRecord): Promise<void>;
   /** Only what was synced before. */
   progress(digest: Digest, intervals: Intervals): Promise<void>;
   /** Forgets it, whether it was kept or not; one that is not there is no error. */

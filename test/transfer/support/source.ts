@@ -7,7 +7,7 @@ import type { Upstream } from '../../support/upstream.ts';
 
 /** A blob of the upstream, over HTTP, with no second try of a request; one connection for each where there is no agent. */
 export function sourceAt(
-  upstream: Upstream,
+  upstream: Pick<Upstream, 'url' | 'host'>,
   repository: string,
   { digest, agent = false }: { digest: Digest; agent?: Agent | false },
 ): FillSource {
