@@ -5,6 +5,7 @@ import {
   DOCKER_LIST,
   essenceOf,
   isManifestType,
+  isMediaType,
   isNonDistributable,
   isSchema1,
   OCI_INDEX,
@@ -47,6 +48,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   if (json['schemaVersion'] === 1) throw schema1();
   const mediaType = mediaTypeOf(json, essenceOf(contentType ?? ''));
   if (isSchema1(mediaType)) throw schema1();
+  if (!isMediaType(mediaType)) throw invalid(`${JSON.stringify(mediaType)} is no media type`);
   // CVE-2021-41190: bytes that are an index to one reader and an image to another.
   const isIndex = json['manifests'] !== undefined;
   if (
@@ -91,7 +93,8 @@ function mediaTypeOf(json: Record<string, unknown>, contentType: string): string
     }
     return contentType;
   }
-  if (own !== undefined && own !== '') return own;
+  const ownEssence = (own?.split(';', 1)[0] ?? '').trim();
+  if (ownEssence !== '') return ownEssence;
   return json['manifests'] === undefined ? OCI_MANIFEST : OCI_INDEX;
 }
 
@@ -122,8 +125,9 @@ function descriptorOf(value: unknown, where: string): Descriptor {
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
     throw invalid(`${where} has no valid size`);
   }
-  if (mediaType !== undefined && typeof mediaType !== 'string')
+  if (mediaType !== undefined && !isText(mediaType)) {
     throw invalid(`${where} has no valid mediaType`);
+  }
   return { mediaType: mediaType ?? '', digest, size };
 }
 
@@ -147,8 +151,13 @@ function listOf(json: Record<string, unknown>, key: string): unknown[] {
 function textOf(json: Record<string, unknown>, key: string): string | undefined {
   const value = json[key];
   if (value == null) return undefined;
-  if (typeof value !== 'string') throw invalid(`${key} is not a string`);
+  if (!isText(value)) throw invalid(`${key} is not a text`);
   return value;
+}
+
+/** What every database engine can keep as text: PostgreSQL's has no NUL. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && !value.includes('\0');
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -35,6 +35,15 @@ export function essenceOf(mediaType: string): string {
   return (mediaType.split(';', 1)[0] ?? '').trim().toLowerCase();
 }
 
+// RFC 6838 section 4.2, "restricted-name", on both sides of the slash.
+const RESTRICTED_NAME = '[a-z0-9][a-z0-9!#$&^_.+-]{0,126}';
+const MEDIA_TYPE = new RegExp(`^${RESTRICTED_NAME}/${RESTRICTED_NAME}$`, 'i');
+
+/** Whether it is formed as a type without parameters, known or not: nothing else may go out as a `Content-Type`. */
+export function isMediaType(text: string): boolean {
+  return MEDIA_TYPE.test(text);
+}
+
 export function isSchema1(mediaType: string): boolean {
   return SCHEMA_1.has(essenceOf(mediaType));
 }

@@ -102,6 +102,12 @@ describe('reading a manifest', () => {
       mediaType: OCI_MANIFEST,
     },
     {
+      name: 'its own mediaType without parameters',
+      json: { ...image, mediaType: `${OCI_MANIFEST}; charset=utf-8` },
+      contentType: undefined,
+      mediaType: OCI_MANIFEST,
+    },
+    {
       name: 'an unknown Content-Type',
       json: { schemaVersion: 2 },
       contentType: 'application/x-new+json',
@@ -130,6 +136,18 @@ describe('reading a manifest', () => {
     {
       name: 'a layer without digest',
       bytes: encode({ ...image, layers: [{ size: 1 }] }),
+      contentType: OCI_MANIFEST,
+    },
+    {
+      name: 'a mediaType that no header can carry',
+      bytes: encode({ ...image, mediaType: 'a/b\r\nSet-Cookie: c' }),
+      contentType: undefined,
+    },
+    { name: 'a mediaType that is a word', bytes: encode({ mediaType: 'x' }), contentType: '' },
+    { name: 'a Content-Type that is none', bytes: encode({}), contentType: 'a, b' },
+    {
+      name: 'a text that no database can keep',
+      bytes: encode({ ...image, mediaType: undefined, artifactType: 'a\0b' }),
       contentType: OCI_MANIFEST,
     },
     {
