@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { nextStamp } from '../../src/catalog/hybrid-clock.ts';
 
 const times = fc.integer({ min: 0, max: 2 ** 48 - 2 });

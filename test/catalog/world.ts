@@ -168,3 +168,13 @@ export async function arrive(
 export async function changesOf({ database }: Pick<World, 'database'>) {
   return database.read.selectFrom('changes').selectAll().orderBy('seq').execute();
 }
+
+/** Of a blob's row; undefined where there is none. */
+export async function stateOf({ database }: Pick<World, 'database'>, { digest }: Content) {
+  const row = await database.read
+    .selectFrom('blobs')
+    .select(['state', 'condemned_at'])
+    .where('digest', '=', digest)
+    .executeTakeFirst();
+  return row && { state: row.state, at: row.condemned_at };
+}
