@@ -36,7 +36,10 @@ export function createEvictions(options: EvictionsOptions): Evictions {
     last = result.catch(() => {});
     return result;
   };
-  const run = (): Promise<void> => inTurn(() => evict(options, 0));
+  const run = (): Promise<void> =>
+    inTurn(async () => {
+      if (await evict(options, 0)) await options.blobs.collect();
+    });
   const timer = setInterval(() => {
     run().catch((error: unknown) => {
       if (maintenanceFailed.hasSubscribers) maintenanceFailed.publish({ work: 'eviction', error });
@@ -53,6 +56,8 @@ export function createEvictions(options: EvictionsOptions): Evictions {
         if (await hasRoom(store, bytes)) return true;
         const { total } = await store.space();
         await evict(options, bytes + reserveOf(total));
+        // Somebody waits: what is condemned goes without its grace.
+        await options.blobs.collect({ graceMs: 0 });
         return hasRoom(store, bytes);
       });
     },
@@ -64,22 +69,21 @@ export function createEvictions(options: EvictionsOptions): Evictions {
   };
 }
 
-async function evict(
-  { cached, blobs, store, rule }: EvictionsOptions,
-  wanted: number,
-): Promise<void> {
+/** @returns whether anything was condemned */
+async function evict({ cached, store, rule }: EvictionsOptions, wanted: number): Promise<boolean> {
   const space = await store.space();
   const most = { ...space, condemned: 0, cached: Number.POSITIVE_INFINITY, wanted };
   // Adding up the cache is the costly part, and needed only when something has to go.
-  if (rule.maxBytes === undefined && bytesToFree(most, rule) === 0) return;
-  let left = bytesToFree({ ...space, ...(await cached.totals()), wanted }, rule);
-  while (left > 0) {
-    const freed = await evictOldest(cached, left);
+  if (rule.maxBytes === undefined && bytesToFree(most, rule) === 0) return false;
+  const needed = bytesToFree({ ...space, ...(await cached.totals()), wanted }, rule);
+  let freed = 0;
+  while (freed < needed) {
+    const bytes = await evictOldest(cached, needed - freed);
     // Somebody read or took over all of them since they were looked up.
-    if (freed === 0) break;
-    left -= freed;
+    if (bytes === 0) break;
+    freed += bytes;
   }
-  await blobs.collect();
+  return freed > 0;
 }
 
 async function evictOldest(cached: CachedBlobs, bytes: number): Promise<number> {

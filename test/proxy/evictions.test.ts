@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, it } from 'node:test';
+import type { Digest } from '../../src/oci/digest.ts';
+import { blobPassedThrough, evicted } from '../../src/telemetry/channels.ts';
+import { readAll } from '../storage/conformance.ts';
+import { until } from '../support/until.ts';
+import { onSmallDisk } from './support/small-disk.ts';
+import {
+  BLOBS,
+  HOUR,
+  MINUTE,
+  openWorld,
+  PATH,
+  REPOSITORY,
+  soon,
+  type World,
+  type WorldOptions,
+} from './support/world.ts';
+
+const MIB = 1 << 20;
+
+describe('eviction', () => {
+  it('takes away what nobody read for the longest time, down to the low watermark of the budget', async () => {
+    await using world = await openWorld({
+      eviction: { maxBytes: '4MiB', highWatermark: 80, lowWatermark: 60 },
+    });
+    const blobs = await pulled(world, 5);
+    await world.blob(blobs[0] ?? '');
+    const facts: string[] = [];
+    using _facts = evicted.subscribe(({ digest }) => facts.push(digest));
+
+    await flushed(world);
+    await world.node.evictions.run();
+
+    assert.deepEqual(await kept(world, blobs), [true, false, false, true, true]);
+    assert.deepEqual(facts, blobs.slice(1, 3));
+  });
+
+  it('takes the bytes off the disk after the grace period, and fetches them again for who wants them then', async () => {
+    await using world = await openWorld({ eviction: { maxBytes: '1B' } });
+    const [digest] = await pulled(world, 1);
+    await world.node.evictions.run();
+    assert.equal(await world.node.store.size(digest), MIB);
+    world.pass(2 * HOUR);
+
+    await world.node.blobs.collect();
+
+    assert.equal(await world.node.store.size(digest), undefined);
+    await world.blob(digest);
+    assert.equal(world.upstream.count({ method: 'GET', path: BLOBS }), 2);
+  });
+
+  it('costs no second download where somebody wants it within the grace period', async () => {
+    await using world = await openWorld({ eviction: { maxBytes: '1B' } });
+    const [digest] = await pulled(world, 1);
+
+    await world.node.evictions.run();
+    await world.blob(digest);
+
+    assert.equal(world.upstream.count({ method: 'GET', path: BLOBS }), 1);
+  });
+
+  it('does nothing below the watermarks', async () => {
+    await using world = await openWorld({ eviction: { highWatermark: 99.99, lowWatermark: 99 } });
+    const blobs = await pulled(world, 2);
+
+    await world.node.evictions.run();
+
+    assert.deepEqual(await kept(world, blobs), [true, true]);
+  });
+
+  it('follows the watermarks of the filesystem', async () => {
+    await using world = await openWorld({ disk: (store) => onSmallDisk(store, 10 * MIB) });
+    const blobs = await pulled(world, 9);
+
+    await world.node.evictions.run();
+
+    // 90 % are used: two go, and 70 % are left.
+    assert.deepEqual((await kept(world, blobs)).filter((isKept) => isKept).length, 7);
+    assert.deepEqual((await kept(world, blobs)).slice(0, 2), [false, false]);
+  });
+
+  it('never takes what was pushed here, though a cache has it too', async () => {
+    await using world = await openWorld({ eviction: { maxBytes: '1B' } });
+    const blobs = await pulled(world, 2);
+    await world.node.blobs.mount('local/app', blobs[0] ?? 'sha256:', REPOSITORY);
+
+    await world.node.evictions.run();
+    world.pass(2 * HOUR);
+    await world.node.blobs.collect();
+
+    assert.deepEqual(await kept(world, blobs), [true, false]);
+    assert.notEqual(await world.node.blobs.find('local/app', blobs[0] ?? 'sha256:'), undefined);
+  });
+
+  it('breaks no pull in progress', async () => {
+    await using world = await openWorld({ eviction: { maxBytes: '1B' } });
+    const { digest, bytes } = await added(world);
+    await world.blob(digest);
+    await idle(world, digest);
+    const signal = soon();
+    await using reader = await world.node.pulls.blob(REPOSITORY, digest, { whole: true, signal });
+    await reader.read(Buffer.alloc(1000), 0, { signal });
+
+    await flushed(world);
+    await world.node.evictions.run();
+    world.pass(2 * HOUR);
+    await world.node.blobs.collect();
+
+    assert.equal(await world.node.store.size(digest), undefined);
+    assert.deepEqual(await readAll(reader, signal), bytes);
+  });
+});
+
+describe('a disk without room', () => {
+  it('gets some from cached blobs, at once, for one that comes', async () => {
+    await using world = await smallWorld();
+    const blobs = await pulled(world, 3);
+    const { digest, bytes } = await added(world, 2 * MIB);
+
+    assert.deepEqual(await world.blob(digest), bytes);
+
+    await until(async () => (await world.node.blobs.find(REPOSITORY, digest)) !== undefined);
+    assert.equal((await kept(world, blobs)).at(0), false);
+    assert.equal(world.upstream.count({ method: 'GET', path: BLOBS }), 4);
+  });
+
+  it('does not empty the cache for a blob that would not fit anyway: that is passed through', async () => {
+    await using world = await smallWorld();
+    const blobs = await pulled(world, 3);
+    const { digest, bytes } = await added(world, 5 * MIB);
+    const reasons: string[] = [];
+    using _facts = blobPassedThrough.subscribe(({ reason }) => reasons.push(reason));
+
+    assert.deepEqual(await world.blob(digest), bytes);
+
+    assert.deepEqual(await kept(world, blobs), [true, true, true]);
+    assert.deepEqual(reasons, ['storage-full']);
+    assert.deepEqual(await world.node.store.staged(), []);
+  });
+
+  it('keeps a blob that ran out of room on its way, once there is some again', async () => {
+    await using world = await smallWorld();
+    const blobs = await pulled(world, 1);
+    const one = await added(world, 2.5 * MIB);
+    const two = await added(world, 1.4 * MIB);
+    const hold = Promise.withResolvers<void>();
+    world.upstream.behave({ path: new RegExp(one.digest), times: 1 }, { hold: hold.promise });
+    const slow = world.blob(one.digest);
+    await until(() => world.upstream.count({ path: new RegExp(one.digest) }) > 0);
+    await world.blob(two.digest);
+    await idle(world, two.digest);
+    hold.resolve();
+
+    assert.deepEqual(await slow, one.bytes);
+
+    await until(async () => (await world.node.blobs.find(REPOSITORY, one.digest)) !== undefined);
+    assert.deepEqual(await kept(world, blobs), [false]);
+  });
+
+  it('fails nobody when it is the disk itself that is full: reads go on from where they are', async () => {
+    await using world = await openWorld({
+      // It claims to have room, and then has not.
+      disk: (store) => ({ ...onSmallDisk(store, MIB), space: () => store.space() }),
+    });
+    const { digest, bytes } = await added(world, 3 * MIB);
+
+    const pulls = [1, 2, 3].map(() => world.blob(digest));
+
+    for (const pulledBytes of await Promise.all(pulls)) assert.deepEqual(pulledBytes, bytes);
+    await until(async () => (await world.node.store.staged()).length === 0);
+    assert.equal(await world.node.blobs.find(REPOSITORY, digest), undefined);
+  });
+});
+
+/** Four MiB of disk, and no watermark that would interfere. */
+function smallWorld(more: WorldOptions = {}) {
+  const eviction = { highWatermark: 99, lowWatermark: 99 };
+  return openWorld({ eviction, disk: (store) => onSmallDisk(store, 4 * MIB), ...more });
+}
+
+async function added({ upstream }: World, size: number = MIB) {
+  const bytes = randomBytes(size);
+  return { bytes, digest: upstream.addBlob(PATH, bytes).digest };
+}
+
+/** So many blobs of a MiB, read one minute after the other. */
+async function pulled(world: World, count: 1): Promise<readonly [Digest]>;
+async function pulled(world: World, count: number): Promise<readonly Digest[]>;
+async function pulled(world: World, count: number): Promise<readonly Digest[]> {
+  const digests: Digest[] = [];
+  for (let index = 0; index < count; index++) {
+    const { digest } = await added(world);
+    await world.blob(digest);
+    await idle(world, digest);
+    digests.push(digest);
+    world.pass(MINUTE);
+  }
+  await flushed(world);
+  return digests;
+}
+
+/** No fill of it goes on. */
+function idle({ node }: World, digest: Digest): Promise<void> {
+  return until(() => !node.transfers.isFilling(digest));
+}
+
+/** When blobs were read is written. */
+function flushed({ node }: World): Promise<void> {
+  return node.accessTimes.flush();
+}
+
+function kept({ node }: World, digests: readonly Digest[]): Promise<readonly boolean[]> {
+  return Promise.all(
+    digests.map(async (digest) => (await node.blobs.find(REPOSITORY, digest)) !== undefined),
+  );
+}
