@@ -131,9 +131,7 @@ describe('a blob of a proxy project', () => {
     await using world = await openWorld();
     const { digest } = await pulledImage(world);
     const outcomes: string[] = [];
-    using _facts = cacheDecided.subscribe(({ kind, outcome }) =>
-      outcomes.push(`${kind} ${outcome}`),
-    );
+    using _ = cacheDecided.subscribe(({ kind, outcome }) => outcomes.push(`${kind} ${outcome}`));
 
     await keep(world, digest);
     await world.blob(digest);
@@ -195,7 +193,7 @@ describe('a blob that cannot be kept', () => {
     await using world = await openWorld({ settings: { maxBlobSize: '1MiB' } });
     const { layer, digest } = await pulledImage(world, (1 << 20) + 1);
     const reasons: string[] = [];
-    using _facts = blobPassedThrough.subscribe(({ reason }) => reasons.push(reason));
+    using _ = blobPassedThrough.subscribe(({ reason }) => reasons.push(reason));
 
     assert.deepEqual(await world.blob(digest), layer);
 

@@ -27,14 +27,14 @@ describe('eviction', () => {
     });
     const blobs = await pulled(world, 5);
     await world.blob(blobs[0] ?? '');
-    const facts: string[] = [];
-    using _facts = evicted.subscribe(({ digest }) => facts.push(digest));
+    const told: string[] = [];
+    using _ = evicted.subscribe(({ digest }) => told.push(digest));
 
     await flushed(world);
     await world.node.evictions.run();
 
     assert.deepEqual(await kept(world, blobs), [true, false, false, true, true]);
-    assert.deepEqual(facts, blobs.slice(1, 3));
+    assert.deepEqual(told, blobs.slice(1, 3));
   });
 
   it('takes the bytes off the disk after the grace period, and fetches them again for who wants them then', async () => {
@@ -131,7 +131,7 @@ describe('a disk without room', () => {
     const blobs = await pulled(world, 3);
     const { digest, bytes } = await added(world, 5 * MIB);
     const reasons: string[] = [];
-    using _facts = blobPassedThrough.subscribe(({ reason }) => reasons.push(reason));
+    using _ = blobPassedThrough.subscribe(({ reason }) => reasons.push(reason));
 
     assert.deepEqual(await world.blob(digest), bytes);
 

@@ -179,7 +179,7 @@ describe('a tag of a proxy project', () => {
     await using world = await openWorld();
     addImage(world, '3.20');
     const outcomes: string[] = [];
-    using _facts = cacheDecided.subscribe(({ outcome }) => outcomes.push(outcome));
+    using _ = cacheDecided.subscribe(({ outcome }) => outcomes.push(outcome));
 
     await world.manifest('3.20');
     await world.manifest('3.20');
