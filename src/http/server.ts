@@ -129,7 +129,10 @@ class RunningRequests {
   isOurTurn(socket: object): boolean {
     const newest = this.#newest.get(socket);
     if (newest === undefined || newest.response.writableFinished) return false;
-    return newest.request.complete && newest.response.writableLength === 0;
+    const { request, response } = newest;
+    // A body that nobody reads just now waits for us as well: for a slow disk, or for its session's turn.
+    const isReading = !request.complete && request.readableFlowing === true;
+    return !isReading && response.writableLength === 0;
   }
 
   /** Whether part of an answer is out already, which an error page would become part of. */

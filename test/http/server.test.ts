@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { certificateIn } from './support/certificate.ts';
 import { exchange } from './support/client.ts';
 import { ADMIN, startNode } from './support/node.ts';
-import { pushBlob } from './support/push.ts';
+import { pushBlob, startUpload } from './support/push.ts';
 
 describe('what is no request', () => {
   const BAD = [
@@ -118,6 +118,35 @@ describe('a silent client', () => {
     clearTimeout(timer);
 
     assert.deepEqual(answer.json(), { name: 'local/app', tags: ['late'] });
+  });
+
+  it('is waited for when it is our disk that holds its body up', async () => {
+    await using node = await startNode({
+      listen: { timeouts: { idle: 50 } },
+      ports: ({ uploads }) => ({
+        uploads: {
+          ...uploads,
+          async appendUpload(target, session, source, options) {
+            const { promise: disk, resolve: work } = Promise.withResolvers<void>();
+            const timer = setTimeout(work, 300);
+            await disk;
+            clearTimeout(timer);
+            return uploads.appendUpload(target, session, source, options);
+          },
+        },
+      }),
+    });
+    const path = await startUpload(node, 'local/app');
+
+    const answer = await node.send({
+      method: 'PATCH',
+      path,
+      body: Buffer.alloc(4 << 20),
+      as: ADMIN,
+    });
+
+    assert.equal(answer.status, 202);
+    assert.equal(answer.headers.range, `0-${(4 << 20) - 1}`);
   });
 
   it('keeps its connection for longer than the 90 s of Go clients', async () => {
