@@ -116,8 +116,19 @@ function byUpstream<Project extends NamedProject>(
 ): Located<Project> {
   if (!isPull(request)) throw new OciError('UNSUPPORTED', { message: 'a mirror takes no pushes' });
   const project = facts.byUpstreamHost.get(host);
-  if (project !== undefined) return located(project, request.name, request.ns);
+  if (project !== undefined) return located(project, pathIn(project, request), request.ns);
   throw new OciError('NAME_UNKNOWN', { message: `${host} is not mirrored here` });
+}
+
+/**
+ * containerd names the upstream twice when hosts.toml has the project in the URL, `override_path = true`, as Harbor
+ * needs it (seen with 1.6.20): `/v2/ghcr.io/team/app/…?ns=ghcr.io`. Only a project named like a host is left out of the
+ * path, for no upstream has its own host as the first part of a name.
+ */
+function pathIn(project: NamedProject, { name, ns }: NamedRequest): string {
+  const isTwice =
+    ns !== undefined && project.name.includes('.') && name.startsWith(`${project.name}/`);
+  return isTwice ? name.slice(project.name.length + 1) : name;
 }
 
 function inProject<Project extends NamedProject>(
