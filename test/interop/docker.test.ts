@@ -18,7 +18,7 @@ describe('docker', { timeout: 120_000 }, () => {
     await engine.docker('push', `${pushed}:1`);
 
     const digest = await digestAt(world.node.url, 'local/x', '1', world.admin);
-    assert.equal(await digestOf(engine, `${pushed}:1`), `${pushed}@${digest}`);
+    assert.ok((await namesOf(engine, `${pushed}:1`)).includes(`${pushed}@${digest}`));
     await engine.docker('system', 'prune', '--all', '--force');
     await engine.docker('pull', `${pushed}@${digest}`);
     const output = await engine.docker('run', '--rm', '--network', 'none', `${pushed}@${digest}`);
@@ -108,12 +108,16 @@ describe('docker', { timeout: 120_000 }, () => {
 const login = (world: World, engine: Docker): Promise<string> =>
   engine.docker('login', '-u', 'admin', '-p', world.node.adminPassword, world.node.host);
 
-const digestOf = (engine: Docker, image: string): Promise<string> =>
-  engine.docker('image', 'inspect', '--format', '{{index .RepoDigests 0}}', image);
+/** `<repository>@<digest>`, one for each registry that the engine knows the image from. */
+async function namesOf(engine: Docker, image: string): Promise<readonly string[]> {
+  const format = '{{join .RepoDigests "\\n"}}';
+  return (await engine.docker('image', 'inspect', '--format', format, image)).split('\n');
+}
 
 /** Has the engine forget all images and pull; returns the digest it ended up with. */
 async function pullAfresh(engine: Docker, image: string): Promise<string> {
   await engine.docker('system', 'prune', '--all', '--force');
   await engine.docker('pull', image);
-  return (await digestOf(engine, image)).split('@')[1] ?? '';
+  const [name] = await namesOf(engine, image);
+  return name?.split('@')[1] ?? '';
 }
