@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
+import { databases } from '../support/databases.ts';
+import {
+  arrive,
+  type Content,
+  contentOf,
+  imageWithBlobs,
+  indexOf,
+  openWorld,
+  push,
+  type World,
+} from './world.ts';
+
+const app = 'local/app';
+
+for (const engine of databases) {
+  describe(`referrers on ${engine.name}`, () => {
+    it('are the manifests that name the subject, as those manifests describe themselves', async () => {
+      await using world = await openWorld(engine);
+      const { subject, signature, report } = await pushReferrers(world);
+
+      assert.deepEqual(await world.referrers.list(app, subject.digest), [
+        {
+          mediaType: OCI_MANIFEST,
+          digest: signature.digest,
+          size: signature.bytes.length,
+          artifactType: 'application/x-signature',
+          annotations: { by: 'alice' },
+        },
+        {
+          mediaType: OCI_INDEX,
+          digest: report.digest,
+          size: report.bytes.length,
+          artifactType: undefined,
+          annotations: {},
+        },
+      ]);
+    });
+
+    it('are told apart by the type of artifact', async () => {
+      await using world = await openWorld(engine);
+      const { subject, signature } = await pushReferrers(world);
+
+      const list = async (type: string) =>
+        (await world.referrers.list(app, subject.digest, type)).map(({ digest }) => digest);
+
+      assert.deepEqual(await list('application/x-signature'), [signature.digest]);
+      assert.deepEqual(await list('application/x-other'), []);
+    });
+
+    it('are none, and no error, where nobody ever pushed', async () => {
+      await using world = await openWorld(engine);
+      const { subject } = await pushReferrers(world);
+
+      assert.deepEqual(await world.referrers.list('local/never', subject.digest), []);
+      assert.deepEqual(await world.referrers.list('no/project', subject.digest), []);
+      assert.deepEqual(await world.referrers.list(app, contentOf('unknown').digest), []);
+    });
+
+    it('may come before their subject, and stay when it goes', async () => {
+      await using world = await openWorld(engine);
+      const { subject, signature, report } = await pushReferrers(world);
+      await push(world, app, subject);
+
+      await world.manifests.remove(app, subject.digest, 'bob');
+      await world.manifests.remove(app, report.digest, 'bob');
+
+      const found = await world.referrers.list(app, subject.digest);
+      assert.deepEqual(
+        found.map(({ digest }) => digest),
+        [signature.digest],
+      );
+    });
+
+    it('include what a client listed under the fallback tag, as far as it is true', async () => {
+      await using world = await openWorld(engine);
+      const { subject, signature, report } = await pushReferrers(world);
+      const unrelated = await imageWithBlobs(world, app, 'unrelated');
+      await push(world, app, unrelated);
+      const fallback = indexOf([signature, unrelated]);
+      const tag = subject.digest.replace(':', '-');
+      await push(world, app, fallback, { tag });
+
+      const found = await world.referrers.list(app, subject.digest);
+
+      assert.deepEqual(
+        found.map(({ digest }) => digest),
+        [signature.digest, report.digest],
+      );
+      const byTag = await world.manifests.find(app, { kind: 'tag', tag });
+      assert.deepEqual(byTag?.bytes, fallback.bytes);
+    });
+
+    it('that were pulled through are listed too', async () => {
+      await using world = await openWorld(engine);
+      const subject = contentOf('subject');
+      const signature = indexOf([], { subject: descriptorOf(subject) });
+      await arrive(world, 'docker.io/library/a', signature);
+
+      const found = await world.referrers.list('docker.io/library/a', subject.digest);
+
+      assert.equal(found[0]?.digest, signature.digest);
+    });
+  });
+}
+
+/** A subject that is not there yet, and an image and an index that refer to it. */
+async function pushReferrers(world: World) {
+  const subject = await imageWithBlobs(world, app, 'subject');
+  const signature = await imageWithBlobs(world, app, 'signature', {
+    artifactType: 'application/x-signature',
+    subject: descriptorOf(subject),
+    annotations: { by: 'alice' },
+  });
+  const report = indexOf([], { subject: descriptorOf(subject) });
+  await push(world, app, signature);
+  await push(world, app, report);
+  return { subject, signature, report };
+}
+
+function descriptorOf({ bytes, digest }: Content) {
+  return { mediaType: OCI_MANIFEST, digest, size: bytes.length };
+}
