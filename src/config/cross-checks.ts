@@ -71,10 +71,13 @@ function exposureOf(
   return [{ path: ['projects', name, 'proxy'], text }];
 }
 
+/** Without `seed` too: the database may have been given the project before. */
 function seededExposure(parsed: Parsed, credentialed: ReadonlySet<string>): readonly Problem[] {
-  if (!parsed.seed) return [];
+  const declared = Object.entries(parsed.projects).map(([name, project]) =>
+    upstreamHostOf(name, project),
+  );
   return WELL_KNOWN_REGISTRIES.filter(
-    ({ name }) => credentialed.has(name) && parsed.projects[name] === undefined,
+    ({ name }) => credentialed.has(name) && !declared.includes(name),
   ).map(({ name }) => ({
     path: ['endpoints', name, 'credential'],
     text:

@@ -44,7 +44,7 @@ export function valueAt(data: unknown, path: Path): unknown {
 }
 
 /** Of alternatives told apart by a constant, the one that the value names; undefined where it names none. */
-export function chooseSchema(schema: JsonSchema, value: unknown): JsonSchema | undefined {
+function chooseSchema(schema: JsonSchema, value: unknown): JsonSchema | undefined {
   if (schema.oneOf === undefined) return schema;
   return schema.oneOf
     .filter(isSchema)
