@@ -32,7 +32,9 @@ export function createOrigins({
   trustedProxies = [],
 }: OriginOptions): (request: IncomingMessage) => Origin {
   const isTrusted = trustOf(trustedProxies);
-  const mirrors = new Map(Object.entries(mirrorHosts));
+  const mirrors = new Map(
+    Object.entries(mirrorHosts).map(([host, upstream]) => [host.toLowerCase(), upstream]),
+  );
 
   function mirrorOf(host: string): string | undefined {
     if (mirror !== undefined || mirrors.size === 0) return mirror;

@@ -82,7 +82,7 @@ describe('GET /v2/ (end-1)', () => {
 describe('a mirror of one upstream', () => {
   it('answers the ping with 200 and no challenge on its listener and by its host', async () => {
     await using listener = await startNode({ app: { mirror: 'docker.io' } });
-    await using host = await startNode({ app: { mirrorHosts: { 'hub.example': 'docker.io' } } });
+    await using host = await startNode({ app: { mirrorHosts: { 'Hub.example': 'docker.io' } } });
 
     const byListener = await listener.send({ path: '/v2/' });
     const byHost = await host.send({ path: '/v2/', headers: { Host: 'HUB.example:5000' } });
