@@ -29,7 +29,8 @@ export const coldPull: Question = async ({ folder, rounds, upstreamNamespace }) 
     return `/v2/library/cold/blobs/${digest}`;
   };
   const single = (server: Contestant) => async () => download(`${server.url}${await freshBlob()}`);
-  const herd = (server: Contestant) => async () => herdOf(server, await freshBlob());
+  const herd = (server: Contestant, clients: number) => async () =>
+    linkBytesOf(server, await freshBlob(), clients);
 
   const alone = await interleaved(rounds, {
     direct: single(upstream),
@@ -37,16 +38,17 @@ export const coldPull: Question = async ({ folder, rounds, upstreamNamespace }) 
     'docker-registry': single(peer),
   });
   const together = await interleaved(Math.min(rounds, 3), {
-    portolan: herd(node),
-    'docker-registry': herd(peer),
+    direct: herd(upstream, 1),
+    portolan: herd(node, HERD),
+    'docker-registry': herd(peer, HERD),
   });
 
   return [...timesOf(alone), bytesOf(together)];
 };
 
-async function herdOf(server: Contestant, path: string): Promise<number> {
+async function linkBytesOf(server: Contestant, path: string, clients: number): Promise<number> {
   const before = linkBytes();
-  await Promise.all(Array.from({ length: HERD }, () => download(`${server.url}${path}`)));
+  await Promise.all(Array.from({ length: clients }, () => download(`${server.url}${path}`)));
   return linkBytes() - before;
 }
 
@@ -81,12 +83,14 @@ function timesOf(
   ];
 }
 
-function bytesOf(resultsOf: (name: 'portolan' | 'docker-registry') => readonly number[]): Answer {
-  // What the link's frames add to the payload: about 4.6 % (66 bytes on each 1448).
-  const framed = BLOB_BYTES * (1 + 66 / 1448);
+function bytesOf(
+  resultsOf: (name: 'direct' | 'portolan' | 'docker-registry') => readonly number[],
+): Answer {
+  // What one download without anybody between brings over the link, frames included.
+  const once = median(resultsOf('direct'));
   const figures = {
-    portolan: median(resultsOf('portolan')) / framed,
-    'docker-registry': median(resultsOf('docker-registry')) / framed,
+    portolan: median(resultsOf('portolan')) / once,
+    'docker-registry': median(resultsOf('docker-registry')) / once,
   };
   return {
     question: `herd of ${HERD} for one cold blob of 200 MiB`,

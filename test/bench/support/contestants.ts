@@ -82,6 +82,8 @@ export async function portolan(folder: string, upstream?: string): Promise<Conte
     stringify({
       listen: { address: `127.0.0.1:${port}` },
       data: join(folder, 'data'),
+      // As the peers: no line for each request.
+      telemetry: { accessLog: false },
       projects: { bench: { public: true } },
       ...(upstream === undefined
         ? {}
