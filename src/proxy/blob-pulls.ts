@@ -2,18 +2,21 @@
  * Blobs of proxy projects, from the first of these that has it:
  *
  *     this repository, here
- *     the same project, here            known to come by the same endpoints
- *     any other repository, here        once this repository's own upstream says that it has it too
- *     upstream, kept as it comes        one fill, whoever asks
- *     upstream, passed through          what cannot be kept
+ *     the same project, here          known to come by the same endpoints
+ *     a public project, here          once this repository's own upstream says that it has it too
+ *     upstream, kept as it comes      one fill, whoever asks
+ *     upstream, passed through        what cannot be kept
+ *
+ * Bytes that only private projects have are no source, though they are here: an upstream that lies could read them out by
+ * naming their digest. It has to bring them.
  */
 import type { Blobs } from '../catalog/blobs.ts';
+import type { Project } from '../catalog/projects.ts';
 import type { Repositories } from '../catalog/repositories.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { UpstreamInvalid } from '../registry/errors.ts';
 import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
-import { StorageFull } from '../storage/errors.ts';
 import { blobPassedThrough, type CacheOutcome, cacheDecided } from '../telemetry/channels.ts';
 import type { Transfers, WantedBlob } from '../transfer/transfers.ts';
 import type { Evictions } from './evictions.ts';
@@ -28,9 +31,10 @@ import type { Upstream } from './upstreams.ts';
 const MOST_FILLS = 2;
 
 export interface BlobPullsOptions {
-  readonly blobs: Pick<Blobs, 'find' | 'link' | 'describedSize' | 'heldByProject'>;
+  readonly projects: { list(): Promise<readonly Pick<Project, 'name' | 'isPublic'>[]> };
+  readonly blobs: Pick<Blobs, 'find' | 'findIn' | 'link' | 'describedSize' | 'heldByProject'>;
   readonly repositories: Pick<Repositories, 'find'>;
-  readonly store: Pick<BlobStore, 'open' | 'size'>;
+  readonly store: Pick<BlobStore, 'open'>;
   readonly transfers: Pick<Transfers, 'open' | 'isFilling'>;
   readonly flights: Flights;
   readonly evictions: Pick<Evictions, 'makeRoom'>;
@@ -99,12 +103,14 @@ export class BlobPulls {
     digest: Digest,
     options: { readonly signal: AbortSignal },
   ): Promise<BlobReader | undefined> {
-    const { blobs, store, repositories } = this.#options;
-    if ((await store.size(digest)) === undefined) return undefined;
+    const { blobs, repositories } = this.#options;
     // A repository that nobody has pulled from may not exist, and none is made up.
     const isKnown = (await repositories.find(upstream.repository)) !== undefined;
     const isOurs = isKnown && (await blobs.heldByProject(upstream.project.id, digest));
-    if (!isOurs) await waitFor(this.#askSize(upstream, digest), options);
+    if (!isOurs) {
+      if (!(await this.#isPublic(digest))) return undefined;
+      await waitFor(this.#askSize(upstream, digest), options);
+    }
     try {
       await blobs.link(upstream.repository, digest, 'cache');
     } catch (error) {
@@ -113,6 +119,13 @@ export class BlobPulls {
       throw error;
     }
     return this.stored(upstream.repository, digest);
+  }
+
+  async #isPublic(digest: Digest): Promise<boolean> {
+    const { projects, blobs } = this.#options;
+    const open = (await projects.list()).filter(({ isPublic }) => isPublic);
+    const names = open.map(({ name }) => name);
+    return (await blobs.findIn(names, digest)) !== undefined;
   }
 
   async #fetched(upstream: Upstream, digest: Digest, options: BlobOptions): Promise<BlobReader> {
@@ -175,9 +188,7 @@ function passed(
   if (blobPassedThrough.hasSubscribers) {
     blobPassedThrough.publish({ digest, repository, size, reason });
   }
-  return new KeepingReader(new PassingReader(source, { digest, size }), () =>
-    Promise.reject(new StorageFull()),
-  );
+  return new KeepingReader(new PassingReader(source, { digest, size }));
 }
 
 function publish(upstream: Upstream, outcome: CacheOutcome): void {

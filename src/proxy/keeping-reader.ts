@@ -7,10 +7,11 @@ import { clientError, isStorageFull } from './failures.ts';
  */
 export class KeepingReader implements BlobReader {
   readonly size: number;
-  readonly #instead: () => Promise<BlobReader>;
+  readonly #instead: (() => Promise<BlobReader>) | undefined;
   #reader: BlobReader;
 
-  constructor(reader: BlobReader, instead: () => Promise<BlobReader>) {
+  /** Without `instead`, it only tells the client. */
+  constructor(reader: BlobReader, instead?: () => Promise<BlobReader>) {
     this.size = reader.size;
     this.#reader = reader;
     this.#instead = instead;
@@ -23,18 +24,26 @@ export class KeepingReader implements BlobReader {
 
   async read(into: Buffer, position: number, options: ReadOptions): Promise<number> {
     try {
-      return await this.#reader.read(into, position, options);
+      return await this.#read(into, position, options);
     } catch (error) {
-      if (options.signal.aborted) throw error;
-      if (!isStorageFull(error)) throw clientError(error);
+      throw options.signal.aborted ? error : clientError(error);
     }
-    const full = this.#reader;
-    this.#reader = await this.#instead();
-    await full[Symbol.asyncDispose]();
-    return this.read(into, position, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#reader[Symbol.asyncDispose]();
+  }
+
+  async #read(into: Buffer, position: number, options: ReadOptions): Promise<number> {
+    for (;;) {
+      try {
+        return await this.#reader.read(into, position, options);
+      } catch (error) {
+        if (!isStorageFull(error) || this.#instead === undefined) throw error;
+      }
+      const full = this.#reader;
+      this.#reader = await this.#instead();
+      await full[Symbol.asyncDispose]();
+    }
   }
 }

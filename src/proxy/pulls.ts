@@ -7,6 +7,7 @@ import type { Cache } from '../cache/cache.ts';
 import type { AccessTimes } from '../catalog/access-times.ts';
 import type { Blobs } from '../catalog/blobs.ts';
 import type { Manifests } from '../catalog/manifests.ts';
+import type { Projects } from '../catalog/projects.ts';
 import type { Referrers } from '../catalog/referrers.ts';
 import type { Repositories } from '../catalog/repositories.ts';
 import type { Tags } from '../catalog/tags.ts';
@@ -63,13 +64,14 @@ export interface Pulls extends AsyncDisposable {
 }
 
 export interface PullsOptions extends UpstreamsOptions {
+  readonly projects: Pick<Projects, 'get' | 'list'>;
   readonly manifests: Pick<Manifests, 'find' | 'arrive'>;
   readonly tags: Pick<Tags, 'list' | 'confirm'>;
-  readonly blobs: Pick<Blobs, 'find' | 'link' | 'describedSize' | 'heldByProject'>;
+  readonly blobs: Pick<Blobs, 'find' | 'findIn' | 'link' | 'describedSize' | 'heldByProject'>;
   readonly repositories: Pick<Repositories, 'find'>;
   readonly referrers: Referrers;
   readonly accessTimes: Pick<AccessTimes, 'manifestPulled'>;
-  readonly store: Pick<BlobStore, 'open' | 'size' | 'pathOf'>;
+  readonly store: Pick<BlobStore, 'open' | 'pathOf'>;
   readonly transfers: Pick<Transfers, 'open' | 'isFilling' | 'resume'>;
   readonly evictions: Pick<Evictions, 'makeRoom'>;
   readonly cache: Cache;

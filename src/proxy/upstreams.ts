@@ -52,7 +52,7 @@ export function createUpstreams({ projects, peers }: UpstreamsOptions): Upstream
   return {
     async of(repository) {
       const slash = repository.indexOf('/');
-      const project = await projects.get(repository.slice(0, slash));
+      const project = await projects.get(repository.slice(0, Math.max(slash, 0)));
       if (project === undefined) throw new OciError('NAME_UNKNOWN', { detail: repository });
       if (project.kind === 'hosted') return undefined;
       const path = repository.slice(slash + 1);

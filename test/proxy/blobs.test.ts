@@ -176,6 +176,19 @@ describe('a blob that is here by another repository', () => {
     assert.equal(world.other.count({ method: 'GET', path: BLOBS }), 0);
   });
 
+  it('of a private project is fetched again: an upstream could claim to have it', async () => {
+    await using world = await openWorld();
+    const bytes = randomBytes(1000);
+    const { digest } = world.upstream.addBlob(PATH, bytes);
+    await keep(world, digest);
+    await world.node.blobs.mount('secret/app', digest, REPOSITORY);
+    await world.node.blobs.unlink(REPOSITORY, digest);
+    world.other.behave({ method: 'GET', path: BLOBS }, { status: 404 });
+    world.other.addBlob('evil/app', bytes);
+
+    await assert.rejects(world.blob(digest, 'other.example/evil/app'), { code: 'BLOB_UNKNOWN' });
+  });
+
   it('is not given away to an upstream that only names its digest', async () => {
     await using world = await openWorld();
     const { digest } = await pulledImage(world);

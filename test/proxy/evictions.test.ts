@@ -51,16 +51,6 @@ describe('eviction', () => {
     assert.equal(world.upstream.count({ method: 'GET', path: BLOBS }), 2);
   });
 
-  it('costs no second download where somebody wants it within the grace period', async () => {
-    await using world = await openWorld({ eviction: { maxBytes: '1B' } });
-    const [digest] = await pulled(world, 1);
-
-    await world.node.evictions.run();
-    await world.blob(digest);
-
-    assert.equal(world.upstream.count({ method: 'GET', path: BLOBS }), 1);
-  });
-
   it('does nothing below the watermarks', async () => {
     await using world = await openWorld({ eviction: { highWatermark: 99.99, lowWatermark: 99 } });
     const blobs = await pulled(world, 2);

@@ -50,7 +50,7 @@ export interface WorldOptions {
 }
 
 /**
- * A node's pulls over a real catalog and store: the hosted project `local`, the proxy project `docker.io` of the two
+ * A node's pulls over a real catalog and store: the hosted projects `local` and `secret`, the proxy project `docker.io` of the two
  * mirrors `upstream` and `mirror`, and `other.example` of its own upstream.
  */
 export async function openWorld(options: WorldOptions = {}) {
@@ -217,6 +217,7 @@ function declarationsOf(upstreams: Readonly<Record<string, Upstream>>, settings:
     endpoints,
     projects: [
       { ...common, name: 'local', kind: 'hosted' as const, endpoints: [] },
+      { ...common, name: 'secret', kind: 'hosted' as const, isPublic: false, endpoints: [] },
       { ...hub, endpoints: ['hub', 'mirror'] },
       { ...other, endpoints: ['other'] },
     ],
