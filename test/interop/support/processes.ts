@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -99,7 +99,7 @@ export async function startDaemon(
     detached: true,
     stdio: ['ignore', output, output],
   });
-  await once(child, 'spawn');
+  await once(child, 'spawn').finally(() => closeSync(output));
   const log = (): string => readFileSync(logFile, 'utf8');
   const daemon: Daemon = {
     pid: child.pid ?? 0,

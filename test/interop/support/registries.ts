@@ -13,9 +13,11 @@ export interface Registry extends Daemon {
 const REPOSITORY_ROOT = join(import.meta.dirname, '../../..');
 
 export async function answers(url: string): Promise<boolean> {
-  const response = await got(url, { retry: { limit: 0 }, throwHttpErrors: false }).catch(
-    () => undefined,
-  );
+  const response = await got(url, {
+    retry: { limit: 0 },
+    throwHttpErrors: false,
+    https: { rejectUnauthorized: false },
+  }).catch(() => undefined);
   return response !== undefined;
 }
 
@@ -77,13 +79,15 @@ export async function startPortolan(
   const adminPassword = 'interop-admin-password';
   const file = join(folder, 'config.yaml');
   const { listen, ...rest } = configuration;
+  const more = typeof listen === 'object' && listen !== null ? listen : {};
+  const url = `${'tls' in more ? 'https' : 'http'}://${host}`;
   await writeFile(
     file,
     stringify({
       listen: {
         address: host,
         mirrors: Object.entries(mirrorHosts).map(([upstream, address]) => ({ address, upstream })),
-        ...(typeof listen === 'object' ? listen : {}),
+        ...more,
       },
       data: join(folder, 'data'),
       ...rest,
@@ -95,10 +99,10 @@ export async function startPortolan(
     {
       env: { ...clientEnvironment(folder), PORTOLAN_ADMIN_PASSWORD: adminPassword, ...env },
       logFile: join(folder, 'portolan.log'),
-      isReady: () => answers(`http://${host}/v2/`),
+      isReady: () => answers(`${url}/v2/`),
     },
   );
-  return { ...daemon, host, url: `http://${host}`, adminPassword, mirrors: mirrorHosts };
+  return { ...daemon, host, url, adminPassword, mirrors: mirrorHosts };
 }
 
 /** An endpoint of that name which is the registry at `url`, in the vendor's role. */
