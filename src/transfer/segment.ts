@@ -91,16 +91,25 @@ export class Segment {
   async #receive(part: BlobPart, askedEnd: number, signal: AbortSignal): Promise<boolean> {
     for await (const batch of this.#batches(part)) {
       signal.throwIfAborted();
-      const end = Math.min(this.#position + batch.length, this.#host.endOf(this));
-      for (const [from, to] of this.#host.file.gapsBetween(this.#position, end)) {
-        await this.#host.put(batch.subarray(from - this.#position, to - this.#position), from);
-        this.#receivedBytes += to - from;
-      }
-      this.#position = end;
+      await this.#take(batch);
       if (this.#isDone()) return false;
     }
     if (this.#position >= askedEnd) return true;
     throw this.#unavailable('unreachable', new Error('the answer ended early'));
+  }
+
+  /** Writes what is missing of it, up to where the segment ends: which may move further while it writes. */
+  async #take(batch: Uint8Array): Promise<void> {
+    for (let rest = batch; rest.length > 0 && !this.#isDone(); ) {
+      const start = this.#position;
+      const end = Math.min(start + rest.length, this.#host.endOf(this));
+      for (const [from, to] of this.#host.file.gapsBetween(start, end)) {
+        await this.#host.put(rest.subarray(from - start, to - start), from);
+        this.#receivedBytes += to - from;
+      }
+      rest = rest.subarray(end - start);
+      this.#position = end;
+    }
   }
 
   async *#batches(part: BlobPart): AsyncGenerator<Uint8Array, void, undefined> {
