@@ -41,6 +41,7 @@ describe('an upstream that misbehaves', { timeout: 3_600_000 }, () => {
     const folder = join(directory.path, 'node');
     await using node = await startPortolan(folder, {
       configuration: {
+        fills: { silence: '2s' },
         endpoints: {
           'docker.io': {
             adapter: 'docker-hub',
