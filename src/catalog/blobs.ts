@@ -22,7 +22,7 @@ import { ensureRepository, requireRepository } from './repositories.ts';
 export interface BlobsOptions {
   readonly database: Database;
   readonly store: BlobStore;
-  readonly accessTimes: Pick<AccessTimes, 'blobRead'>;
+  readonly accessTimes: Pick<AccessTimes, 'blobRead' | 'flush'>;
   /** Milliseconds UTC. */
   readonly now: () => number;
   /** How long condemned bytes wait for somebody who still wants them. */
@@ -142,6 +142,10 @@ export function createBlobs(options: BlobsOptions): Blobs {
     collect: (given = {}) =>
       collectBlobs({ database, store, locks }, now() - (given.graceMs ?? graceMs)),
 
-    releaseUnreferenced: (before) => releaseUnreferenced(database, { before, now }),
+    async releaseUnreferenced(before) {
+      // Whoever asked for a blob just now is about to refer to it.
+      await accessTimes.flush();
+      return releaseUnreferenced(database, { before, now });
+    },
   };
 }

@@ -35,7 +35,7 @@ describe('an upload session', () => {
 
     const property = fc.asyncProperty(
       fc.array(step, { maxLength: 12 }),
-      end,
+      ending,
       async (steps, last) => {
         const session = await sessionIn(world);
         for (const one of steps) await apply(session, one);
