@@ -41,6 +41,30 @@ describe('the command line', () => {
     assert.deepEqual(parseCommandLine(['backup', '--help'], {}), { name: 'help' });
     assert.deepEqual(parseCommandLine(['-h'], {}), { name: 'help' });
   });
+
+  for (const { args, problem } of [
+    { args: ['serve', 'now'], problem: 'now is too much' },
+    {
+      args: ['config'],
+      problem: 'config alone is no command; allowed: config check, config print',
+    },
+    {
+      args: ['config', 'shwo'],
+      problem: 'config shwo is no command; allowed: config check, config print',
+    },
+    { args: ['config', 'check', 'x'], problem: 'x is too much' },
+    { args: ['backup'], problem: 'backup needs the FILE to write' },
+    { args: ['--lisen', 'x'], problem: "Unknown option '--lisen'" },
+    { args: ['--data'], problem: "Option '--data <value>' argument missing" },
+    { args: ['--config='], problem: '--config needs the FILE to read' },
+  ]) {
+    it(`is refused as \`${args.join(' ')}\``, () => {
+      assert.throws(() => parseCommandLine(args, {}), {
+        name: 'UsageError',
+        message: `${problem}\nportolan --help tells what there is.`,
+      });
+    });
+  }
 });
 
 function fileOf(args: readonly string[], env: Record<string, string>): string | undefined {

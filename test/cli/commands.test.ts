@@ -28,33 +28,21 @@ describe('portolan', { timeout: 60_000 }, () => {
     }
   });
 
-  for (const { args, problem } of [
-    { args: ['sevre'], problem: 'sevre is no command; allowed: serve, config, backup' },
-    { args: ['serve', 'now'], problem: 'now is too much' },
-    {
-      args: ['config'],
-      problem: 'config alone is no command; allowed: config check, config print',
-    },
-    { args: ['backup'], problem: 'backup needs the FILE to write' },
-    { args: ['--lisen', 'x'], problem: "Unknown option '--lisen'" },
-    { args: ['--data'], problem: "Option '--data <value>' argument missing" },
-    { args: ['--config='], problem: '--config needs the FILE to read' },
-  ]) {
-    it(`refuses \`portolan ${args.join(' ')}\` with one message`, async () => {
-      assert.deepEqual(await portolan(args), {
-        code: 2,
-        stdout: '',
-        stderr: `portolan: ${problem}\nportolan --help tells what there is.\n`,
-      });
+  it('refuses a command that there is not with one message', async () => {
+    assert.deepEqual(await portolan(['sevre']), {
+      code: 2,
+      stdout: '',
+      stderr:
+        'portolan: sevre is no command; allowed: serve, config, backup\nportolan --help tells what there is.\n',
     });
-  }
+  });
 
   it('refuses a configuration that cannot be used, whatever the command', async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'config.yaml');
     await writeFile(file, 'listen:\n  adress: 127.0.0.1:0\n');
 
-    for (const command of [['serve'], ['config', 'check'], ['config', 'print'], ['backup', 'x']]) {
+    for (const command of [['serve'], ['config', 'print'], ['backup', 'x']]) {
       const { code, stdout, stderr } = await portolan([...command, '--config', file]);
 
       assert.equal(code, 2, command.join(' '));

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 const LAUNCHER = join(import.meta.dirname, '../../bin/portolan.js');
 
 describe('the launcher', { timeout: 30_000 }, () => {
-  for (const version of ['20.19.2', '22.18.0', '24.14.1']) {
+  for (const version of ['20.19.2', '24.14.1']) {
     it(`says plainly that Node.js ${version} is too old`, async () => {
       const { code, stdout, stderr } = await launchAs(version);
 
@@ -21,7 +21,7 @@ describe('the launcher', { timeout: 30_000 }, () => {
     });
   }
 
-  for (const version of ['24.15.0', '25.0.0', '26.10.0']) {
+  for (const version of ['24.15.0', '25.0.0']) {
     it(`goes on with Node.js ${version}`, async () => {
       const { code, stdout } = await launchAs(version);
 
