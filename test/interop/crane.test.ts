@@ -35,7 +35,7 @@ describe('crane', { timeout: 120_000 }, () => {
     await crane('validate', '--remote', `${world.node.host}/local/b/c`);
   });
 
-  it('lists tags and deletes a tag and a manifest', async () => {
+  it('lists repositories and tags, and deletes a tag and a manifest', async () => {
     await using world = await startWorld();
     const digest = await world.publish(world.hub, 'library/x');
     const crane = await craneOf(world);
@@ -43,6 +43,7 @@ describe('crane', { timeout: 120_000 }, () => {
     await crane('copy', `${world.hub.host}/library/x`, `${pushed}:1`);
     await crane('tag', `${pushed}:1`, '2');
     assert.equal(await crane('ls', pushed), '1\n2');
+    assert.equal(await crane('catalog', world.node.host), 'local/x');
 
     await crane('delete', `${pushed}:1`);
     assert.deepEqual(await tagsAt(world.node.url, 'local/x', world.admin), ['2']);

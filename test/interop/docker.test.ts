@@ -19,6 +19,9 @@ describe('docker', { timeout: 120_000 }, () => {
 
     const digest = await digestAt(world.node.url, 'local/x', '1', world.admin);
     assert.ok((await namesOf(engine, `${pushed}:1`)).includes(`${pushed}@${digest}`));
+    await engine.docker('tag', `${pushed}:1`, `${world.node.host}/local/y`);
+    const second = await engine.docker('push', `${world.node.host}/local/y`);
+    assert.match(second, /Mounted from local\/x/, 'no byte goes up twice');
     await engine.docker('system', 'prune', '--all', '--force');
     await engine.docker('pull', `${pushed}@${digest}`);
     const output = await engine.docker('run', '--rm', '--network', 'none', `${pushed}@${digest}`);
@@ -51,7 +54,7 @@ describe('docker', { timeout: 120_000 }, () => {
 
   it('pulls by mirror name cold, warm and with the upstream gone', async () => {
     await using world = await startWorld({ mirrors: ['docker.io'] });
-    await world.publish(world.hub, 'library/x');
+    await world.publish(world.hub, 'library/x', { ballast: 3 });
     const mirror = `http://${world.node.mirrors['docker.io']}`;
     await using engine = await startDockerd(world.at('engine'), { mirror });
 

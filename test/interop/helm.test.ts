@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { type Tool, toolIn } from './support/tools.ts';
-import { blobDownloads, digestAt } from './support/wire.ts';
+import { digestAt, downloadsFrom } from './support/wire.ts';
 import { pullsColdWarmAndOffline, startWorld } from './support/world.ts';
 
 describe('helm', { timeout: 120_000 }, () => {
@@ -46,7 +46,7 @@ describe('helm', { timeout: 120_000 }, () => {
     const shown = await helm('show', 'chart', cached, '--version', '^0.2', '--plain-http');
 
     assert.match(shown, /^version: 0\.2\.0$/m);
-    assert.ok(blobDownloads(world.ghcr).length > 0);
+    assert.ok(downloadsFrom(world.ghcr).length > 0);
   });
 });
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clientEnvironment, must } from './processes.ts';
@@ -5,9 +6,14 @@ import { clientEnvironment, must } from './processes.ts';
 /**
  * A runnable image made from busybox, as an OCI layout: `<folder>/oci:latest`. The marker makes its digests its own.
  *
+ * @param options.ballast so many further layers of 8 MiB that nobody can compress
  * @returns the reference that skopeo takes
  */
-export async function makeImage(folder: string, marker: string): Promise<string> {
+export async function makeImage(
+  folder: string,
+  marker: string,
+  { ballast = 0 }: { ballast?: number } = {},
+): Promise<string> {
   const root = join(folder, 'rootfs');
   await mkdir(join(root, 'bin'), { recursive: true });
   await copyFile('/bin/busybox', join(root, 'bin/busybox'));
@@ -19,6 +25,18 @@ export async function makeImage(folder: string, marker: string): Promise<string>
   await must('umoci', ['init', '--layout', 'oci'], options);
   await must('umoci', ['new', '--image', 'oci:latest'], options);
   await must('umoci', ['insert', '--rootless', '--image', 'oci:latest', 'rootfs', '/'], options);
+  for (let layer = 1; layer <= ballast; layer++) {
+    await writeFile(join(folder, 'ballast'), randomBytes(8 << 20));
+    const insert = [
+      'insert',
+      '--rootless',
+      '--image',
+      'oci:latest',
+      'ballast',
+      `/ballast-${layer}`,
+    ];
+    await must('umoci', insert, options);
+  }
   await must(
     'umoci',
     [

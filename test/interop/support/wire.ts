@@ -50,8 +50,8 @@ export async function tagsAt(
   return TagList.parse(JSON.parse(bytes.toString('utf8'))).tags;
 }
 
-/** Paths of the blobs that a stock registry has handed out, by its access log (Apache's combined format). */
-export function blobDownloads(registry: Registry): readonly string[] {
-  const answered = /"GET (\/v2\/\S+\/blobs\/\S+) HTTP\/1\.1" 20[06] /g;
+/** Paths of the blobs and manifests that a stock registry has handed out, by its access log (Apache's combined format). */
+export function downloadsFrom(registry: Registry): readonly string[] {
+  const answered = /"GET (\/v2\/\S+\/(?:blobs|manifests)\/\S+) HTTP\/1\.1" 20[06] /g;
   return Array.from(registry.log().matchAll(answered), ([, path]) => path ?? '');
 }

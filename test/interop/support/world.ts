@@ -9,7 +9,7 @@ import {
   startPortolan,
   startStockRegistry,
 } from './registries.ts';
-import { blobDownloads, digestAt } from './wire.ts';
+import { digestAt, downloadsFrom } from './wire.ts';
 
 /** A node between clients and two upstreams, all of them processes on the loopback. */
 export interface World extends AsyncDisposable {
@@ -22,8 +22,12 @@ export interface World extends AsyncDisposable {
   readonly node: NodeProcess;
   /** `name:password` of the one who may push. */
   readonly admin: string;
-  /** Puts a fresh runnable image at `host/name:latest`; returns its digest. */
-  publish(upstream: Registry, repository: string): Promise<string>;
+  /** Puts a fresh runnable image at `host/name:latest`; returns its digest. `ballast` as {@link makeImage} has it. */
+  publish(
+    upstream: Registry,
+    repository: string,
+    options?: { readonly ballast?: number },
+  ): Promise<string>;
   stopUpstreams(): Promise<void>;
 }
 
@@ -64,9 +68,9 @@ export async function startWorld(options: NodeOptions = {}): Promise<World> {
       ghcr,
       node,
       admin: `admin:${node.adminPassword}`,
-      async publish(upstream, repository) {
+      async publish(upstream, repository, more) {
         const folder = at(`image-${++images}`);
-        const image = await makeImage(folder, `${repository} ${images} of ${directory.path}`);
+        const image = await makeImage(folder, `${repository} ${images} of ${directory.path}`, more);
         return pushImage(image, `${upstream.host}/${repository}:latest`, { folder });
       },
       async stopUpstreams() {
@@ -91,20 +95,20 @@ export interface Pull {
 
 /**
  * Pulls while nothing is cached, again while all is, and again while no upstream is there: always the upstream's
- * digest, and the upstream hands out each blob at most once.
+ * digest, and the upstream hands out each blob and each manifest once, which a registry that counts pulls will like.
  */
 export async function pullsColdWarmAndOffline(
   world: World,
   { upstream, repository, tag = 'latest', pull }: Pull,
 ): Promise<void> {
   const digest = await digestAt(upstream.url, repository, tag);
-  const before = blobDownloads(upstream).length;
-  const fetched = (): readonly string[] => blobDownloads(upstream).slice(before);
+  const before = downloadsFrom(upstream).length;
+  const fetched = (): readonly string[] => downloadsFrom(upstream).slice(before);
 
   assert.equal(await pull(), digest, 'cold');
   const cold = fetched();
-  assert.ok(cold.length > 0, 'the cold pull brings blobs in');
-  assert.equal(new Set(cold).size, cold.length, 'each blob leaves the upstream once');
+  assert.ok(cold.length > 0, 'the cold pull brings content in');
+  assert.equal(new Set(cold).size, cold.length, 'each blob and manifest leaves the upstream once');
 
   assert.equal(await pull(), digest, 'warm');
   assert.deepEqual(fetched(), cold, 'the warm pull brings nothing in');
