@@ -2,7 +2,7 @@ import type { Database } from '../database/database.ts';
 import type { UserRow } from '../database/tables.ts';
 import { generatePassword, hashPassword, isPassword } from './passwords.ts';
 
-export const ADMIN = 'admin';
+const ADMIN = 'admin';
 
 export interface User {
   readonly name: string;

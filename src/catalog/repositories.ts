@@ -52,7 +52,7 @@ export function createRepositories(database: Database) {
   };
 }
 
-export async function findRepository(
+async function findRepository(
   queries: Queries,
   name: string,
 ): Promise<Repository | undefined> {

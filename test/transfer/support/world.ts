@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { createAccessTimes } from '../../../src/catalog/access-times.ts';
 import { createBlobs } from '../../../src/catalog/blobs.ts';
 import { createFills } from '../../../src/catalog/fills.ts';
 import { SQLITE } from '../../../src/database/engine.ts';
@@ -33,7 +34,8 @@ export async function openNode(folder: string, limits: Partial<TransferLimits> =
   const database = resources.use(await openSqlite({ file: join(folder, 'portolan.db') }));
   await migrate(database, { engine: SQLITE, now: Date.now });
   await seedProjects(database);
-  const blobs = createBlobs({ database, store, accessTimes: { blobRead() {} }, now: Date.now });
+  const accessTimes = resources.use(createAccessTimes({ database, now: Date.now }));
+  const blobs = createBlobs({ database, store, accessTimes, now: Date.now });
   const fills = createFills({ database, now: Date.now });
   const transfers = resources.use(
     createTransfers({ store, blobs, fills, now: Date.now, limits: { ...QUICK, ...limits } }),
