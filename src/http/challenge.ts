@@ -18,9 +18,9 @@ export interface ChallengeOptions {
  */
 export function createChallenge(options: ChallengeOptions): (ctx: Context) => string {
   return (ctx) => {
-    const { origin, scope, route, caller } = ctx.state;
-    // The token service itself wants a password.
-    if (route === 'token') return `Basic realm="${origin.host}"`;
+    const { origin, scope, caller } = ctx.state;
+    // The token service itself wants a password. By path: a wrong one is refused before any route.
+    if (ctx.path === TOKEN_PATH) return `Basic realm="${origin.host}"`;
     const parts = [
       `realm="${baseOf(options, origin)}${TOKEN_PATH}"`,
       `service="${options.service}"`,

@@ -32,7 +32,8 @@ interface Scope {
 }
 
 /**
- * Tokens for what was asked and is allowed; nobody gets one too, for what is public. A wrong password is 401.
+ * Tokens for what was asked and is allowed; nobody gets one too, for what is public. A wrong password is 401, and so is
+ * a token: what it allows would grow with every exchange, and it would never end.
  *
  * Docker Registry v2 token authentication, "Requesting a Token". Without the OAuth2 form of it (POST), which clients
  * that prefer it give up on a 405.
@@ -43,6 +44,9 @@ export function tokenRoutes(tokens: Tokens, names: Names, listener: string): Rou
   router.get(TOKEN_PATH, async (ctx) => {
     ctx.state.route = 'token';
     const { caller } = ctx.state;
+    if (caller.grants !== undefined) {
+      throw new OciError('UNAUTHORIZED', { message: 'a token is given for a password alone' });
+    }
     const grants: Grant[] = [];
     for (const scope of scopesOf(ctx)) {
       const grant = await grantOf(ctx, scope, { names, listener });

@@ -63,6 +63,20 @@ describe('GET /service/token', () => {
 
     assert.equal(answer.status, 401);
     assert.equal(answer.code, 'UNAUTHORIZED');
+    assert.equal(answer.headers['www-authenticate'], `Basic realm="127.0.0.1:${node.port}"`);
+  });
+
+  it('gives no token for a token, which could widen and renew itself', async () => {
+    await using node = await startNode();
+    const narrow = await tokenFor(node, ['repository:secret/app:pull'], ADMIN);
+
+    const answer = await node.send({
+      path: '/service/token?scope=repository:secret/other:push',
+      headers: { Authorization: `Bearer ${narrow}` },
+    });
+
+    assert.equal(answer.status, 401);
+    assert.match(String(answer.headers['www-authenticate']), /^Basic /);
   });
 
   it('leaves out scopes that make no sense, and refuses more than anybody needs', async () => {
