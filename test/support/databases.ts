@@ -1,8 +1,11 @@
 /** The engines that catalog and migrations run on. A test that holds for one holds for the other. */
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { after } from 'node:test';
 import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PGliteDialect } from 'kysely';
+import { z } from 'zod';
 import type { Database } from '../../src/database/database.ts';
 import { POSTGRESQL, SQLITE } from '../../src/database/engine.ts';
 import { migrate } from '../../src/database/migrate.ts';
@@ -31,14 +34,14 @@ async function openTemporarySqlite(): Promise<Database> {
   return { ...database, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
-/** Starting one takes a second, so that a process's tests hand the emptied ones on. */
+/** Starting one takes half a second, so that a process's tests hand the emptied ones on. */
 const idle: PGlite[] = [];
 // An open one holds the process for ten seconds more, by a timer of PostgreSQL's statistics.
 after(() => Promise.all(idle.map((engine) => engine.close())));
 
 async function openPglite(): Promise<Database> {
   await using opened = new AsyncDisposableStack();
-  const engine = idle.pop() ?? new PGlite();
+  const engine = idle.pop() ?? (await startPglite());
   opened.defer(async () => {
     await engine.exec('drop schema public cascade; create schema public;');
     idle.push(engine);
@@ -59,3 +62,25 @@ async function openPglite(): Promise<Database> {
   await migrate(database, { engine: POSTGRESQL, now: Date.now });
   return database;
 }
+
+const packages = join(import.meta.dirname, '../../node_modules');
+
+/** What `initdb` makes takes three seconds of a processor, so that the first process keeps it for all others. */
+async function startPglite(): Promise<PGlite> {
+  const { version } = Version.parse(
+    JSON.parse(await readFile(join(packages, '@electric-sql/pglite/package.json'), 'utf8')),
+  );
+  const kept = join(packages, '.cache/portolan', `pglite-${version}.tar`);
+  if (existsSync(kept)) {
+    return PGlite.create({ loadDataDir: new Blob([await readFile(kept)]) });
+  }
+  const engine = await PGlite.create();
+  const dump = await engine.dumpDataDir('none');
+  await mkdir(dirname(kept), { recursive: true });
+  const written = `${kept}.${process.pid}`;
+  await writeFile(written, Buffer.from(await dump.arrayBuffer()));
+  await rename(written, kept);
+  return engine;
+}
+
+const Version = z.object({ version: z.string() });
