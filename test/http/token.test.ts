@@ -88,6 +88,15 @@ describe('GET /service/token', () => {
     assert.equal((await node.send({ path: `/service/token?${many}` })).status, 400);
   });
 
+  it('gives no token that is too large for the header of a request', async () => {
+    await using node = await startNode();
+    const long = Array.from({ length: 40 }, (_, n) => `repository:a${n}/${'b'.repeat(200)}:pull`);
+
+    const answer = await node.send({ path: `/service/token?scope=${long.join('+')}` });
+
+    assert.equal(answer.status, 414);
+  });
+
   it('does not take the OAuth2 form, which its clients then leave', async () => {
     await using node = await startNode();
 
