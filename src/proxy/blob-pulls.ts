@@ -141,7 +141,9 @@ export class BlobPulls {
     const { transfers, evictions } = this.#options;
     // Joining a fill takes no more room than it has taken already.
     const mayKeep =
-      fills > 0 && (transfers.isFilling(wanted.digest) || (await evictions.makeRoom(wanted.size)));
+      fills > 0 &&
+      (transfers.isFilling(wanted.digest, wanted.source.privateTo) ||
+        (await evictions.makeRoom(wanted.size)));
     if (!mayKeep) return passed(wanted, 'storage-full');
     const instead = (): Promise<BlobReader> => this.#kept(wanted, options, fills - 1);
     try {

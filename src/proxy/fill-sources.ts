@@ -6,6 +6,7 @@ import type { Upstream } from './upstreams.ts';
 export function fillSourceOf(upstream: Upstream, digest: Digest): FillSource {
   return {
     host: upstream.host,
+    privateTo: upstream.project.isPublic ? undefined : upstream.project.name,
     open: (range, { signal }) =>
       upstream.ask((peer, path) => peer.blob(path, digest, { signal, range }), { signal }),
   };

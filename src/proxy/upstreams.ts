@@ -14,7 +14,7 @@ export type Question<T> = (peer: RegistryPeer, path: string) => Promise<T>;
 export interface Upstream {
   /** The canonical name. */
   readonly repository: string;
-  readonly project: Pick<Project, 'id' | 'name'>;
+  readonly project: Pick<Project, 'id' | 'name' | 'isPublic'>;
   readonly settings: PullThroughSettings;
   /** As people call it. */
   readonly host: string;

@@ -76,11 +76,14 @@ export class FillContent {
     await this.#checkpoints.finish();
   }
 
-  /** Removes the staged file, and then the row. Readers that hold it go on until it is closed. */
+  /** Removes the staged file, and then the row, whatever became of the file. Readers that hold it go on until it is closed. */
   async discard(): Promise<void> {
     await this.#digest.pause().catch(() => {}); // It is thrown away whether or not it could be read back.
-    if (this.#mayBeStaged) await (await this.open()).discard();
-    await this.forget();
+    try {
+      if (this.#mayBeStaged) await (await this.open()).discard();
+    } finally {
+      await this.forget();
+    }
   }
 
   /** Closes the staged file; it is opened again where that is needed. */

@@ -4,6 +4,8 @@ import type { BlobPart } from '../registry/peer.ts';
 export interface FillSource {
   /** Names it in errors; the repository's first part where it is left out. */
   readonly host?: string | undefined;
+  /** The project whose members alone may see what comes from here; left out for what everybody may. */
+  readonly privateTo?: string | undefined;
   /**
    * Asks for the bytes from `start`, to `end` if given (half-open), else to the blob's end. Aborting also ends the
    * transfer of a part that was handed out. Retries of the request itself are the source's: a fill asks again only

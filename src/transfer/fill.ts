@@ -98,8 +98,10 @@ export class Fill {
     return this.#settled;
   }
 
+  /** Whether its project is asking already: repositories of one project have the same upstream. */
   serves(repository: string): boolean {
-    return this.#repositories.has(repository);
+    const project = projectOf(repository);
+    return [...this.#repositories].some((known) => projectOf(known) === project);
   }
 
   /** One more reader, of that repository; it leaves once. False: it is no longer {@link isJoinable}. */
@@ -134,8 +136,8 @@ export class Fill {
   /** The node stops: what arrived is synced and written down. Resolves when that is done. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    if (this.#state === 'idle') this.#settled = this.#end(stopped());
-    this.#run?.abort(stopped());
+    if (this.#state === 'idle') this.#settled = this.#end(stopping());
+    this.#run?.abort(stopping());
     await this.#settled;
   }
 
@@ -167,11 +169,10 @@ export class Fill {
   }
 
   #newRun(source: FillSource): FillRun {
-    const [project = ''] = this.#askedBy.split('/');
     return new FillRun({
       file: this.#file,
       source,
-      host: source.host ?? project,
+      host: source.host ?? projectOf(this.#askedBy),
       limits: this.#parts.limits,
       random: this.#parts.random,
       prepare: async () => {
@@ -294,8 +295,12 @@ export class Fill {
   }
 }
 
-function stopped(): OciError {
+export function stopping(): OciError {
   return new OciError('UNAVAILABLE', { message: 'this node is stopping' });
+}
+
+function projectOf(repository: string): string {
+  return repository.slice(0, Math.max(0, repository.indexOf('/')));
 }
 
 function asError(thrown: unknown): Error {

@@ -116,6 +116,7 @@ export class Segment {
     try {
       yield* batchesOf(part.content, this.#host.limits);
     } catch (cause) {
+      if (cause instanceof UpstreamUnavailable) throw cause;
       throw this.#unavailable(cause instanceof SilenceError ? 'timeout' : 'unreachable', cause);
     }
   }

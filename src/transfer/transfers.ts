@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { UpstreamInvalid } from '../registry/errors.ts';
 import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
-import { Fill, type FillParts } from './fill.ts';
+import { Fill, type FillParts, stopping } from './fill.ts';
 import type { FilledBlobs, FillRecord, FillRecords } from './fill-records.ts';
 import type { FillSource } from './fill-source.ts';
 import { Follower } from './follower.ts';
@@ -32,8 +32,8 @@ export interface Transfers extends AsyncDisposable {
    * before that rejects as it is. Disposing the reader leaves the fill, which goes on to its deadline.
    */
   open(wanted: WantedBlob, options: FollowOptions): Promise<BlobReader>;
-  /** Whether there is a fill of the digest to join: bytes of it are here, or on their way. */
-  isFilling(digest: Digest): boolean;
+  /** Whether there is a fill to join for a source of that privacy: bytes of it are here, or on their way. */
+  isFilling(digest: Digest, privateTo?: string): boolean;
   /**
    * Lets the fills go on that a former process left, and removes what has no source any more. Resolves when they are
    * taken up, not when they are done. Call it once, before anybody asks.
@@ -60,22 +60,23 @@ export function createTransfers(options: TransfersOptions): Transfers {
 
 class RunningTransfers implements Transfers {
   readonly #options: TransfersOptions;
-  readonly #fills = new Map<Digest, Fill>();
-  readonly #parts: FillParts;
+  /** By {@link keyOf}. */
+  readonly #fills = new Map<string, Fill>();
+  readonly #parts: Omit<FillParts, 'records' | 'over'>;
   /** How many fills ended: what was looked up before one did may be out of date. */
   #ends = 0;
-  #isStopped = false;
+  /** By repository and digest. */
+  readonly #confirming = new Map<string, Promise<void>>();
+  readonly #stop = new AbortController();
 
   constructor(options: TransfersOptions) {
     this.#options = options;
     this.#parts = {
       store: options.store,
       blobs: options.blobs,
-      records: options.fills,
       now: options.now,
       random: options.random ?? Math.random,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
-      over: (fill, { afresh }) => this.#over(fill, afresh),
     };
   }
 
@@ -96,8 +97,8 @@ class RunningTransfers implements Transfers {
     }
   }
 
-  isFilling(digest: Digest): boolean {
-    return this.#fills.get(digest)?.isJoinable === true;
+  isFilling(digest: Digest, privateTo?: string): boolean {
+    return this.#fills.get(keyOf(digest, privateTo))?.isJoinable === true;
   }
 
   async resume(
@@ -108,24 +109,36 @@ class RunningTransfers implements Transfers {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isStopped = true;
+    this.#stop.abort(stopping());
     await Promise.all([...this.#fills.values()].map((fill) => fill.stop()));
   }
 
   /** Enters the fill, or opens the blob where it is here by now. */
   async #join(wanted: WantedBlob, signal: AbortSignal | undefined): Promise<Fill | BlobReader> {
     for (;;) {
-      const fill = this.#fills.get(wanted.digest) ?? (await this.#storedOrBegun(wanted));
+      const key = keyOf(wanted.digest, wanted.source.privateTo);
+      const fill = this.#fills.get(key) ?? (await this.#storedOrBegun(wanted));
       if (!(fill instanceof Fill)) return fill;
       if (!fill.isJoinable) {
         await fill.settled;
       } else if (fill.size !== wanted.size) {
         await forgetOrRefuse(fill, wanted);
       } else {
-        if (!fill.serves(wanted.repository)) await confirm(wanted, signal);
+        if (!fill.serves(wanted.repository)) await abortable(this.#confirmed(wanted), signal);
         if (fill.enter(wanted.repository)) return fill;
       }
     }
+  }
+
+  /** Asks once for all that come by that repository. */
+  #confirmed(wanted: WantedBlob): Promise<void> {
+    const key = `${wanted.repository}@${wanted.digest}`;
+    const running = this.#confirming.get(key);
+    if (running !== undefined) return running;
+    const confirming = confirm(wanted, this.#stop).finally(() => this.#confirming.delete(key));
+    confirming.catch(() => {}); // Those who wait hear of it; all of them may have left.
+    this.#confirming.set(key, confirming);
+    return confirming;
   }
 
   async #storedOrBegun(wanted: WantedBlob): Promise<Fill | BlobReader> {
@@ -133,7 +146,7 @@ class RunningTransfers implements Transfers {
       const ends = this.#ends;
       const stored = await this.#stored(wanted);
       if (stored !== undefined) return stored;
-      const begunMeanwhile = this.#fills.get(wanted.digest);
+      const begunMeanwhile = this.#fills.get(keyOf(wanted.digest, wanted.source.privateTo));
       if (begunMeanwhile !== undefined) return begunMeanwhile;
       if (ends === this.#ends) return this.#begin(wanted);
     }
@@ -150,25 +163,35 @@ class RunningTransfers implements Transfers {
     }
   }
 
-  #begin({ digest, size, repository }: Omit<WantedBlob, 'source'>): Fill {
-    if (this.#isStopped) throw new OciError('UNAVAILABLE', { message: 'this node is stopping' });
+  #begin({ digest, size, repository, source }: WantedBlob): Fill {
+    if (this.#stop.signal.aborted) throw stopping();
     // Its own name each time: the file of a fill that failed may still be read.
     const staged = `fill-${randomUUID()}`;
     const record = { digest, size, repository, staged, intervals: [] };
-    return this.#add(new Fill(record, this.#parts, { isRecorded: false }));
+    // Rows are by digest: a second fill of one, as privacy may ask for, does not survive a restart.
+    const isFirst = ![...this.#fills.values()].some((other) => other.digest === digest);
+    return this.#add(record, source, {
+      isRecorded: false,
+      records: isFirst ? this.#options.fills : NO_RECORDS,
+    });
   }
 
-  #add(fill: Fill): Fill {
-    this.#fills.set(fill.digest, fill);
+  #add(
+    record: FillRecord,
+    source: FillSource,
+    { isRecorded, records }: { readonly isRecorded: boolean; readonly records: FillRecords },
+  ): Fill {
+    const key = keyOf(record.digest, source.privateTo);
+    const over: FillParts['over'] = (ended, { afresh }) => {
+      this.#fills.delete(key);
+      this.#ends += 1;
+      if (afresh === undefined || this.#stop.signal.aborted) return;
+      const { digest, size, askedBy: repository } = ended;
+      startInBackground(this.#begin({ digest, size, repository, source: afresh }), afresh);
+    };
+    const fill = new Fill(record, { ...this.#parts, records, over }, { isRecorded });
+    this.#fills.set(key, fill);
     return fill;
-  }
-
-  #over(fill: Fill, afresh: FillSource | undefined): void {
-    this.#fills.delete(fill.digest);
-    this.#ends += 1;
-    if (afresh === undefined || this.#isStopped) return;
-    const next = this.#begin({ digest: fill.digest, size: fill.size, repository: fill.askedBy });
-    startInBackground(next, afresh);
   }
 
   async #resumeOne(
@@ -185,9 +208,21 @@ class RunningTransfers implements Transfers {
       await fills.finish(record.digest);
       return;
     }
-    startInBackground(this.#add(new Fill(record, this.#parts, { isRecorded: true })), source);
+    startInBackground(this.#add(record, source, { isRecorded: true, records: fills }), source);
   }
 }
+
+/** Readers of a private project's blob follow its own fill and nobody else does: what they see, others may not. */
+function keyOf(digest: Digest, privateTo = ''): string {
+  return `${privateTo}@${digest}`;
+}
+
+const NO_RECORDS: FillRecords = {
+  list: async () => [],
+  async start() {},
+  async progress() {},
+  async finish() {},
+};
 
 /** A fill that nobody waits for: facts tell what becomes of it. */
 function startInBackground(fill: Fill, source: FillSource): void {
@@ -202,12 +237,8 @@ async function forgetOrRefuse(fill: Fill, { digest, size, repository, source }: 
   await fill.forget(reason);
 }
 
-/**
- * Bytes that come by another repository answer for this one only if its own upstream has the blob: else a hostile
- * upstream could read private blobs by naming their digests while they arrive. Asks for one byte.
- */
-async function confirm(wanted: WantedBlob, asked: AbortSignal | undefined): Promise<void> {
-  const signal = asked ?? new AbortController().signal;
+/** Bytes that come by another project answer for this one only if its own upstream says that it has them. Asks for one. */
+async function confirm(wanted: WantedBlob, { signal }: AbortController): Promise<void> {
   const part = await wanted.source.open({ start: 0, end: 1 }, { signal });
   part.content.on('error', () => {}).destroy();
   if (part.size === undefined || part.size === wanted.size) return;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { symlink, truncate } from 'node:fs/promises';
+import { mkdir, rm, symlink, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
@@ -257,6 +257,19 @@ describe('a fill for which there is no room', () => {
     await assertNotKept(world, layer);
     await using reader = await world.open(layer);
     assert.ok((await readAll(reader, signal)).equals(layer.bytes));
+  });
+
+  it('leaves no row where not even its file can be made', async () => {
+    await using world = await openWorld();
+    const layer = world.layer(MIB);
+    const staging = join(world.folder, 'data', 'staging');
+    await rm(staging, { recursive: true });
+
+    await using reader = await world.open(layer);
+    await assert.rejects(readAll(reader, signal));
+
+    await mkdir(staging);
+    await assertNothingLeft(world);
   });
 });
 

@@ -72,6 +72,8 @@ interface AskOptions {
   readonly repository?: string;
   /** What the manifest says, if that is a lie. */
   readonly size?: number;
+  /** The project that the repository is of, if that is private. */
+  readonly privateTo?: string;
 }
 
 /** A node, an upstream, and nothing in either. */
@@ -95,9 +97,16 @@ export async function openWorld(limits: Partial<TransferLimits> = {}): Promise<W
       const bytes = randomBytes(size);
       return { ...upstream.addBlob('library/alpine', bytes), bytes };
     },
-    async open(layer, { repository = REPOSITORY, size = layer.size, whole = true, signal } = {}) {
+    async open(layer, options = {}) {
+      const {
+        repository = REPOSITORY,
+        size = layer.size,
+        whole = true,
+        signal,
+        privateTo,
+      } = options;
       const path = repository.slice(repository.indexOf('/') + 1);
-      const source = sourceAt(upstream, path, layer);
+      const source = { ...sourceAt(upstream, path, layer), privateTo };
       const wanted = { digest: layer.digest, size, repository, source };
       return node.transfers.open(wanted, { whole, signal });
     },
