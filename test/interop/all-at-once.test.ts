@@ -7,7 +7,7 @@ import { toolIn } from './support/tools.ts';
 import { digestAt, downloadsFrom } from './support/wire.ts';
 import { startWorld } from './support/world.ts';
 
-describe('different clients at once', { timeout: 120_000 }, () => {
+describe('different clients at once', { timeout: 300_000 }, () => {
   it('pull one cold image, of which each byte leaves the upstream once', async () => {
     await using world = await startWorld({ mirrors: ['docker.io'] });
     const digest = await world.publish(world.hub, 'library/x', { ballast: 4 });

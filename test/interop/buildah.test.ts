@@ -5,7 +5,7 @@ import { containersIn } from './support/containers.ts';
 import { digestAt } from './support/wire.ts';
 import { pullsColdWarmAndOffline, startWorld, type World } from './support/world.ts';
 
-describe('buildah', { timeout: 120_000 }, () => {
+describe('buildah', { timeout: 300_000 }, () => {
   it('builds on an image from the mirror, pushes the result and pulls it back', async () => {
     await using world = await startWorld();
     await world.publish(world.hub, 'library/x');

@@ -4,7 +4,7 @@ import { type Containerd, startContainerd } from './support/containerd.ts';
 import { digestAt } from './support/wire.ts';
 import { pullsColdWarmAndOffline, startWorld, type World } from './support/world.ts';
 
-describe('containerd', { timeout: 120_000 }, () => {
+describe('containerd', { timeout: 300_000 }, () => {
   it('pushes an image with a credential and pulls back the same digest', async () => {
     await using world = await startWorld();
     const digest = await world.publish(world.hub, 'library/x');

@@ -29,7 +29,7 @@ const FORMS: readonly Form[] = [
 ];
 
 for (const form of FORMS) {
-  describe(`cosign, the signature being ${form.name}`, { timeout: 120_000 }, () => {
+  describe(`cosign, the signature being ${form.name}`, { timeout: 300_000 }, () => {
     it('signs an image on the node and verifies it there', async () => {
       await using world = await startWorld();
       const cosign = await cosignOf(world);

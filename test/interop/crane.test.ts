@@ -6,7 +6,7 @@ import { clientEnvironment, must, run } from './support/processes.ts';
 import { digestAt, tagsAt } from './support/wire.ts';
 import { pullsColdWarmAndOffline, startWorld, type World } from './support/world.ts';
 
-describe('crane', { timeout: 120_000 }, () => {
+describe('crane', { timeout: 300_000 }, () => {
   it('copies an image in, validates it there and pulls it back unchanged', async () => {
     await using world = await startWorld();
     const digest = await world.publish(world.hub, 'library/x');

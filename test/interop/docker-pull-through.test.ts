@@ -9,7 +9,7 @@ import { endpointAt, startPortolan, startStockRegistry } from './support/registr
 
 const HUB_LOGIN = 'hub-user:hub-secret-token';
 
-describe('docker pulls through the node', { timeout: 180_000 }, () => {
+describe('docker pulls through the node', { timeout: 300_000 }, () => {
   it('by project path and by mirror name, then again while the upstream is gone', async () => {
     await using directory = await temporaryDirectory();
     const at = (name: string) => join(directory.path, name);

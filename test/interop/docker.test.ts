@@ -5,7 +5,7 @@ import { type Docker, startDockerd } from './support/engines.ts';
 import { digestAt } from './support/wire.ts';
 import { pullsColdWarmAndOffline, startWorld, type World } from './support/world.ts';
 
-describe('docker', { timeout: 120_000 }, () => {
+describe('docker', { timeout: 300_000 }, () => {
   it('logs in, pushes an image and pulls back the same digest', async () => {
     await using world = await startWorld();
     await world.publish(world.hub, 'library/x');

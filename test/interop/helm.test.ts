@@ -5,7 +5,7 @@ import { type Tool, toolIn } from './support/tools.ts';
 import { digestAt, downloadsFrom } from './support/wire.ts';
 import { pullsColdWarmAndOffline, startWorld } from './support/world.ts';
 
-describe('helm', { timeout: 120_000 }, () => {
+describe('helm', { timeout: 300_000 }, () => {
   it('logs in, pushes a chart and pulls back the same archive', async () => {
     await using world = await startWorld();
     const helm = await toolIn(world, 'helm');

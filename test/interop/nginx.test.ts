@@ -7,7 +7,7 @@ import { toolIn } from './support/tools.ts';
 import { digestAt } from './support/wire.ts';
 import { startWorld, type World } from './support/world.ts';
 
-describe('a node behind nginx', { timeout: 120_000 }, () => {
+describe('a node behind nginx', { timeout: 300_000 }, () => {
   it('takes pushes and serves pulls, cold and warm, while nginx sends the blobs', async () => {
     await using world = await behindNginx();
     await using nginx = await startNginx(world.at('nginx'), {

@@ -9,7 +9,7 @@ import { pullsColdWarmAndOffline, startWorld, type World } from './support/world
 const CHART_OF_ICE = 'application/vnd.example.chart-of-ice';
 const SBOM = 'application/vnd.example.sbom';
 
-describe('oras', { timeout: 120_000 }, () => {
+describe('oras', { timeout: 300_000 }, () => {
   it('pushes an artifact and pulls its files back', async () => {
     await using world = await startWorld();
     const oras = await loggedIn(world);

@@ -4,7 +4,7 @@ import { type Containers, containersIn } from './support/containers.ts';
 import { digestAt } from './support/wire.ts';
 import { pullsColdWarmAndOffline, startWorld, type World } from './support/world.ts';
 
-describe('podman', { timeout: 120_000 }, () => {
+describe('podman', { timeout: 300_000 }, () => {
   it('logs in, pushes an image and pulls back the same digest', async () => {
     await using world = await startWorld();
     await world.publish(world.hub, 'library/x');

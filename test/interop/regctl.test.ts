@@ -7,7 +7,7 @@ import { pullsColdWarmAndOffline, startWorld, type World } from './support/world
 
 const SBOM = 'application/vnd.example.sbom';
 
-describe('regctl', { timeout: 120_000 }, () => {
+describe('regctl', { timeout: 300_000 }, () => {
   it('copies an image with its referrers and digest tags in, and back out again', async () => {
     await using world = await startWorld();
     const digest = await world.publish(world.ghcr, 'team/app');

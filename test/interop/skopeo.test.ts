@@ -7,7 +7,7 @@ import { pullsColdWarmAndOffline, startWorld, type World } from './support/world
 
 const PLAIN = ['--src-tls-verify=false', '--dest-tls-verify=false'];
 
-describe('skopeo', { timeout: 120_000 }, () => {
+describe('skopeo', { timeout: 300_000 }, () => {
   it('pushes an image in OCI form and pulls back the same digest', async () => {
     await using world = await startWorld();
     const image = await makeImage(world.at('image'), 'skopeo');

@@ -7,7 +7,7 @@ import { makeImage, pushImage } from './support/images.ts';
 import { clientEnvironment, freePort, must } from './support/processes.ts';
 import { startPortolan, startStockRegistry } from './support/registries.ts';
 
-describe('a node with a certificate', { timeout: 120_000 }, () => {
+describe('a node with a certificate', { timeout: 300_000 }, () => {
   it('takes pushes and serves pulls over TLS, and trusts an upstream by its CA file', async () => {
     await using directory = await temporaryDirectory();
     const at = (name: string) => join(directory.path, name);

@@ -16,7 +16,7 @@ import { digestAt } from './support/wire.ts';
 
 const REPOSITORIES = { include: ['**'] };
 
-describe('the node in front of', { timeout: 120_000 }, () => {
+describe('the node in front of', { timeout: 300_000 }, () => {
   it('distribution 3', async () => {
     await using directory = await temporaryDirectory();
     const at = (name: string) => join(directory.path, name);
@@ -93,7 +93,7 @@ describe('the node in front of', { timeout: 120_000 }, () => {
   });
 });
 
-describe('distribution 3 as a pull-through cache', { timeout: 120_000 }, () => {
+describe('distribution 3 as a pull-through cache', { timeout: 300_000 }, () => {
   it('takes the node for its upstream', async () => {
     await using directory = await temporaryDirectory();
     const at = (name: string) => join(directory.path, name);
