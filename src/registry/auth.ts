@@ -3,6 +3,7 @@
  * wanted, which is remembered, so that later requests bring it along.
  */
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import type { CacheStore } from '../cache/cache.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
@@ -36,13 +37,15 @@ export interface AuthorizerOptions extends RealmRules {
 const TokenAnswer = z.object({
   token: z.string().nullish(),
   access_token: z.string().nullish(),
-  expires_in: z.coerce.number().optional().catch(undefined),
+  // 0 is what a service in Go says that does not say.
+  expires_in: z.coerce.number().positive().optional().catch(undefined),
 });
 
 // distribution's token specification: what does not say how long it lives lives 60 seconds.
 const DEFAULT_LIFETIME_SECONDS = 60;
 /** As BuildKit: the last tenth of its life is left to clocks and slow requests. */
 const USABLE_SHARE = 0.9;
+const MOST_RENAMED = 1000;
 
 /** One endpoint's way in, with its credential or as nobody. */
 export class Authorizer {
@@ -50,6 +53,8 @@ export class Authorizer {
   readonly #flights = new SingleFlight<string>();
   /** The last challenge; registries have one for all their repositories. */
   #known: Challenge | undefined;
+  /** What the registry calls the scopes that it knows by another name. */
+  readonly #renamed = new LRUCache<string, string>({ max: MOST_RENAMED });
 
   constructor(options: AuthorizerOptions) {
     this.#options = options;
@@ -58,7 +63,8 @@ export class Authorizer {
   /** What to send before being asked; undefined while nothing is known. */
   async bring(scope: string, options: { signal: AbortSignal }): Promise<Grant | undefined> {
     if (this.#known === undefined) return undefined;
-    return this.#grant(this.#known, scope, { ...options, refused: undefined });
+    const wanted = this.#renamed.get(scope) ?? scope;
+    return this.#grant(this.#known, wanted, { ...options, refused: undefined });
   }
 
   /**
@@ -74,17 +80,21 @@ export class Authorizer {
   ): Promise<Grant> {
     const { refused, cause } = options;
     const challenge = this.#choose(parseChallenges(challenges));
+    this.#known = challenge;
+    const sent = refused?.scope ?? scope;
+    if (refused?.isFresh !== true) return this.#grant(challenge, sent, options);
     const asked = challenge.parameters.get('scope');
-    // Some registries know the repository by another name than the path has, and say so.
     const isMisnamed =
       challenge.parameters.get('error') === 'insufficient_scope' &&
       asked !== undefined &&
-      asked !== scope &&
-      refused?.scope === scope;
-    if (refused?.isFresh === true && !isMisnamed) throw this.#denied(cause);
-    this.#known = challenge;
-    const wanted = refused?.isFresh === true && isMisnamed ? asked : scope;
-    return this.#grant(challenge, wanted, options);
+      asked !== sent;
+    // Once: a registry that is never content would be asked for ever.
+    if (!isMisnamed || sent !== scope) {
+      this.#renamed.delete(scope);
+      throw this.#denied(cause);
+    }
+    this.#renamed.set(scope, asked);
+    return this.#grant(challenge, asked, options);
   }
 
   #choose(challenges: readonly Challenge[]): Challenge {

@@ -5,7 +5,7 @@ import { Authorizer, CachedToken, type Grant } from './auth.ts';
 import { BodyTooLarge, discard, readWhole } from './body.ts';
 import { publishBudget } from './budget.ts';
 import type { Endpoint } from './endpoint.ts';
-import { UpstreamDenied, UpstreamInvalid } from './errors.ts';
+import { UpstreamDenied, UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
 import { HttpClient, type HttpConnection, type HttpResponse } from './http-client.ts';
 import { DEFAULT_LIMITS, type RegistryLimits } from './limits.ts';
 import { parseRetryAfter } from './retry.ts';
@@ -136,8 +136,7 @@ class Registry implements RegistryCalls {
       return { status, headers, bytes: await readWhole(content, mostBytes) };
     } catch (error) {
       call.signal.throwIfAborted();
-      if (!(error instanceof BodyTooLarge)) throw error;
-      throw new UpstreamInvalid(url.host, error.message, { cause: error });
+      throw invalidIfTooLarge(error, url.host);
     }
   }
 
@@ -175,13 +174,28 @@ class Registry implements RegistryCalls {
 
   async #fetchToken(url: URL, authorization: string | undefined): Promise<Buffer> {
     const { firstByteMs, controlMs } = this.limits;
+    // Its own, and not that of whoever came first: others may wait for it.
+    const signal = AbortSignal.timeout(firstByteMs + controlMs);
+    try {
+      return await this.#readToken(url, authorization, signal);
+    } catch (error) {
+      const { host } = this.#options.access.url;
+      if (!signal.aborted) throw invalidIfTooLarge(error, host);
+      throw new UpstreamUnavailable(host, 'timeout', { cause: error });
+    }
+  }
+
+  async #readToken(
+    url: URL,
+    authorization: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Buffer> {
     const response = await this.#options.connection.send({
       method: 'GET',
       url,
       headers: authorization === undefined ? {} : { authorization },
       lane: 'control',
-      // Its own, and not that of whoever came first: others may wait for it.
-      signal: AbortSignal.timeout(firstByteMs + controlMs),
+      signal,
     });
     // It speaks for the registry, whatever its host is called.
     await this.#accepted({ ...response, url: this.#options.access.url }, 'control');
@@ -189,6 +203,11 @@ class Registry implements RegistryCalls {
     discard(response.content);
     throw new UpstreamInvalid(url.host, `its token service answered ${response.status}`);
   }
+}
+
+function invalidIfTooLarge(error: unknown, host: string): unknown {
+  if (!(error instanceof BodyTooLarge)) return error;
+  return new UpstreamInvalid(host, error.message, { cause: error });
 }
 
 function headerOf(grant: Grant | undefined): { authorization?: string } {

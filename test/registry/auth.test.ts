@@ -48,6 +48,71 @@ describe('getting in', () => {
     assert.deepEqual(scopesOf(upstream), ['repository:a:pull', 'repository:inner/a:pull']);
   });
 
+  it('asks a registry that no scope is enough for no more the next time', async () => {
+    await using upstream = await startUpstream();
+    const challenge = `Bearer realm="${upstream.tokens.url.href}",scope="repository:inner/a:pull",error="insufficient_scope"`;
+    upstream.requireToken({ challenge });
+    upstream.behave({ path: /^\/v2/ }, { status: 401, headers: { 'www-authenticate': challenge } });
+    using connected = connectPeer({ url: upstream.url });
+
+    for (let i = 0; i < 3; i++) {
+      const soon = AbortSignal.timeout(5000);
+      await assert.rejects(connected.peer.headManifest('a', '1', { signal: soon }), {
+        status: 401,
+      });
+    }
+
+    assert.ok(upstream.requests.length <= 20, `${upstream.requests.length}`);
+  });
+
+  it('remembers the scope under which a registry knows a repository', async () => {
+    await using upstream = await startUpstream();
+    const challenge = `Bearer realm="${upstream.tokens.url.href}",scope="repository:inner/a:pull",error="insufficient_scope"`;
+    const refusal = { status: 401, headers: { 'www-authenticate': challenge } };
+    upstream.requireToken({ lifetimeSeconds: 300 });
+    upstream.behave({ path: /^\/v2/ }, { status: 404 });
+    upstream.behave({ path: /^\/v2/, times: 2 }, refusal);
+    using connected = connectPeer({ url: upstream.url });
+    const head = () => connected.peer.headManifest('a', '1', { signal });
+
+    await assert.rejects(head(), { code: 'MANIFEST_UNKNOWN' });
+    await assert.rejects(head(), { code: 'MANIFEST_UNKNOWN' });
+
+    assert.deepEqual(scopesOf(upstream), ['repository:a:pull', 'repository:inner/a:pull']);
+    const [, , better, next] = upstream
+      .seen({ path: /manifests/ })
+      .map(({ headers }) => headers.authorization);
+    assert.equal(next, better);
+  });
+
+  for (const lifetime of [{}, { lifetimeSeconds: 0 }]) {
+    it(`keeps a token whose service says ${JSON.stringify(lifetime)} of how long it lives`, async () => {
+      await using upstream = await startUpstream();
+      upstream.addImage('a', '1', []);
+      upstream.requireToken(lifetime);
+      using connected = connectPeer({ url: upstream.url });
+
+      for (let i = 0; i < 3; i++) await connected.peer.headManifest('a', '1', { signal });
+
+      assert.equal(upstream.count({ path: /^\/token/ }), 1);
+    });
+  }
+
+  it('tells a token service that takes too long as a registry that does', async () => {
+    await using upstream = await startUpstream();
+    upstream.requireToken();
+    upstream.behave({ path: /^\/token/ }, { status: 503, headers: { 'retry-after': '1' } });
+    using connected = connectPeer({
+      url: upstream.url,
+      limits: { firstByteMs: 50, controlMs: 50 },
+    });
+
+    await assert.rejects(connected.peer.headManifest('a', '1', { signal }), {
+      name: 'UpstreamUnavailable',
+      reason: 'timeout',
+    });
+  });
+
   it('takes Basic where Bearer is not offered, and Bearer where both are', async () => {
     await using upstream = await startUpstream();
     upstream.addImage('a', '1', []);
@@ -132,6 +197,22 @@ describe('getting in', () => {
       });
     });
   }
+
+  it('refuses a token service that answers without end', async () => {
+    await using upstream = await startUpstream();
+    await using elsewhere = await startUpstream();
+    const { digest } = elsewhere.addBlob('a', Buffer.alloc(2 ** 20));
+    upstream.requireToken();
+    upstream.behave(
+      { path: /^\/token/ },
+      { redirectTo: new URL(`v2/a/blobs/${digest}`, elsewhere.url) },
+    );
+    using connected = connectPeer({ url: upstream.url });
+
+    await assert.rejects(connected.peer.headManifest('a', '1', { signal }), {
+      name: 'UpstreamInvalid',
+    });
+  });
 
   it('tells a throttled token service as throttled, and a broken one as unavailable', async () => {
     await using upstream = await startUpstream();
