@@ -33,8 +33,8 @@ export interface Listener extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   /**
-   * Stops accepting, lets running requests finish, and cuts those that have not after `deadlineMs`. Disposing the
-   * listener is a close without mercy.
+   * Stops accepting, lets running requests finish, and cuts those that have not after `deadlineMs`. Resolves once none of
+   * them does anything any more. Disposing the listener is a close without mercy.
    */
   close(options: { readonly deadlineMs: number }): Promise<void>;
 }
@@ -50,6 +50,9 @@ const TIMEOUTS: Timeouts = {
 // Bytes. 1,024 ranges in one header, as podman sends them, come to 25 KiB; tokens to 8 KiB.
 const LARGEST_HEAD = 64 * 1024;
 
+/** A request whose connection was cut still writes down what it had received. What takes longer than this is stuck. */
+const MOST_ENDING_MS = 10_000;
+
 /** Listens, or rejects with what the system says (EADDRINUSE, EACCES, a certificate that cannot be read). */
 export async function listen(options: ListenOptions): Promise<Listener> {
   const timeouts = { ...TIMEOUTS, ...options.timeouts };
@@ -58,7 +61,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const handle = options.app.callback();
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     running.add(request, response, server);
-    handle(request, response);
+    running.follow(handle(request, response));
   };
   server.on('request', onRequest);
   // The route decides first; `bodyOf` tells the client to go on.
@@ -107,6 +110,7 @@ async function createServer(tls: ListenOptions['tls'], timeouts: Timeouts): Prom
 class RunningRequests {
   readonly #newest = new WeakMap<object, { request: IncomingMessage; response: ServerResponse }>();
   readonly #responses = new Set<ServerResponse>();
+  readonly #handling = new Set<Promise<unknown>>();
   #isClosing = false;
 
   add(request: IncomingMessage, response: ServerResponse, server: Server): void {
@@ -117,6 +121,16 @@ class RunningRequests {
       this.#responses.delete(response);
       if (this.#isClosing) server.closeIdleConnections();
     });
+  }
+
+  /** What a request still does after its connection was cut is not over: it may be writing. */
+  follow(handling: unknown): void {
+    const over = Promise.resolve(handling).finally(() => this.#handling.delete(over));
+    this.#handling.add(over);
+  }
+
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#handling);
   }
 
   /** From here on every connection ends with the answer that it is busy with. */
@@ -180,4 +194,8 @@ async function closeServer(
   const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
   await closed;
   clearTimeout(deadline);
+  const { promise: late, resolve: giveUp } = Promise.withResolvers<void>();
+  const patience = setTimeout(giveUp, MOST_ENDING_MS);
+  await Promise.race([running.ended(), late]);
+  clearTimeout(patience);
 }
