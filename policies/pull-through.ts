@@ -47,3 +47,15 @@ export function mayBePulledThrough(
     globs.some((glob) => matches(repository, glob));
   return isNamed(filter.include) && !isNamed(filter.exclude);
 }
+
+/** Whether everybody could pull what a credential may see, and nobody said that this is meant. */
+export function exposesPrivate(
+  project: {
+    readonly isPublic: boolean;
+    readonly settings: Pick<PullThroughSettings, 'repositories' | 'exposePrivate'>;
+  },
+  hasCredential: boolean,
+): boolean {
+  const isMeant = project.settings.repositories !== undefined || project.settings.exposePrivate;
+  return project.isPublic && hasCredential && !isMeant;
+}

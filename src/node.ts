@@ -4,11 +4,13 @@
  */
 import { readFile } from 'node:fs/promises';
 import { EndpointConfig } from '../adapters/index.ts';
+import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts';
 import { createAuthenticator } from './access/authenticator.ts';
 import { createTokens, SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
 import { createMemoryCache } from './cache/cache.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
+import { DeclarationConflict } from './catalog/declarations.ts';
 import { startMaintenance } from './catalog/maintenance.ts';
 import type { Project } from './catalog/projects.ts';
 import { reconcile } from './catalog/reconcile.ts';
@@ -16,8 +18,8 @@ import { seedsFor } from './catalog/seeds.ts';
 import type { Config } from './config/load.ts';
 import { WELL_KNOWN_REGISTRIES } from './config/registries.ts';
 import { openDatabase } from './database/open-database.ts';
-import { createApp, type Ports } from './http/app.ts';
-import { type Listener, listen } from './http/server.ts';
+import type { Ports } from './http/app.ts';
+import { type ListenersOptions, openListeners } from './http/listeners.ts';
 import type { Target } from './http/target.ts';
 import { OciError } from './oci/error.ts';
 import { createEvictions } from './proxy/evictions.ts';
@@ -86,7 +88,7 @@ export async function startNode(
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
   opened.use(startMaintenance({ ...catalog, now, expiryMs: config.limits.uploadExpiry }));
 
-  const listeners = await openListeners(config, {
+  const ports: Ports = {
     ...pullPorts(catalog, pulls),
     ...pushPorts(catalog, pulls),
     access: createAuthenticator(users, tokens),
@@ -98,7 +100,8 @@ export async function startNode(
       ownNames: ownNames(config),
     }),
     operations: operationPorts(opened, { catalog, store, version }),
-  });
+  };
+  const listeners = await openListeners(ports, listenersOptions(config));
   for (const { listener } of listeners) opened.use(listener);
   const projects = await catalog.projects.list();
   const resources = opened.move();
@@ -118,6 +121,25 @@ async function declareProjects({ projects }: Catalog, config: Config): Promise<v
   const { declarations } = config;
   if (config.seed) await projects.seed(seedsFor(WELL_KNOWN_REGISTRIES), declarations.projects);
   await projects.declare(declarations);
+  refuseExposure(await projects.list(), config);
+}
+
+/**
+ * Projects may be older than the file that gives their endpoint a credential.
+ *
+ * @throws DeclarationConflict
+ */
+function refuseExposure(projects: readonly Project[], { endpoints }: Config): void {
+  for (const { name, kind, isPublic, settings, endpoints: sources } of projects) {
+    const source = sources.find((endpoint) => endpoints[endpoint]?.credential !== undefined);
+    if (kind !== 'proxy' || source === undefined) continue;
+    const project = { isPublic, settings: PullThroughSettings.parse(settings) };
+    if (!exposesPrivate(project, true)) continue;
+    throw new DeclarationConflict(
+      `project ${name}, which is in the database, is public, and endpoint ${source} has a credential: everybody could ` +
+        'pull what that may see. Declare the project with `repositories`, `exposePrivate: true` or `public: false`',
+    );
+  }
 }
 
 /** A remote registry that projects may name. */
@@ -271,50 +293,13 @@ function operationPorts(
   };
 }
 
-interface OpenListener {
-  readonly listener: Listener;
-  readonly mirror: string | undefined;
-}
-
-/** The node's own address, and one for each mirror that has an address of its own. */
-async function openListeners(config: Config, ports: Ports): Promise<readonly OpenListener[]> {
-  const { address, mirrors, tls, headerTimeout, idleTimeout } = config.listen;
-  const { externalUrl, names, trustedProxies } = config.listen;
-  const mirrorHosts = Object.fromEntries(
-    mirrors.flatMap(({ host, upstream }) => (host === undefined ? [] : [[host, upstream]])),
-  );
-  const places = [
-    { address, mirror: undefined },
-    ...mirrors.flatMap(({ address: own, upstream }) =>
-      own === undefined ? [] : [{ address: own, mirror: upstream }],
-    ),
-  ];
-  const { accelRedirect } = config.storage;
-  const limits = {
-    largestManifest: config.limits.manifestSize,
-    mostUploads: config.limits.uploads,
+function listenersOptions({ listen, limits, storage }: Config): ListenersOptions {
+  return {
+    ...listen,
+    timeouts: { headers: listen.headerTimeout, idle: listen.idleTimeout },
+    service: SERVICE,
+    largestManifest: limits.manifestSize,
+    mostUploads: limits.uploads,
+    accelRedirect: storage.accelRedirect,
   };
-  await using opening = new AsyncDisposableStack();
-  const open: OpenListener[] = [];
-  for (const { address: at, mirror } of places) {
-    const listener = mirror ?? 'node';
-    const app = createApp(ports, {
-      ...limits,
-      listener,
-      mirror,
-      mirrorHosts,
-      trustedProxies,
-      externalUrl,
-      names,
-      service: SERVICE,
-      accelRedirect,
-    });
-    const timeouts = { headers: headerTimeout, idle: idleTimeout };
-    open.push({
-      listener: opening.use(await listen({ address: at, tls, app, timeouts })),
-      mirror,
-    });
-  }
-  opening.move();
-  return open;
 }

@@ -1,5 +1,6 @@
 /** What one key cannot tell: whether the parts of the configuration fit together. */
 import type { z } from 'zod';
+import { exposesPrivate } from '../../policies/pull-through.ts';
 import type { Problem } from './issues.ts';
 import { valueAt } from './json-schema.ts';
 import type { ProjectConfig } from './projects.ts';
@@ -63,8 +64,8 @@ function exposureOf(
 ): readonly Problem[] {
   const { proxy } = project;
   const endpoint = proxy?.endpoints.find((candidate) => credentialed.has(candidate));
-  const isSaid = proxy?.repositories !== undefined || proxy?.exposePrivate === true;
-  if (!project.public || endpoint === undefined || isSaid) return [];
+  if (proxy === undefined || endpoint === undefined) return [];
+  if (!exposesPrivate({ isPublic: project.public, settings: proxy }, true)) return [];
   const text =
     `is public, and endpoint ${endpoint} has a credential: everybody could pull what that may see. ` +
     'Say which `repositories` are meant, or `exposePrivate: true`, or `public: false`';

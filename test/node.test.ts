@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import got from 'got';
+import { type Config, loadConfig } from '../src/config/load.ts';
+import { type PortolanNode, startNode } from '../src/node.ts';
+import { temporaryDirectory } from './support/temporary-directory.ts';
+
+async function configOf(folder: string, yaml: string): Promise<Config> {
+  const file = join(folder, 'config.yaml');
+  await writeFile(file, `listen: { address: '127.0.0.1:0' }\ndata: ${folder}/data\n${yaml}`);
+  return loadConfig({ file, env: {}, overrides: [] });
+}
+
+async function start(folder: string, yaml = ''): Promise<PortolanNode> {
+  return startNode(await configOf(folder, yaml), { version: '0.0.0' });
+}
+
+const LAB = '{ adapter: distribution, url: "https://lab.example"';
+
+describe('a node that starts', () => {
+  it('is ready in under a second, and answers with no upstream in reach', async () => {
+    await using directory = await temporaryDirectory();
+    const config = await configOf(directory.path, '');
+    const startedAt = performance.now();
+
+    await using node = await startNode(config, { version: '0.0.0' });
+
+    const tookMs = performance.now() - startedAt;
+    const [address] = node.addresses;
+    const ready = await got(`http://127.0.0.1:${address?.port}/readyz`).json();
+    assert.deepEqual(ready, { ready: true, checks: { database: 'ok', storage: 'ok' } });
+    assert.ok(tookMs < 1000, `${Math.round(tookMs)} ms`);
+  });
+
+  it('refuses a credential for the endpoint of a public project that an older file declared', async () => {
+    await using directory = await temporaryDirectory();
+    const projects =
+      'projects: { lab: { public: true, proxy: { endpoints: [lab], upstreamHost: lab.example } } }';
+    await (await start(directory.path, `endpoints: { lab: ${LAB} } }\n${projects}\n`)).close({
+      deadlineMs: 0,
+    });
+
+    const credential = 'credential: { username: me, password: secret }';
+    await assert.rejects(start(directory.path, `endpoints: { lab: ${LAB}, ${credential} } }\n`), {
+      name: 'DeclarationConflict',
+      message: /project lab.*is public, and endpoint lab has a credential/,
+    });
+  });
+
+  it('keeps serving a proxy project whose endpoint only the database knows any more', async () => {
+    await using directory = await temporaryDirectory();
+    const projects =
+      'projects: { lab: { public: true, proxy: { endpoints: [lab], upstreamHost: lab.example } } }';
+    await (await start(directory.path, `endpoints: { lab: ${LAB} } }\n${projects}\n`)).close({
+      deadlineMs: 0,
+    });
+
+    await using node = await start(directory.path);
+
+    const lab = node.projects.find(({ name }) => name === 'lab');
+    assert.equal(lab?.declared, false);
+    assert.deepEqual(lab?.endpoints, ['lab']);
+  });
+
+  it('takes no pushes into a proxy project', async () => {
+    await using directory = await temporaryDirectory();
+    await using node = await start(directory.path, 'admin: { password: pw }\n');
+    const url = `http://127.0.0.1:${node.addresses[0]?.port}/v2/docker.io/library/x/blobs/uploads/`;
+
+    const response = await got.post(url, {
+      username: 'admin',
+      password: 'pw',
+      throwHttpErrors: false,
+    });
+
+    assert.equal(response.statusCode, 405);
+    assert.match(response.body, /cache of its upstream/);
+  });
+});
