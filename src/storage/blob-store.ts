@@ -24,7 +24,10 @@ export interface StagedFile extends AsyncDisposable {
   write(chunk: Uint8Array, position: number): Promise<void>;
   /** Resolves to the bytes read, 0 past the end. */
   read(into: Buffer, position: number): Promise<number>;
-  /** What was written before survives a power cut once this resolves. @throws StorageFull */
+  /**
+   * What was written before survives a power cut once this resolves. Where syncing failed, here or in `commit`, the file
+   * is gone, and every further call of the two rejects with the same error. @throws StorageFull
+   */
   sync(): Promise<void>;
   truncate(size: number): Promise<void>;
   /**

@@ -39,7 +39,9 @@ class FilesystemStagedFile implements StagedFile {
   readonly #file: FileHandle;
   readonly #destinations: Destinations;
   #isNameSynced = false;
-  #isCommitted = false;
+  /** Committed or given up: the name may be somebody else's. */
+  #isNameless = false;
+  #syncFailure: Error | undefined;
 
   constructor(id: string, parts: { path: string; file: FileHandle; destinations: Destinations }) {
     this.id = id;
@@ -72,7 +74,7 @@ class FilesystemStagedFile implements StagedFile {
   }
 
   async sync(): Promise<void> {
-    await takingRoom(async () => {
+    await this.#syncing(async () => {
       await this.#file.datasync();
       if (this.#isNameSynced) return;
       await syncDirectory(dirname(this.#path));
@@ -86,23 +88,40 @@ class FilesystemStagedFile implements StagedFile {
 
   async commit(digest: Digest): Promise<void> {
     const destination = this.#destinations.pathOf(digest);
+    await this.#syncing(() => this.#file.datasync());
     await takingRoom(async () => {
-      await this.#file.datasync();
       await makeDirectory(dirname(destination), this.#destinations.made);
       // Atomic on one filesystem: a reader sees the whole blob or none, and the later of two equal ones replaces the first.
       await rename(this.#path, destination);
-      this.#isCommitted = true;
+      this.#isNameless = true;
       await syncDirectory(dirname(destination));
     });
   }
 
   async discard(): Promise<void> {
-    // Once committed, the name may be somebody else's.
-    if (!this.#isCommitted) await rm(this.#path, { force: true });
+    if (this.#isNameless) return;
+    await rm(this.#path, { force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close();
+  }
+
+  /**
+   * After a sync that failed the next one may succeed without the bytes being on disk, through another descriptor too
+   * (LWN 752063): so there is no next one, and nobody finds the file under its name again.
+   */
+  async #syncing(work: () => Promise<void>): Promise<void> {
+    if (this.#syncFailure !== undefined) throw this.#syncFailure;
+    try {
+      await takingRoom(work);
+    } catch (error) {
+      this.#syncFailure =
+        error instanceof Error ? error : new Error('cannot sync', { cause: error });
+      await this.discard().catch(() => {}); // The disk fails; what has to be heard of is the first failure.
+      this.#isNameless = true;
+      throw error;
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { openFilesystem } from '../../src/storage/filesystem.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -151,6 +151,70 @@ describe('the filesystem driver', () => {
     assert.deepEqual(reader.bytes, content);
   });
 });
+
+describe('a staged file whose sync failed', () => {
+  for (const work of ['sync', 'commit'] as const) {
+    it(`is never taken for synced afterwards, and gone (${work})`, async (test) => {
+      await using directory = await temporaryDirectory();
+      await using store = await openFilesystem(directory.path);
+      const content = randomBytes(100);
+      const digest = digestOf(content);
+      await using staged = await store.stage('lost');
+      await staged.write(content, 0);
+      const run = () => (work === 'sync' ? staged.sync() : staged.commit(digest));
+
+      // As Linux: the first call tells, the next one succeeds without the bytes being on disk (LWN 752063).
+      await failOnce(test, 'datasync', 'EIO');
+      await assert.rejects(run(), { code: 'EIO' });
+
+      await assert.rejects(run(), { code: 'EIO' });
+      await assert.rejects(staged.commit(digest), { code: 'EIO' });
+      assert.equal(await store.size(digest), undefined);
+      assert.deepEqual(await store.staged(), []);
+      await using again = await store.stage('lost');
+      await staged.discard();
+      assert.equal(await again.size(), 0);
+      assert.deepEqual(await store.staged(), ['lost']);
+    });
+  }
+
+  it('is told as a full disk where there was no room', async (test) => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path);
+    await using staged = await store.stage('full');
+    await staged.write(randomBytes(100), 0);
+
+    await failOnce(test, 'datasync', 'ENOSPC');
+
+    await assert.rejects(staged.sync(), { name: 'StorageFull' });
+    await assert.rejects(staged.sync(), { name: 'StorageFull' });
+  });
+
+  it('is gone where its name could not be synced', async (test) => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path);
+    await using staged = await store.stage('nameless');
+
+    await failOnce(test, 'sync', 'EIO');
+
+    await assert.rejects(staged.sync(), { code: 'EIO' });
+    await assert.rejects(staged.sync(), { code: 'EIO' });
+    assert.deepEqual(await store.staged(), []);
+  });
+});
+
+/** The next such call of any file fails, as on a disk that does. */
+async function failOnce(
+  test: TestContext,
+  call: 'sync' | 'datasync',
+  code: 'EIO' | 'ENOSPC',
+): Promise<void> {
+  await using file = await open('/dev/null');
+  const failing = test.mock.method(Object.getPrototypeOf(file), call);
+  failing.mock.mockImplementationOnce(async () => {
+    throw Object.assign(new Error(code), { code });
+  });
+}
 
 /** Descriptors of this process below the folder. */
 async function openBelow(path: string): Promise<number> {
