@@ -51,12 +51,17 @@ export class Breakers {
     };
     return {
       succeeded: once(() => this.#succeeded(host)),
-      failed: once(() => this.#failed(host, isProbe)),
+      failed: once(() => this.#failed(host, isProbe && this.#isProbed(host, circuit))),
       abandoned: once(() => {
         // The next request may try at once.
-        if (isProbe) change(circuit, host, 'open');
+        if (isProbe && this.#isProbed(host, circuit)) change(circuit, host, 'open');
       }),
     };
+  }
+
+  /** Not where a request that began before has closed it meanwhile. */
+  #isProbed(host: string, circuit: Circuit): boolean {
+    return this.#circuits.get(host) === circuit;
   }
 
   #succeeded(host: string): void {

@@ -85,6 +85,26 @@ describe('a host’s circuit', () => {
     breakers.enter('h').succeeded();
   });
 
+  it('stays closed, and is told so, when a probe ends after another request closed it', () => {
+    for (const outcome of ['abandoned', 'failed'] as const) {
+      const clock = { now: 0 };
+      const breakers = breakersAt(clock);
+      const states: string[] = [];
+      using listening = circuitChanged.subscribe(({ state }) => states.push(state));
+      assert.ok(listening);
+      const late = breakers.enter('h');
+      fail(breakers, 3);
+      clock.now = 1000;
+      const probe = breakers.enter('h');
+
+      late.succeeded();
+      probe[outcome]();
+
+      assert.deepEqual(states, ['open', 'half-open', 'closed']);
+      breakers.enter('h').succeeded();
+    }
+  });
+
   it('spares a registry that is down, tells of it, and finds out that it is back', async () => {
     const signal = AbortSignal.timeout(30_000);
     const clock = { now: 0 };
