@@ -22,7 +22,12 @@ export function isPublicAddress(address: string): boolean {
     // NAT64: what counts is the IPv4 address in the last 32 bits (RFC 6052 section 2.2, for the well-known prefix).
     return isPublicAddress(parsed.toByteArray().slice(-4).join('.'));
   }
-  return parsed.range() === 'unicast';
+  return parsed.range() === 'unicast' && (parsed instanceof ipaddr.IPv4 || isGlobal(parsed));
+}
+
+/** What is assigned so far; `::7f00:1` and the like are old ways to write IPv4 addresses (RFC 4291 section 2.5.5.1). */
+function isGlobal(address: ipaddr.IPv6): boolean {
+  return address.match(ipaddr.IPv6.parseCIDR('2000::/3'));
 }
 
 /** Addresses written as such are never looked up, so they are judged here. @throws AddressRefused */

@@ -44,6 +44,8 @@ describe('which addresses are public', () => {
     '64:ff9b::a00:7',
     '2002:a00:7::1',
     '2001:db8::1',
+    '::7f00:1',
+    '4000::1',
     'nonsense',
   ];
   for (const address of closed) {
