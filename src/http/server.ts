@@ -7,6 +7,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 export interface ListenOptions {
@@ -20,7 +21,7 @@ export interface ListenOptions {
 
 /** Milliseconds. */
 export interface Timeouts {
-  /** For a client to send the whole head of a request. */
+  /** For a client to send the whole head of a request, and for its TLS handshake before that. */
   readonly headers: number;
   /** For a client that is sending a body, or being sent one, to move a byte. */
   readonly idle: number;
@@ -67,6 +68,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   // The route decides first; `bodyOf` tells the client to go on.
   server.on('checkContinue', onRequest);
   server.on('clientError', (error, socket) => refuse(error, socket, running));
+  // TLS ones too, before they are HTTP's: it does not know them until their handshake is done.
+  const connections = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   server.on('timeout', (socket) => {
     if (running.isOurTurn(socket)) socket.setTimeout(timeouts.idle);
     else socket.destroy();
@@ -76,7 +83,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('not listening on TCP');
   const close = ({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> =>
-    closeServer(server, running, deadlineMs);
+    closeServer(server, { running, connections }, deadlineMs);
   return {
     host: address.address,
     port: address.port,
@@ -99,6 +106,7 @@ async function createServer(tls: ListenOptions['tls'], timeouts: Timeouts): Prom
       ? createHttpServer(options)
       : createHttpsServer({
           ...options,
+          handshakeTimeout: timeouts.headers,
           cert: await readFile(tls.certFile),
           key: await readFile(tls.keyFile),
         });
@@ -158,7 +166,7 @@ class RunningRequests {
 
 /** Answers what is no request, as far as there is somebody to answer. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex, running: RunningRequests): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || running.isAnswering(socket)) {
+  if (!socket.writable || DEAF.has(error.code) || running.isAnswering(socket)) {
     socket.destroy();
     return;
   }
@@ -174,6 +182,9 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex, running: RunningRe
   );
 }
 
+/** Nobody is there, or nobody who could read: before the end of a handshake an answer would wait for that. */
+const DEAF: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'ERR_TLS_HANDSHAKE_TIMEOUT']);
+
 const REFUSALS: Readonly<Record<string, readonly [status: string, message: string]>> = {
   HPE_HEADER_OVERFLOW: [
     '431 Request Header Fields Too Large',
@@ -184,14 +195,20 @@ const REFUSALS: Readonly<Record<string, readonly [status: string, message: strin
 
 async function closeServer(
   server: Server,
-  running: RunningRequests,
+  {
+    running,
+    connections,
+  }: { readonly running: RunningRequests; readonly connections: ReadonlySet<Socket> },
   deadlineMs: number,
 ): Promise<void> {
   if (!server.listening) return;
   const closed = once(server, 'close');
   running.startClosing();
   server.close();
-  const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+  const deadline = setTimeout(() => {
+    server.closeAllConnections();
+    for (const socket of connections) socket.destroy();
+  }, deadlineMs);
   await closed;
   clearTimeout(deadline);
   const { promise: late, resolve: giveUp } = Promise.withResolvers<void>();

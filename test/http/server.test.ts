@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { certificateIn } from './support/certificate.ts';
 import { exchange } from './support/client.ts';
@@ -81,7 +82,13 @@ describe('a silent client', () => {
           ...blobs,
           async blob(target, digest, options) {
             const reader = await blobs.blob(target, digest, options);
-            return { ...reader, [Symbol.asyncDispose]: async () => close() };
+            return {
+              ...reader,
+              async [Symbol.asyncDispose]() {
+                await reader[Symbol.asyncDispose]();
+                close();
+              },
+            };
           },
         },
       }),
@@ -178,6 +185,29 @@ describe('a listener with a certificate', () => {
     assert.equal(response.statusCode, 401);
   });
 
+  it('waits for a handshake no longer than for the head of a request', async () => {
+    await using folder = await temporaryDirectory();
+    await using node = await startNode({
+      listen: { tls: await certificateIn(folder.path), timeouts: { headers: 100 } },
+    });
+
+    for (const text of ['', '\x16\x03\x01\x02\x00']) {
+      assert.equal(await exchange(node, text), '');
+    }
+  });
+
+  it('closes at its deadline although somebody is in the middle of a handshake', async () => {
+    await using folder = await temporaryDirectory();
+    await using node = await startNode({ listen: { tls: await certificateIn(folder.path) } });
+    const silent = exchange(node, '\x16\x03\x01\x02\x00').catch(() => 'reset');
+    // Accepted in turn: when this one has been sent away, the other is there.
+    await exchange(node, 'no TLS');
+
+    await node.listener.close({ deadlineMs: 50 });
+
+    await silent;
+  });
+
   it('is not opened with a key that is not there', async () => {
     await using folder = await temporaryDirectory();
     const { certFile } = await certificateIn(folder.path);
@@ -250,6 +280,32 @@ describe('a listener', () => {
     await node.listener.close({ deadlineMs: 50 });
 
     await running;
+  });
+
+  it('that closes waits for what a request still does whose connection it cut', async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const done: string[] = [];
+    await using node = await startNode({
+      ports: () => ({
+        tags: {
+          async tags(_target, { signal }) {
+            ask();
+            await once(signal, 'abort');
+            await delay(50);
+            done.push('written');
+            return [];
+          },
+        },
+      }),
+    });
+
+    const running = assert.rejects(node.send({ path: '/v2/local/app/tags/list' }));
+    await asked;
+    await node.listener.close({ deadlineMs: 0 });
+    done.push('closed');
+    await running;
+
+    assert.deepEqual(done, ['written', 'closed']);
   });
 });
 
