@@ -27,6 +27,8 @@ export interface RegistryLimits {
   readonly manifestBytes: number;
   /** A page of tags or referrers, a token. */
   readonly listBytes: number;
+  /** All pages of a list. */
+  readonly pagesBytes: number;
 }
 
 export const DEFAULT_LIMITS: RegistryLimits = {
@@ -47,4 +49,6 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   manifestBytes: 4 * 2 ** 20,
   // Some registries list a hundred thousand tags without paging (reference/wire.md 4.17).
   listBytes: 16 * 2 ** 20,
+  // A million tags.
+  pagesBytes: 64 * 2 ** 20,
 };

@@ -11,11 +11,17 @@ const MOST_PAGES = 1000;
  * @throws UpstreamInvalid when pages repeat or do not end
  */
 export async function* pagesOf(calls: RegistryCalls, first: Call): AsyncGenerator<WholeAnswer> {
+  const { listBytes, pagesBytes } = calls.limits;
   const seen = new Set<string>();
+  let leftBytes = pagesBytes;
   let call = first;
   while (seen.size < MOST_PAGES) {
     seen.add(call.url.search);
-    const page = await calls.read(call, calls.limits.listBytes);
+    const page = await calls.read(call, listBytes);
+    leftBytes -= page.bytes.length;
+    if (leftBytes < 0) {
+      throw new UpstreamInvalid(first.url.host, `pages of more than ${pagesBytes} bytes`);
+    }
     yield page;
     const query = page.status === 200 ? nextQueryIn(page.headers['link']) : undefined;
     if (query === undefined) return;

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts';
 import { essenceOf, OCI_INDEX } from '../oci/media-type.ts';
@@ -10,6 +11,7 @@ import type { RepositoryCalls } from './repository-calls.ts';
 
 /** How long a registry is taken to have no referrers API: it may be upgraded. */
 const API_MISSING_MS = 3_600_000;
+const MOST_REMEMBERED = 10_000;
 
 const Entry = z.object({
   mediaType: z.string(),
@@ -26,7 +28,8 @@ const Index = z.object({ manifests: z.array(z.unknown()).nullish() });
  */
 export class Referrers {
   readonly #at: RepositoryCalls;
-  #apiMissingUntil = 0;
+  /** By repository: some say of one that they do not have what others say of the API. */
+  readonly #apiMissingUntil = new LRUCache<string, number>({ max: MOST_REMEMBERED });
 
   constructor(at: RepositoryCalls) {
     this.#at = at;
@@ -38,8 +41,8 @@ export class Referrers {
     options: CallOptions,
   ): Promise<readonly Referrer[]> {
     const { now } = this.#at.calls;
-    const listed =
-      now() < this.#apiMissingUntil ? undefined : await this.#fromApi(repository, subject, options);
+    const isMissing = now() < (this.#apiMissingUntil.get(repository) ?? 0);
+    const listed = isMissing ? undefined : await this.#fromApi(repository, subject, options);
     return listed ?? (await this.#fromTag(repository, subject, options));
   }
 
@@ -57,11 +60,11 @@ export class Referrers {
       for await (const page of pagesOf(calls, first)) {
         if (!isIndex(page)) {
           if (pages > 0) throw new UpstreamInvalid(host, 'referrers that end with another page');
-          this.#remember(page);
+          this.#remember(repository, page);
           return undefined;
         }
         pages += 1;
-        listed.push(...entriesIn(jsonIn(page.bytes, host)));
+        for (const entry of entriesIn(jsonIn(page.bytes, host))) listed.push(entry);
       }
       return listed;
     } catch (error) {
@@ -72,9 +75,9 @@ export class Referrers {
   }
 
   /** A registry that has the API never says 404, but for a repository that it does not have. */
-  #remember({ status, bytes }: WholeAnswer): void {
+  #remember(repository: string, { status, bytes }: WholeAnswer): void {
     if (status !== 404 || bytes.includes('NAME_UNKNOWN')) return;
-    this.#apiMissingUntil = this.#at.calls.now() + API_MISSING_MS;
+    this.#apiMissingUntil.set(repository, this.#at.calls.now() + API_MISSING_MS);
   }
 
   async #fromTag(

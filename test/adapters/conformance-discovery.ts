@@ -41,6 +41,18 @@ export function conformsToDiscoveringPeer(start: StartVendor): void {
     await assert.rejects(tagsOf(vendor), { name: 'UpstreamInvalid', message: /circle/ });
   });
 
+  it('does not follow pages that are more than anybody could keep', async () => {
+    await using vendor = await start({ pageSize: 1 });
+    for (let tag = 1; tag <= 9; tag++) vendor.upstream.addImage('library/alpine', `${tag}`, []);
+    const peer = vendor.connect({ limits: { pagesBytes: 150 } });
+
+    await assert.rejects(tagsOf({ peer }), {
+      name: 'UpstreamInvalid',
+      message: /150 bytes/,
+    });
+    assert.equal(vendor.upstream.requests.length, 4);
+  });
+
   it('asks its own registry for the next page, whatever the link says', async () => {
     await using vendor = await start({ pageSize: 1 });
     await using other = await start();
@@ -92,6 +104,22 @@ export function conformsToDiscoveringPeer(start: StartVendor): void {
     assert.equal(vendor.upstream.count({ method: 'GET', path: /manifests/ }), 0);
   });
 
+  it('concludes nothing about other repositories from one that is not there', async () => {
+    await using vendor = await start();
+    const { manifest } = vendor.upstream.addImage('library/alpine', '3.20', []);
+    const signature = addReferrer(vendor.upstream, manifest.digest, 'application/x.signature');
+    // zot says it without a body.
+    vendor.upstream.behave({ path: /library\/nope/ }, { status: 404, body: '' });
+
+    await vendor.peer.referrers('library/nope', NOWHERE, { signal });
+    const listed = await vendor.peer.referrers('library/alpine', manifest.digest, { signal });
+
+    assert.deepEqual(
+      listed.map(({ digest }) => digest),
+      [signature.digest],
+    );
+  });
+
   it('takes an answer of another type than an index for no API', async () => {
     await using vendor = await start();
     const { manifest } = vendor.upstream.addImage('library/alpine', '3.20', []);
@@ -114,7 +142,7 @@ export function conformsToDiscoveringPeer(start: StartVendor): void {
     assert.deepEqual(await vendor.peer.referrers('library/alpine', subject.digest, { signal }), []);
   });
 
-  function tagsOf({ peer }: Vendor): Promise<string[]> {
+  function tagsOf({ peer }: Pick<Vendor, 'peer'>): Promise<string[]> {
     return Array.fromAsync(peer.tags('library/alpine', { signal }));
   }
 }
