@@ -93,7 +93,7 @@ export async function removeTags(
   }
 }
 
-/** @returns whether the tag is new or points elsewhere now; one that is owned here is left as it is */
+/** @returns whether the tag is new or points elsewhere now; one that is owned here, or was checked since, is left as it is */
 export async function pointCachedTag(
   transaction: WriteTransaction,
   repository: Repository,
@@ -120,6 +120,9 @@ export async function pointCachedTag(
     return true;
   }
   if (isOwned(former.ownership)) return false;
+  // What was seen before fetches late. A time that is still to come is of a clock that was set back, and says nothing.
+  const seenAt = former.checked_at ?? 0;
+  if (seenAt > checkedAt && seenAt <= at) return false;
   const isMoved = former.digest !== digest;
   await transaction
     .updateTable('tags')

@@ -60,6 +60,19 @@ describe('a tag of a proxy project', () => {
     assert.deepEqual(methods(world), ['HEAD', 'GET', 'HEAD', 'GET']);
   });
 
+  it('does not move back when what it pointed to before is fetched late', async () => {
+    await using world = await openWorld({ settings: { freshness: [{ tags: '*', ttl: '1h' }] } });
+    const old = addImage(world, '3.20').manifest;
+    await world.head('3.20');
+    world.pass(SECOND);
+    const { manifest } = addImage(world, '3.20');
+    await world.manifest('3.20');
+
+    assert.equal((await world.manifest(old.digest)).digest, old.digest);
+
+    assert.equal((await world.manifest('3.20')).digest, manifest.digest);
+  });
+
   it('costs no download where the digest is here by another tag', async () => {
     await using world = await openWorld();
     const { manifest } = addImage(world, '3.20');
