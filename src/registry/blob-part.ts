@@ -27,10 +27,10 @@ export async function readBlob(
   if (response.status !== 416) return partOf(response, range, call);
   discard(response.content);
   const size = /^bytes \*\/(\d+)$/.exec(response.headers['content-range'] ?? '')?.[1];
-  if (size !== undefined && Number(size) <= range.start) {
+  if (size !== undefined && range.start > 0 && Number(size) <= range.start) {
     throw new UpstreamInvalid(call.url.host, `a blob of ${size} bytes, asked from ${range.start}`);
   }
-  // It has the bytes and will not give a part.
+  // It has the bytes and will not give a part, or the blob is empty and has none.
   return readBlob(calls, call, undefined);
 }
 

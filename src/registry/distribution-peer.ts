@@ -55,7 +55,8 @@ export function distributionPeer(access: DistributionAccess, client: RegistryCli
         const { status, headers } = await calls.read(call, 0);
         if (status === 405) return undefined;
         if (status !== 200) throw refusal(call, status, 'BLOB_UNKNOWN');
-        return sizeIn(headers['content-length']);
+        // Some answer HEAD with a length of 0, whatever they have.
+        return sizeIn(headers['content-length']) || undefined;
       } catch (error) {
         // Its storage, not the registry: signed URLs are often good for GET alone.
         if (error instanceof UpstreamDenied && error.host !== host) return undefined;

@@ -43,6 +43,7 @@ describe('a blob of a proxy project', () => {
   for (const [name, how] of [
     ['refuses HEAD', { status: 405 }],
     ['answers HEAD without a length', { headers: { 'content-length': '' } }],
+    ['answers HEAD with a length of 0', { headers: { 'content-length': '0' } }],
   ] as const) {
     it(`is fetched from an upstream that ${name}`, async () => {
       await using world = await openWorld();
@@ -53,6 +54,14 @@ describe('a blob of a proxy project', () => {
       assert.equal((await world.blob(digest)).toString(), 'content');
     });
   }
+
+  it('may be empty', async () => {
+    await using world = await openWorld();
+    const { digest } = world.upstream.addBlob(PATH, Buffer.alloc(0));
+
+    assert.equal(await sizeOf(world, digest), 0);
+    assert.equal((await world.blob(digest)).length, 0);
+  });
 
   it('is looked up once for all that ask at the same time', async () => {
     await using world = await openWorld();
