@@ -1,7 +1,8 @@
-import type { Readable } from 'node:stream';
+import { finished, type Readable } from 'node:stream';
 
 /** Enough of an unwanted answer to keep its connection; more is cheaper to cut. */
 const MOST_DISCARDED_BYTES = 64 * 1024;
+const MOST_DISCARDING_MS = 1000;
 
 /** The answer is longer than anything of its kind. */
 export class BodyTooLarge extends Error {
@@ -26,11 +27,13 @@ export async function readWhole(content: Readable, mostBytes: number): Promise<B
   return Buffer.concat(chunks, size);
 }
 
-/** Nobody wants it; its connection may serve the next request if little is left. */
+/** Nobody wants it; its connection may serve the next request if little is left, and that comes soon. */
 export function discard(content: Readable): void {
   let size = 0;
   content.on('data', (chunk: Buffer) => {
     size += chunk.length;
     if (size > MOST_DISCARDED_BYTES) content.destroy();
   });
+  const tooLong = setTimeout(() => content.destroy(), MOST_DISCARDING_MS);
+  finished(content, { writable: false }, () => clearTimeout(tooLong));
 }

@@ -7,6 +7,7 @@ import { upstreamAnswered, upstreamBytes, upstreamFailed } from '../../src/telem
 import { certificateIn } from '../http/support/certificate.ts';
 import { connectPeer } from '../support/registry-peer.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 
 const signal = AbortSignal.timeout(30_000);
@@ -95,6 +96,18 @@ describe('requests to a registry', () => {
     await new Promise((resolve) => setTimeout(resolve, 200));
 
     assert.equal((await buffer(content)).length, 8 * 2 ** 20);
+  });
+
+  it('wait for no end of an answer that nobody reads', async () => {
+    await using upstream = await startUpstream();
+    const { digest } = upstream.addBlob('a', Buffer.alloc(1000));
+    upstream.behave({ times: 1 }, { status: 416, body: 'not these', stallAfter: 1 });
+    using connected = connectPeer({ url: upstream.url });
+
+    const part = await connected.peer.blob('a', digest, { signal, range: { start: 5 } });
+    await buffer(part.content);
+
+    await until(() => upstream.requests[0]?.isOver === true);
   });
 
   it('give up after ten redirects', async () => {
