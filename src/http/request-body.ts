@@ -75,9 +75,11 @@ export async function drain({ req }: Pick<Context, 'req'>): Promise<void> {
   clearTimeout(timer);
 }
 
+/** Bytes; undefined where the client does not say. Neither length nor chunks mean none (RFC 9112 section 6.3). */
 export function declaredLength(req: IncomingMessage): number | undefined {
   const text = req.headers['content-length'];
-  return text === undefined ? undefined : Number(text);
+  if (text !== undefined) return Number(text);
+  return req.headers['transfer-encoding'] === undefined ? 0 : undefined;
 }
 
 function expectsContinue(req: IncomingMessage): boolean {

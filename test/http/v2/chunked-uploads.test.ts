@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { digestOf } from '../../../src/oci/digest.ts';
-import type { Answer } from '../support/client.ts';
+import { type Answer, basic, exchange } from '../support/client.ts';
 import { ADMIN, startNode, type TestNode } from '../support/node.ts';
 import { startUpload } from '../support/push.ts';
 
@@ -156,6 +156,24 @@ describe('the last chunk in PUT <location>?digest=', () => {
     assert.equal(status.status, 204);
     assert.equal(status.headers.range, '0-5');
     assert.ok(status.headers.location);
+  });
+
+  it('is 400 when there is a range and no body at all', async () => {
+    await using node = await startNode();
+    const location = await started(node);
+    const digest = digestOf(WHOLE.subarray(0, 6));
+    const lines = [
+      `PUT ${location}?digest=${digest} HTTP/1.1`,
+      'Host: x',
+      'Content-Range: 6-11',
+      `Authorization: ${basic(ADMIN)}`,
+      'Connection: close',
+    ];
+
+    const answer = await exchange(node, `${lines.join('\r\n')}\r\n\r\n`);
+
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+    assert.match(answer, /"code":"SIZE_INVALID"/);
   });
 });
 
