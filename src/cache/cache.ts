@@ -20,18 +20,28 @@ export interface Cache {
   store<Value>(name: string, schema: z.ZodType<Value>): CacheStore<Value>;
 }
 
-// A token is some kilobytes: this many are tens of megabytes at worst, and more than any node has scopes in use.
+// More than any node has scopes of tokens in use.
 const MOST_ENTRIES = 10_000;
+// Of each store. A token is some kilobytes, a list of tags may be megabytes.
+const MOST_BYTES = 16 * 1024 * 1024;
 
-/** In this process alone; the least recently used entries of each store go first when there are more than `most`. */
-export function createMemoryCache({ most = MOST_ENTRIES }: { most?: number } = {}): Cache {
+export interface MemoryCacheOptions {
+  /** Entries of each store. */
+  readonly most?: number;
+  /** Bytes of each store, counted as characters of JSON. */
+  readonly mostBytes?: number;
+}
+
+/** In this process alone; the least recently used entries of a store go first when there are more than it may have. */
+export function createMemoryCache(options: MemoryCacheOptions = {}): Cache {
+  const { most = MOST_ENTRIES, mostBytes = MOST_BYTES } = options;
   const stores = new Map<string, Keyv>();
   return {
     store(name, schema) {
       const known = stores.get(name);
       if (known !== undefined) return storeOf(known, schema);
       // keyv's own Map never forgets what nobody asks for again.
-      const keyv = new Keyv({ store: boundedMap(most), namespace: name });
+      const keyv = new Keyv({ store: boundedMap(most, mostBytes), namespace: name });
       stores.set(name, keyv);
       return storeOf(keyv, schema);
     },
@@ -54,8 +64,12 @@ function storeOf<Value>(keyv: Keyv, schema: z.ZodType<Value>): CacheStore<Value>
 }
 
 /** The methods of Map that keyv calls. */
-function boundedMap(most: number) {
-  const entries = new LRUCache<string, string>({ max: most });
+function boundedMap(most: number, mostBytes: number) {
+  const entries = new LRUCache<string, string>({
+    max: most,
+    maxSize: mostBytes,
+    sizeCalculation: (value, key) => key.length + value.length,
+  });
   return {
     get: (key: string) => entries.get(key),
     set(key: string, value: string): void {

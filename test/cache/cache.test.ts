@@ -62,4 +62,17 @@ describe('the short-lived cache', () => {
       ['1', undefined, '3'],
     );
   });
+
+  it('lets them go too when they are long', async () => {
+    const store = createMemoryCache({ mostBytes: 10_000 }).store('lists', z.string());
+
+    for (const key of ['a', 'b', 'c']) await store.set(key, key.repeat(4000), 1000);
+    await store.set('longer than all', 'x'.repeat(20_000), 1000);
+
+    const kept = await Promise.all(['a', 'b', 'c', 'longer than all'].map((key) => store.get(key)));
+    assert.deepEqual(
+      kept.map((value) => value?.length),
+      [undefined, 4000, 4000, undefined],
+    );
+  });
 });
