@@ -129,6 +129,26 @@ describe('a token', () => {
     );
   });
 
+  it('lists everything that its user may see if that is its scope, and asks for that scope if not', async () => {
+    await using node = await startNode();
+    await pushImage(node, 'secret/app', ['v1']);
+    const list = async (scope: string, as?: string) => {
+      const headers = { Authorization: `Bearer ${await tokenFor(node, [scope], as)}` };
+      return node.send({ path: '/v2/_catalog', headers });
+    };
+
+    const admin = await list('registry:catalog:*', ADMIN);
+    const narrow = await list('repository:secret/app:pull', ADMIN);
+    const nobody = await list('registry:catalog:*');
+
+    assert.deepEqual(admin.json(), { repositories: ['secret/app'] });
+    assert.match(
+      String(narrow.headers['www-authenticate']),
+      /,scope="registry:catalog:\*",error="insufficient_scope"$/,
+    );
+    assert.deepEqual(nobody.json(), { repositories: [] });
+  });
+
   it('of nobody still pulls what is public, whatever it was asked for', async () => {
     await using node = await startNode();
     await pushImage(node, 'local/app', ['v1']);

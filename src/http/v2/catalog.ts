@@ -1,6 +1,6 @@
 import { Router } from '@koa/router';
 import { may } from '../../../policies/access.ts';
-import { ANONYMOUS, isGranted } from '../../access/caller.ts';
+import { isGranted } from '../../access/caller.ts';
 import { OciError } from '../../oci/error.ts';
 import type { Routes, State } from '../context.ts';
 import { nextPage } from '../links.ts';
@@ -31,13 +31,17 @@ export function catalogRoutes(catalog: Catalog): Routes {
     const { caller, origin } = ctx.state;
     // A mirror's names are its upstream's, which has no list that we know.
     if (origin.mirror !== undefined) throw new OciError('UNSUPPORTED');
-    // What everybody may see needs no token that says so.
-    const looking = isGranted(caller, CATALOG, '*') ? caller : ANONYMOUS;
+    // What the list shows depends on who asks, and regctl and oras never say who they are unless asked (2026-11-21).
+    const isSilent = ctx.req.headers.authorization === undefined;
+    if (isSilent || !(caller.isAnonymous || isGranted(caller, CATALOG, '*'))) {
+      ctx.state.scope = 'registry:catalog:*';
+      throw new OciError('UNAUTHORIZED');
+    }
     const { last, limit = USUAL_PAGE } = pageOf(ctx, LONGEST_PAGE);
     const found = await catalog.repositories({
       ...(last === undefined ? {} : { last }),
       limit: limit + 1,
-      isVisible: (project) => may(looking, 'catalog', project),
+      isVisible: (project) => may(caller, 'catalog', project),
     });
     const repositories = found.slice(0, limit);
     const newest = repositories.at(-1);

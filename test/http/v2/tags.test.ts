@@ -105,26 +105,39 @@ describe('GET /v2/<name>/tags/list (end-8a, end-8b)', () => {
   });
 });
 
+/** As clients with no login say that they want to go on without one. */
+const NOBODY = ':';
+
 describe('GET /v2/_catalog', () => {
   it('lists canonical names in byte order, of the projects that the caller may see', async () => {
     await using node = await startNode();
     for (const name of ['secret/app', 'local/b', 'local/a/x']) await pushImage(node, name, ['v1']);
 
-    const anonymous = await node.send({ path: '/v2/_catalog' });
+    const anonymous = await node.send({ path: '/v2/_catalog', as: NOBODY });
     const admin = await node.send({ path: '/v2/_catalog', as: ADMIN });
 
     assert.deepEqual(anonymous.json(), { repositories: ['local/a/x', 'local/b'] });
     assert.deepEqual(admin.json(), { repositories: ['local/a/x', 'local/b', 'secret/app'] });
   });
 
+  it('asks who is silent to sign in, or regctl and oras never see what their user may', async () => {
+    await using node = await startNode();
+
+    const { status, headers } = await node.send({ path: '/v2/_catalog' });
+
+    assert.equal(status, 401);
+    assert.match(String(headers['www-authenticate']), /,scope="registry:catalog:\*"$/);
+  });
+
   it('pages as tags do', async () => {
     await using node = await startNode();
     for (const name of ['local/a', 'local/b', 'local/c']) await pushImage(node, name, ['v1']);
 
-    const first = await node.send({ path: '/v2/_catalog?n=2' });
-    const second = await node.send({ path: '/v2/_catalog?last=local%2Fb&n=2' });
-    const none = await node.send({ path: '/v2/_catalog?n=0' });
-    const bad = await node.send({ path: '/v2/_catalog?n=x' });
+    const as = NOBODY;
+    const first = await node.send({ path: '/v2/_catalog?n=2', as });
+    const second = await node.send({ path: '/v2/_catalog?last=local%2Fb&n=2', as });
+    const none = await node.send({ path: '/v2/_catalog?n=0', as });
+    const bad = await node.send({ path: '/v2/_catalog?n=x', as });
 
     assert.deepEqual(first.json(), { repositories: ['local/a', 'local/b'] });
     assert.equal(first.headers['link'], '</v2/_catalog?last=local%2Fb&n=2>; rel="next"');
