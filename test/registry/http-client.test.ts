@@ -102,7 +102,7 @@ describe('requests to a registry', () => {
     await using upstream = await startUpstream();
     const { digest } = upstream.addBlob('a', Buffer.alloc(1000));
     upstream.behave({ times: 1 }, { status: 416, body: 'not these', stallAfter: 1 });
-    using connected = connectPeer({ url: upstream.url });
+    using connected = connectPeer({ url: upstream.url, limits: { silenceMs: 30_000 } });
 
     const part = await connected.peer.blob('a', digest, { signal, range: { start: 5 } });
     await buffer(part.content);
