@@ -9,7 +9,7 @@
  * the last step ext4 and xfs were seen to forget the rename when power was cut (2026-11-21).
  */
 import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
@@ -32,16 +32,24 @@ export interface FilesystemOptions {
 
 /** Opens the folder, made if it is not there. One process at a time may have it open. @throws StorageFull */
 export async function openFilesystem(
-  root: string,
+  folder: string,
   { memoryBytes = 64 * 1024 * 1024, openFiles = 512 }: FilesystemOptions = {},
 ): Promise<BlobStore> {
-  await takingRoom(async () => {
-    await mkdir(join(root, 'blobs'), { recursive: true });
-    await mkdir(join(root, 'staging'), { recursive: true });
-    await syncDirectory(root);
-    await syncDirectory(dirname(root));
-  });
+  const root = resolve(folder);
+  await takingRoom(() => makeFolders(root));
   return new Filesystem(root, { memoryBytes, openFiles });
+}
+
+/** The names of those that are there already are synced too: whoever made them may not have come that far. */
+async function makeFolders(root: string): Promise<void> {
+  const first = await mkdir(join(root, 'blobs'), { recursive: true });
+  await mkdir(join(root, 'staging'), { recursive: true });
+  const isAbove = first !== undefined && first.length < root.length;
+  const top = dirname(isAbove ? first : root);
+  for (let path = root; ; path = dirname(path)) {
+    await syncDirectory(path);
+    if (path === top) return;
+  }
 }
 
 class Filesystem implements BlobStore {

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { openFilesystem } from '../../src/storage/filesystem.ts';
@@ -38,6 +48,24 @@ describe('the filesystem driver', () => {
     const hex = digest.slice('sha256:'.length);
     assert.equal(path, `blobs/sha256/${hex.slice(0, 2)}/${hex}`);
     assert.deepEqual(await readFile(join(directory.path, 'deep', 'data', path)), content);
+  });
+
+  it('syncs the name of every folder that it makes', async (test) => {
+    await using directory = await temporaryDirectory();
+    const synced: string[] = [];
+    await using file = await open('/dev/null');
+    test.mock.method(Object.getPrototypeOf(file), 'sync', async function (this: FileHandle) {
+      synced.push(await readlink(`/proc/self/fd/${this.fd}`));
+    });
+
+    const root = join(directory.path, 'new', 'deep', 'data');
+    await using store = await openFilesystem(root);
+    const digest = await keep(store, randomBytes(10));
+
+    const blob = join(root, store.pathOf?.(digest) ?? '');
+    for (let path = dirname(blob); path !== dirname(directory.path); path = dirname(path)) {
+      assert.ok(synced.includes(path), path);
+    }
   });
 
   it('hands out small blobs as bytes in memory, and large ones not', async () => {
