@@ -8,6 +8,7 @@ import type { Database, WriteTransaction } from '../../src/database/database.ts'
 import { SQLITE } from '../../src/database/engine.ts';
 import { migrate } from '../../src/database/migrate.ts';
 import { openSqlite } from '../../src/database/sqlite.ts';
+import { digestOf } from '../../src/oci/digest.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 describe('the SQLite database', () => {
@@ -86,6 +87,27 @@ describe('the SQLite database', () => {
     );
     await database.write((transaction) => insert(transaction, 'dan'));
     assert.deepEqual(await names(database), ['ada', ...(isKept ? ['bob'] : []), 'dan']);
+  });
+
+  it('fails all of a commit that fails, keeps nothing of it, and goes on', async () => {
+    await using directory = await temporaryDirectory();
+    await using database = await opened(directory.path);
+    const failing = database.write(async (transaction) => {
+      await sql`pragma defer_foreign_keys = on`.execute(transaction);
+      const digest = digestOf(Buffer.from('none'));
+      const link = { repository: 99, digest, ownership: 'origin', linked_at: 0 } as const;
+      await transaction.insertInto('blob_links').values(link).execute();
+    });
+    const beside = database.write((transaction) => insert(transaction, 'ada'));
+
+    const results = await Promise.allSettled([failing, beside]);
+
+    for (const result of results) {
+      assert.ok(result.status === 'rejected');
+      assert.match(String(result.reason), /FOREIGN KEY/);
+    }
+    await database.write((transaction) => insert(transaction, 'bob'));
+    assert.deepEqual(await names(database), ['bob']);
   });
 
   it('copies its log into the database on a timer, and not in a commit', async (test) => {
