@@ -118,7 +118,14 @@ class RequestBody extends Readable {
       this.#request.on('data', this.#onData).on('end', this.#onEnd);
     }
     if (this.#request.destroyed) this.#onClose();
-    else this.#request.resume();
+    else if (this.#request.readableFlowing !== true) this.#goOn();
+  }
+
+  #goOn(): void {
+    const { socket } = this.#request;
+    // The client is given its time from here: nothing came while nobody read.
+    if (socket.timeout !== undefined) socket.setTimeout(socket.timeout);
+    this.#request.resume();
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
