@@ -66,19 +66,27 @@ export function createGate(names: Names, listener: string): Gate {
     if (target.ns !== undefined) ctx.res.setHeader('OCI-Namespace', target.ns);
     if (isAllowed(ctx, action, target)) return target;
     const { caller, origin } = ctx.state;
-    const couldSignIn = caller.isAnonymous || caller.grants !== undefined;
+    // Another token helps nobody whose rights end here.
+    const couldSignIn = caller.isAnonymous || may(caller, action, target.project);
     const isRefused = !couldSignIn || origin.mirror !== undefined;
-    ctx.state.scope = `repository:${target.repository}:${SCOPE_ACTIONS[action]}`;
-    throw new OciError(isRefused ? 'DENIED' : 'UNAUTHORIZED');
+    const actions = SCOPE_ACTIONS[action];
+    ctx.state.scope = `repository:${target.repository}:${actions.join(',')}`;
+    throw new OciError(isRefused ? 'DENIED' : 'UNAUTHORIZED', {
+      detail: actions.map((missing) => ({
+        Type: 'repository',
+        Name: target.repository,
+        Action: missing,
+      })),
+    });
   };
 }
 
-// reference/wire.md 3.1: what stock registries ask a token for.
-const SCOPE_ACTIONS: Readonly<Record<Action, string>> = {
-  pull: 'pull',
-  push: 'pull,push',
-  delete: 'delete',
-  catalog: '*',
+// reference/wire.md 3.1: what stock registries ask a token for, and how they say so in the error.
+const SCOPE_ACTIONS: Readonly<Record<Action, readonly string[]>> = {
+  pull: ['pull'],
+  push: ['pull', 'push'],
+  delete: ['delete'],
+  catalog: ['*'],
 };
 
 /** What everybody may do needs no token that says so. */

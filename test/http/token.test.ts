@@ -129,6 +129,21 @@ describe('a token', () => {
     );
   });
 
+  it('of a user who may not is refused for good, since another token would not help', async () => {
+    await using node = await startNode();
+    const scope = 'repository:secret/app:pull,push';
+    const token = await tokenFor(node, [scope], 'guest:pw');
+
+    const answer = await node.send({
+      path: '/v2/secret/app/tags/list',
+      headers: { Authorization: `Bearer ${token}` },
+    });
+
+    assert.deepEqual(claimsOf(token).access, []);
+    assert.equal(answer.status, 403);
+    assert.equal(answer.headers['www-authenticate'], undefined);
+  });
+
   it('lists everything that its user may see if that is its scope, and asks for that scope if not', async () => {
     await using node = await startNode();
     await pushImage(node, 'secret/app', ['v1']);

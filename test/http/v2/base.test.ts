@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { basic } from '../support/client.ts';
+import { z } from 'zod';
+import { type Answer, basic } from '../support/client.ts';
 import { ADMIN, startNode } from '../support/node.ts';
 import { pushImage } from '../support/push.ts';
 
@@ -182,6 +183,26 @@ describe('access for now', () => {
     assert.equal(answer.headers['www-authenticate'], undefined);
   });
 
+  it('says what was missing, without which docker takes a refusal for a failure and tries on', async () => {
+    await using node = await startNode();
+    const missing = (action: string) => ({
+      Type: 'repository',
+      Name: 'secret/app',
+      Action: action,
+    });
+
+    const app = { Type: 'repository', Name: 'secret/app' };
+
+    const pull = await node.send({ path: '/v2/secret/app/tags/list', as: 'guest:pw' });
+    const push = await node.send({ method: 'POST', path: '/v2/secret/app/blobs/uploads/' });
+
+    assert.deepEqual(detailOf(pull), [{ ...app, Action: 'pull' }]);
+    assert.deepEqual(detailOf(push), [
+      { ...app, Action: 'pull' },
+      { ...app, Action: 'push' },
+    ]);
+  });
+
   it('authorises before it reads a body that the client holds back', async () => {
     await using node = await startNode();
 
@@ -195,3 +216,10 @@ describe('access for now', () => {
     assert.equal(answer.headers.connection, 'close');
   });
 });
+
+function detailOf(answer: Answer): unknown {
+  const { errors } = z
+    .object({ errors: z.array(z.object({ detail: z.unknown() })) })
+    .parse(answer.json());
+  return errors[0]?.detail;
+}
