@@ -185,11 +185,6 @@ describe('access for now', () => {
 
   it('says what was missing, without which docker takes a refusal for a failure and tries on', async () => {
     await using node = await startNode();
-    const missing = (action: string) => ({
-      Type: 'repository',
-      Name: 'secret/app',
-      Action: action,
-    });
 
     const app = { Type: 'repository', Name: 'secret/app' };
 
