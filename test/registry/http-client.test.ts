@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { getEventListeners } from 'node:events';
+import { getEventListeners, once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { upstreamAnswered, upstreamBytes, upstreamFailed } from '../../src/telemetry/channels.ts';
@@ -183,6 +184,21 @@ describe('a registry behind TLS', () => {
       assert.equal(error.name, 'UpstreamUnavailable');
       assert.match(error.cause.message, /self-signed certificate/);
       return true;
+    });
+  });
+
+  it('is given up when it does not come to terms in time', async () => {
+    const silent = createServer((socket) => void socket.resume()).listen(0, '127.0.0.1');
+    await using _ = silent;
+    await once(silent, 'listening');
+    const address = silent.address();
+    assert.ok(address !== null && typeof address !== 'string');
+    const url = `https://127.0.0.1:${address.port}/`;
+    using connected = connectPeer({ url, limits: { connectMs: 100, firstByteMs: 20_000 } });
+
+    await assert.rejects(connected.peer.headManifest('a', '1', { signal }), {
+      name: 'UpstreamUnavailable',
+      reason: 'timeout',
     });
   });
 

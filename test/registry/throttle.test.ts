@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createMemoryCache } from '../../src/cache/cache.ts';
+import { distributionPeer } from '../../src/registry/distribution-peer.ts';
+import { createRegistryClient } from '../../src/registry/registry-client.ts';
 import { Throttle } from '../../src/registry/throttle.ts';
+import { startUpstream } from '../support/upstream.ts';
 
 describe('an endpoint that was told to wait', () => {
   it('waits as long as it was told, and says how long that is', () => {
@@ -41,5 +45,29 @@ describe('an endpoint that was told to wait', () => {
     throttle.block('control', 60, 10_000);
 
     throttle.assertFree('blob');
+  });
+
+  it('waits for its own credential alone', async () => {
+    const signal = AbortSignal.timeout(30_000);
+    await using upstream = await startUpstream();
+    upstream.addImage('a', '1', []);
+    using client = createRegistryClient({
+      userAgent: 'portolan/test',
+      cache: createMemoryCache(),
+      now: Date.now,
+    });
+    const peerOf = (username: string) => {
+      const credential = { username, password: 'secret' };
+      const where = { name: username, url: upstream.url, ca: undefined };
+      return distributionPeer({ ...where, credential, allowPrivateAddress: true }, client);
+    };
+    const [one, other] = [peerOf('one'), peerOf('other')];
+    upstream.behave({ times: 1 }, { status: 429, headers: { 'retry-after': '60' } });
+
+    await assert.rejects(one.headManifest('a', '1', { signal }), { retryAfterSeconds: 60 });
+    await other.headManifest('a', '1', { signal });
+
+    await assert.rejects(one.headManifest('a', '1', { signal }), { name: 'UpstreamThrottled' });
+    assert.equal(upstream.requests.length, 2);
   });
 });
