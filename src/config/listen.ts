@@ -72,10 +72,12 @@ export const Listen = z.strictObject({
       examples: [['10.0.0.0/8']],
     }),
   headerTimeout: Timeout.prefault('10s').meta({
-    description: 'How long a client may take to send the head of a request.',
+    description:
+      'How long a client may take for its TLS handshake, and to send the head of a request.',
   }),
   idleTimeout: Timeout.prefault('60s').meta({
-    description: 'How long a connection may be silent before it is closed.',
+    description:
+      'How long a client may stop in the middle of sending a body or of taking an answer. Between two requests a connection is kept for 95s, and a client that waits for this node is waited for.',
   }),
   shutdownDeadline: Timeout.prefault('30s').meta({
     description: 'How long running requests may go on once the node was told to stop.',
