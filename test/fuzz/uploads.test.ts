@@ -12,14 +12,17 @@ describe('whatever clients do with upload sessions', () => {
     await using node = await startFuzzNode();
 
     await holds(
-      asyncProperty(commands([...SEQUENTIAL, ...AT_ONCE], { maxCommands: 30 }), async (steps) => {
-        const model = newModel();
-        const before = new Set(await node.staged());
-        await asyncModelRun(() => ({ model, real: node }), steps);
-        await assertAll(node, model);
-        await until(async () => new Set(await node.staged()).isSubsetOf(before));
-      }),
-      0.15,
+      asyncProperty(
+        commands([...SEQUENTIAL, ...AT_ONCE], { maxCommands: 25, size: '+1' }),
+        async (steps) => {
+          const model = newModel();
+          const before = new Set(await node.staged());
+          await asyncModelRun(() => ({ model, real: node }), steps);
+          await assertAll(node, model);
+          await until(async () => new Set(await node.staged()).isSubsetOf(before));
+        },
+      ),
+      0.1,
     );
   });
 });
