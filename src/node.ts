@@ -182,14 +182,13 @@ async function openPulls(
 ): Promise<Pulls> {
   const { cachedBlobs: cached, blobs } = catalog;
   const limits = { silenceMs: fills.silence, deadlineMs: fills.deadline };
-  const transfers = opened.use(createTransfers({ ...catalog, store, now, limits }));
-  const evictions = opened.use(createEvictions({ cached, blobs, store, rule: storage.eviction }));
+  const room = opened.use(createEvictions({ cached, blobs, store, rule: storage.eviction }));
+  const transfers = opened.use(createTransfers({ ...catalog, store, room, now, limits }));
   const pulls = opened.use(
     createPulls({
       ...catalog,
       store,
       transfers,
-      evictions,
       peers: (name) => endpoints.get(name)?.peer,
       cache: createMemoryCache(),
       now,

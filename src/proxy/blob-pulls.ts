@@ -19,7 +19,6 @@ import { UpstreamInvalid } from '../registry/errors.ts';
 import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
 import { blobPassedThrough, type CacheOutcome, cacheDecided } from '../telemetry/channels.ts';
 import type { Transfers, WantedBlob } from '../transfer/transfers.ts';
-import type { Evictions } from './evictions.ts';
 import { clientError, failureOf, isStorageFull } from './failures.ts';
 import { fillSourceOf } from './fill-sources.ts';
 import { type Departure, type Flights, waitFor } from './flights.ts';
@@ -35,9 +34,8 @@ export interface BlobPullsOptions {
   readonly blobs: Pick<Blobs, 'find' | 'findIn' | 'link' | 'describedSize' | 'heldByProject'>;
   readonly repositories: Pick<Repositories, 'find'>;
   readonly store: Pick<BlobStore, 'open'>;
-  readonly transfers: Pick<Transfers, 'open' | 'isFilling'>;
+  readonly transfers: Pick<Transfers, 'open'>;
   readonly flights: Flights;
-  readonly evictions: Pick<Evictions, 'makeRoom'>;
 }
 
 export interface BlobOptions {
@@ -138,16 +136,10 @@ export class BlobPulls {
 
   /** @param fills how often to begin keeping it, each time with the room that there is then */
   async #kept(wanted: WantedBlob, options: BlobOptions, fills: number): Promise<BlobReader> {
-    const { transfers, evictions } = this.#options;
-    // Joining a fill takes no more room than it has taken already.
-    const mayKeep =
-      fills > 0 &&
-      (transfers.isFilling(wanted.digest, wanted.source.privateTo) ||
-        (await evictions.makeRoom(wanted.size)));
-    if (!mayKeep) return passed(wanted, 'storage-full');
+    if (fills === 0) return passed(wanted, 'storage-full');
     const instead = (): Promise<BlobReader> => this.#kept(wanted, options, fills - 1);
     try {
-      return new KeepingReader(await transfers.open(wanted, options), instead);
+      return new KeepingReader(await this.#options.transfers.open(wanted, options), instead);
     } catch (error) {
       if (!isStorageFull(error)) throw error;
       return instead();

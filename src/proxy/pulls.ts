@@ -18,7 +18,6 @@ import type { Referrer } from '../registry/peer.ts';
 import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import { type BlobOptions, BlobPulls } from './blob-pulls.ts';
-import type { Evictions } from './evictions.ts';
 import { fillSourceOf } from './fill-sources.ts';
 import { Flights } from './flights.ts';
 import { KeptManifests, type ManifestHead, type ServedManifest } from './kept-manifests.ts';
@@ -72,8 +71,7 @@ export interface PullsOptions extends UpstreamsOptions {
   readonly referrers: Referrers;
   readonly accessTimes: Pick<AccessTimes, 'manifestPulled'>;
   readonly store: Pick<BlobStore, 'open' | 'pathOf'>;
-  readonly transfers: Pick<Transfers, 'open' | 'isFilling' | 'resume'>;
-  readonly evictions: Pick<Evictions, 'makeRoom'>;
+  readonly transfers: Pick<Transfers, 'open' | 'resume'>;
   readonly cache: Cache;
   /** Milliseconds UTC. */
   readonly now: () => number;

@@ -7,6 +7,7 @@ import {
   UpstreamUnavailable,
 } from '../registry/errors.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { StorageFull } from '../storage/errors.ts';
 import { maintenanceFailed } from '../telemetry/channels.ts';
 import { BATCH_BYTES } from './batches.ts';
 import { FillContent } from './fill-content.ts';
@@ -36,6 +37,8 @@ export interface FillParts {
   readonly blobs: FilledBlobs;
   readonly records: FillRecords;
   readonly limits: TransferLimits;
+  /** Resolves to whether there is room for so many bytes, besides what other fills claim. */
+  readonly makeRoom: (bytes: number) => Promise<boolean>;
   readonly now: () => number;
   readonly random: () => number;
   /** Called when it is gone. `afresh`: the bytes were wrong, but some came before this run, so that source may ask again. */
@@ -62,6 +65,8 @@ export class Fill {
   #run: FillRun | undefined;
   #settled: Promise<void> = Promise.resolve();
   #failure: Error = new Error('nothing has asked for it yet');
+  /** Of the running run: resolves when there is room for the rest of it. */
+  #claim: Promise<void> | undefined;
   #isDiscarded = false;
   #isVerified = false;
   #isStopping = false;
@@ -91,6 +96,12 @@ export class Fill {
 
   get isIdle(): boolean {
     return this.#state === 'idle';
+  }
+
+  /** What it claims room for. */
+  get awaitedBytes(): number {
+    const isAwaiting = this.#state === 'running' && this.#claim !== undefined;
+    return isAwaiting ? this.#missingBytes : 0;
   }
 
   /** Resolves when nothing runs any more: kept, given up or stopped. Never rejects. */
@@ -169,6 +180,7 @@ export class Fill {
   }
 
   #newRun(source: FillSource): FillRun {
+    this.#claim = undefined;
     return new FillRun({
       file: this.#file,
       source,
@@ -176,15 +188,36 @@ export class Fill {
       limits: this.#parts.limits,
       random: this.#parts.random,
       prepare: async () => {
-        if (this.#file.presentBytes > 0) await this.#content.open();
+        if (this.#file.presentBytes === 0) return;
+        await this.#room();
+        await this.#content.open();
       },
-      put: (chunk, position) => this.#content.put(chunk, position),
+      put: (chunk, position) => this.#put(chunk, position),
       began: () => {
         this.#facts.began();
         this.#content.begin();
       },
       interrupted: (error) => this.#facts.interrupted(error),
     });
+  }
+
+  async #put(chunk: Uint8Array, position: number): Promise<void> {
+    // Not before upstream has answered: until then a manifest that lies about the size could empty the cache.
+    await this.#room();
+    await this.#content.put(chunk, position);
+  }
+
+  async #room(): Promise<void> {
+    this.#claim ??= this.#claimRoom();
+    await this.#claim;
+  }
+
+  async #claimRoom(): Promise<void> {
+    if (!(await this.#parts.makeRoom(this.#missingBytes))) throw new StorageFull();
+  }
+
+  get #missingBytes(): number {
+    return this.size - this.#file.presentBytes;
   }
 
   async #carryOut(run: FillRun): Promise<void> {

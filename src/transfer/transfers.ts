@@ -32,8 +32,6 @@ export interface Transfers extends AsyncDisposable {
    * before that rejects as it is. Disposing the reader leaves the fill, which goes on to its deadline.
    */
   open(wanted: WantedBlob, options: FollowOptions): Promise<BlobReader>;
-  /** Whether there is a fill to join for a source of that privacy: bytes of it are here, or on their way. */
-  isFilling(digest: Digest, privateTo?: string): boolean;
   /**
    * Lets the fills go on that a former process left, and removes what has no source any more. Resolves when they are
    * taken up, not when they are done. Call it once, before anybody asks.
@@ -47,6 +45,10 @@ export interface TransfersOptions {
   readonly store: BlobStore;
   readonly blobs: FilledBlobs;
   readonly fills: FillRecords;
+  readonly room: {
+    /** Resolves to whether so many bytes may be written now. */
+    makeRoom(bytes: number): Promise<boolean>;
+  };
   readonly now: () => number;
   /** From 0 up to 1: the jitter of pauses. */
   readonly random?: () => number;
@@ -77,6 +79,7 @@ class RunningTransfers implements Transfers {
       now: options.now,
       random: options.random ?? Math.random,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
+      makeRoom: (bytes) => this.#makeRoom(bytes),
     };
   }
 
@@ -95,10 +98,6 @@ class RunningTransfers implements Transfers {
         throw error;
       }
     }
-  }
-
-  isFilling(digest: Digest, privateTo?: string): boolean {
-    return this.#fills.get(keyOf(digest, privateTo))?.isJoinable === true;
   }
 
   async resume(
@@ -139,6 +138,12 @@ class RunningTransfers implements Transfers {
     confirming.catch(() => {}); // Those who wait hear of it; all of them may have left.
     this.#confirming.set(key, confirming);
     return confirming;
+  }
+
+  /** What one fill was promised is no other's: so much room, and what all those await. */
+  #makeRoom(bytes: number): Promise<boolean> {
+    const awaited = [...this.#fills.values()].map(({ awaitedBytes }) => awaitedBytes);
+    return this.#options.room.makeRoom(awaited.reduce((total, more) => total + more, bytes));
   }
 
   async #storedOrBegun(wanted: WantedBlob): Promise<Fill | BlobReader> {

@@ -314,7 +314,7 @@ async function pulledImage(world: World, size = 1000) {
 /** Pulls the blob, and waits until it is not only served but kept. */
 async function keep(world: World, digest: Digest): Promise<void> {
   await world.blob(digest);
-  await until(() => !world.node.transfers.isFilling(digest));
+  await until(async () => (await world.node.blobs.find(REPOSITORY, digest)) !== undefined);
 }
 
 async function sizeOf(world: World, digest: Digest, repository = REPOSITORY): Promise<number> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { Digest } from '../../src/oci/digest.ts';
+import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { blobPassedThrough, evicted } from '../../src/telemetry/channels.ts';
 import { readAll } from '../storage/conformance.ts';
 import { until } from '../support/until.ts';
@@ -88,7 +89,7 @@ describe('eviction', () => {
     await using world = await openWorld({ eviction: { maxBytes: '1B' } });
     const { digest, bytes } = await added(world);
     await world.blob(digest);
-    await idle(world, digest);
+    await stored(world, digest);
     const signal = soon();
     await using reader = await world.node.pulls.blob(REPOSITORY, digest, { whole: true, signal });
     await reader.read(Buffer.alloc(1000), 0, { signal });
@@ -111,7 +112,7 @@ describe('a disk without room', () => {
 
     assert.deepEqual(await world.blob(digest), bytes);
 
-    await until(async () => (await world.node.blobs.find(REPOSITORY, digest)) !== undefined);
+    await stored(world, digest);
     assert.equal((await kept(world, blobs)).at(0), false);
     assert.equal(world.upstream.count({ method: 'GET', path: BLOBS }), 4);
   });
@@ -130,6 +131,38 @@ describe('a disk without room', () => {
     assert.deepEqual(await world.node.store.staged(), []);
   });
 
+  it('is promised once: what comes at the same time and has no room left is passed through', async () => {
+    await using world = await smallWorld();
+    const both = [await added(world, 2.5 * MIB), await added(world, 2.5 * MIB)];
+    world.upstream.behave({ path: BLOBS }, { bytesPerSecond: 10 * MIB });
+    const reasons: string[] = [];
+    using _ = blobPassedThrough.subscribe(({ reason }) => reasons.push(reason));
+
+    const pulls = await Promise.all(both.map(({ digest }) => world.blob(digest)));
+
+    assert.deepEqual(
+      pulls,
+      both.map(({ bytes }) => bytes),
+    );
+    assert.deepEqual(reasons, ['storage-full']);
+    const digests = both.map(({ digest }) => digest);
+    assert.equal((await kept(world, digests)).filter((isKept) => isKept).length, 1);
+  });
+
+  it('takes nothing away for a size that only a manifest claims', async () => {
+    await using world = await smallWorld();
+    const blobs = await pulled(world, 2);
+    const { digest } = await added(world, 10);
+    const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest, size: 3 * MIB };
+    const liar = { schemaVersion: 2, mediaType: OCI_MANIFEST, config, layers: [] };
+    world.upstream.addManifest(PATH, liar, { tag: 'liar' });
+    await world.manifest('liar');
+
+    await assert.rejects(world.blob(digest), { code: 'UPSTREAM_UNAVAILABLE' });
+
+    assert.deepEqual(await kept(world, blobs), [true, true]);
+  });
+
   it('keeps a blob that ran out of room on its way, once there is some again', async () => {
     await using world = await smallWorld();
     const blobs = await pulled(world, 1);
@@ -140,12 +173,12 @@ describe('a disk without room', () => {
     const slow = world.blob(one.digest);
     await until(() => world.upstream.count({ path: new RegExp(one.digest) }) > 0);
     await world.blob(two.digest);
-    await idle(world, two.digest);
+    await stored(world, two.digest);
     hold.resolve();
 
     assert.deepEqual(await slow, one.bytes);
 
-    await until(async () => (await world.node.blobs.find(REPOSITORY, one.digest)) !== undefined);
+    await stored(world, one.digest);
     assert.deepEqual(await kept(world, blobs), [false]);
   });
 
@@ -183,7 +216,7 @@ async function pulled(world: World, count: number): Promise<readonly Digest[]> {
   for (let index = 0; index < count; index++) {
     const { digest } = await added(world);
     await world.blob(digest);
-    await idle(world, digest);
+    await stored(world, digest);
     digests.push(digest);
     world.pass(MINUTE);
   }
@@ -191,9 +224,9 @@ async function pulled(world: World, count: number): Promise<readonly Digest[]> {
   return digests;
 }
 
-/** No fill of it goes on. */
-function idle({ node }: World, digest: Digest): Promise<void> {
-  return until(() => !node.transfers.isFilling(digest));
+/** It is not only served, but here. */
+function stored({ node }: World, digest: Digest): Promise<void> {
+  return until(async () => (await node.blobs.find(REPOSITORY, digest)) !== undefined);
 }
 
 /** When blobs were read is written. */

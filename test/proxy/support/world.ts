@@ -164,24 +164,24 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
       return [name, endpoint.connect({ name }, client)];
     }),
   );
+  const rule = EvictionRule.parse(options.eviction ?? {});
+  const evictions = opened.use(createEvictions({ cached, blobs, store, rule }));
   const transfers = opened.use(
     createTransfers({
       store,
       blobs,
       fills: createFills({ database, now }),
+      room: evictions,
       now,
       limits: { backoffMs: 5, maxBackoffMs: 50, attempts: 3 },
     }),
   );
-  const rule = EvictionRule.parse(options.eviction ?? {});
-  const evictions = opened.use(createEvictions({ cached, blobs, store, rule }));
   const { questionDeadlineMs = 15_000 } = options;
   const pulls = opened.use(
     createPulls({
       ...catalog,
       store,
       transfers,
-      evictions,
       cache,
       now,
       questionDeadlineMs,
