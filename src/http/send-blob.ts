@@ -41,6 +41,7 @@ export async function sendBlob(
   let filling = takeChunk();
   let sending = takeChunk();
   let sent = Promise.resolve();
+  let isFilling = false;
   let isOnItsWay = false;
   const { promise: gone, reject: leave } = Promise.withResolvers<never>();
   gone.catch(() => {});
@@ -50,7 +51,9 @@ export async function sendBlob(
     options.signal.throwIfAborted();
     for (let position = start; position < end; ) {
       const wanted = filling.subarray(0, Math.min(CHUNK_BYTES, end - position));
+      isFilling = true;
       const length = await blob.read(wanted, position, options);
+      isFilling = false;
       if (length === 0) throw new Error(`blob ended at byte ${position} of ${blob.size}`);
       await Promise.race([sent, gone]);
       isOnItsWay = true;
@@ -64,8 +67,9 @@ export async function sendBlob(
     await Promise.race([sent, gone]);
   } finally {
     options.signal.removeEventListener('abort', onAbort);
-    // A buffer that may still be written must not be handed to another request; nobody waits for it either.
-    if (!isOnItsWay) giveBack(filling, sending);
+    // A buffer that may still be read or written must not be handed to another request: a reader that was left may go on
+    // writing into its own. Nobody waits for either.
+    if (!isOnItsWay && !isFilling) giveBack(filling, sending);
   }
 }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
+import type { BlobReader } from '../../src/http/send-blob.ts';
 import { requestFinished } from '../../src/telemetry/channels.ts';
 import { basic } from './support/client.ts';
 import { ADMIN, startNode, type TestNode } from './support/node.ts';
@@ -65,6 +66,43 @@ describe('a client that goes away', () => {
     socket.destroy();
 
     await closed;
+  });
+
+  it('leaves no read behind that could write into the answer of another', async () => {
+    const content = Buffer.alloc(1 << 20, 'x');
+    const whole = readerOf(content);
+    const { promise: reading, resolve: start } = Promise.withResolvers<Buffer>();
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>();
+    const abandoned: BlobReader = {
+      ...whole,
+      read(into, _position, { signal }) {
+        start(into);
+        return new Promise((_, reject) => {
+          signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+        });
+      },
+      [Symbol.asyncDispose]: async () => close(),
+    };
+    const next: BlobReader = {
+      ...whole,
+      async read(into, position, options) {
+        const length = await whole.read(into, position, options);
+        (await reading).fill('!');
+        return length;
+      },
+    };
+    const readers = [abandoned];
+    await using node = await startNode({
+      ports: ({ blobs }) => ({ blobs: { ...blobs, blob: async () => readers.pop() ?? next } }),
+    });
+    const socket = await open(node, GET_BLOB);
+    await reading;
+    socket.destroy();
+    await closed;
+
+    const { body } = await node.send({ path: `/v2/local/app/blobs/${ABSENT}` });
+
+    assert.ok(body.equals(content));
   });
 
   it('frees a download whose turn on the connection never came', async () => {
