@@ -20,6 +20,11 @@ export function databaseFile(folder: string): string {
   return join(folder, 'portolan.db');
 }
 
+/** Whoever may open it can keep the folder from its owner. */
+export function lockFile(folder: string): string {
+  return join(folder, 'lock');
+}
+
 /** Where a copy of the metadata lies that was made before a newer program changed version `version`. */
 export function backupFile(folder: string, version: number): string {
   return join(folder, 'backups', `version-${version}.db`);
@@ -47,7 +52,7 @@ export async function makePrivateFile(path: string): Promise<void> {
  * @throws DataFolderInUse
  */
 export function lockDataFolder(folder: string): Disposable {
-  const connection = new DatabaseSync(join(folder, 'lock'), { timeout: 0 });
+  const connection = new DatabaseSync(lockFile(folder), { timeout: 0 });
   try {
     // In memory, or a journal of nothing would lie in the folder.
     connection.exec('pragma journal_mode = memory');
@@ -63,15 +68,17 @@ export function lockDataFolder(folder: string): Disposable {
 /**
  * Looks before anything of the folder is opened or changed.
  *
+ * @returns the version that the data has, 0 for a new folder
  * @throws DataTooNew for a VERSION above `supported`, or one that this program cannot read
  */
-export async function checkVersion(folder: string, supported: number): Promise<void> {
+export async function checkVersion(folder: string, supported: number): Promise<number> {
   const found = await readFile(versionFile(folder), 'utf8').catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '0';
     throw error;
   });
   const isKnown = /^\d+\s*$/.test(found) && Number(found) <= supported;
   if (!isKnown) throw new DataTooNew(found.trim(), supported);
+  return Number(found);
 }
 
 /** Whole or not at all, and durable. */

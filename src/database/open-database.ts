@@ -4,6 +4,7 @@ import {
   checkVersion,
   databaseFile,
   lockDataFolder,
+  lockFile,
   makeFolder,
   makePrivateFile,
   writeVersion,
@@ -35,8 +36,9 @@ export async function openDatabase(
   const file = databaseFile(folder);
   await makeFolder(folder);
   await using opened = new AsyncDisposableStack();
+  await makePrivateFile(lockFile(folder));
   opened.use(lockDataFolder(folder));
-  await checkVersion(folder, migrations.length);
+  const found = await checkVersion(folder, migrations.length);
   await makePrivateFile(file);
   const database = opened.use(await openSqlite({ file }));
   await migrate(database, {
@@ -45,7 +47,8 @@ export async function openDatabase(
     migrations,
     before: (version) => snapshotTo(backupFile(folder, version), file),
   });
-  await writeVersion(folder, migrations.length);
+  // A full disk must not stop a start that has nothing to write.
+  if (found !== migrations.length) await writeVersion(folder, migrations.length);
 
   const resources = opened.move();
   return { ...database, [Symbol.asyncDispose]: () => resources.disposeAsync() };

@@ -14,6 +14,9 @@ export class AddressRefused extends Error {
   }
 }
 
+// Every Azure machine's own platform, at a public address (learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
+const AZURE_PLATFORM = '168.63.129.16';
+
 /** Whether it is of the public internet: not private, loopback, link-local, multicast, or reserved. */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
@@ -22,6 +25,7 @@ export function isPublicAddress(address: string): boolean {
     // NAT64: what counts is the IPv4 address in the last 32 bits (RFC 6052 section 2.2, for the well-known prefix).
     return isPublicAddress(parsed.toByteArray().slice(-4).join('.'));
   }
+  if (parsed.toString() === AZURE_PLATFORM) return false;
   return parsed.range() === 'unicast' && (parsed instanceof ipaddr.IPv4 || isGlobal(parsed));
 }
 

@@ -27,7 +27,9 @@ describe('a data folder', () => {
 
     assert.equal((await database.read.selectFrom('instance').selectAll().execute()).length, 1);
     assert.equal((await stat(folder)).mode & 0o777, 0o750);
-    assert.equal((await stat(databaseFile(folder))).mode & 0o777, 0o640);
+    for (const file of [databaseFile(folder), lockFile(folder)]) {
+      assert.equal((await stat(file)).mode & 0o777, 0o640);
+    }
     assert.equal(await readFile(join(folder, 'VERSION'), 'utf8'), `${MIGRATIONS.length}\n`);
   });
 
