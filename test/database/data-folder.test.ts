@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
 import { sql } from 'kysely';
-import { backupFile, databaseFile, lockDataFolder } from '../../src/database/data-folder.ts';
+import {
+  backupFile,
+  databaseFile,
+  lockDataFolder,
+  lockFile,
+} from '../../src/database/data-folder.ts';
 import { DataFolderInUse, DataTooNew } from '../../src/database/errors.ts';
 import { MIGRATIONS } from '../../src/database/migrate.ts';
 import type { Migration } from '../../src/database/migration.ts';
