@@ -24,7 +24,7 @@ export interface AccessTimes extends AsyncDisposable {
   /** Costs a map entry. Not for reads of replication, which say nothing about use. */
   manifestPulled(pull: Pull): void;
   blobRead(digest: Digest): void;
-  /** Writes what has gathered. What cannot be written is kept for the next time. */
+  /** Writes what has gathered until now. What cannot be written is kept for the next time. */
   flush(): Promise<void>;
 }
 
@@ -43,10 +43,13 @@ export function createAccessTimes(options: AccessTimesOptions): AccessTimes {
   const reads = new Map<Digest, number>();
 
   const writeBatch = async (): Promise<void> => {
-    const somePulls = take(pulls, BATCH);
-    const someReads = take(reads, BATCH);
+    let somePulls: readonly (readonly [string, CountedPull])[] = [];
+    let someReads: readonly (readonly [Digest, number])[] = [];
     try {
       await database.write(async (transaction) => {
+        // Taken here and not before: another write finds them either in memory or in the rows.
+        somePulls = take(pulls, BATCH);
+        someReads = take(reads, BATCH);
         await writePulls(transaction, somePulls);
         await writeReads(transaction, someReads);
       });
@@ -56,8 +59,9 @@ export function createAccessTimes(options: AccessTimesOptions): AccessTimes {
       throw error;
     }
   };
+  // As many as there are now: under load more come during each write, and each commit makes memory caches look again.
   const flush = async (): Promise<void> => {
-    while (pulls.size > 0 || reads.size > 0) await writeBatch();
+    for (let left = Math.max(pulls.size, reads.size); left > 0; left -= BATCH) await writeBatch();
   };
 
   const timer = setInterval(() => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import { sql } from 'kysely';
 import { createAccessTimes } from '../../src/catalog/access-times.ts';
+import type { Database } from '../../src/database/database.ts';
 import { maintenanceFailed } from '../../src/telemetry/channels.ts';
 import { databases } from '../support/databases.ts';
 import { contentOf, imageWithBlobs, keepBlob, openWorld, push, type World } from './world.ts';
@@ -82,6 +83,17 @@ describe('a batch of access times', () => {
     assert.deepEqual((await timesOf(world)).blobs, new Map([[layer.digest, started + 2]]));
   });
 
+  it('is one write, however busy readers are meanwhile', async () => {
+    await using world = await openWorld(engine);
+    const { busy, seen } = whileReading(world, () => times.blobRead(contentOf('more').digest));
+    await using times = createAccessTimes({ ...optionsOf(world), database: busy });
+
+    times.blobRead(contentOf('first').digest);
+    await times.flush();
+
+    assert.equal(seen.writes, 1);
+  });
+
   it('that cannot be written is told of, and written with the next one', async () => {
     await using world = await openWorld(engine);
     const image = await imageWithBlobs(world, app, 'one');
@@ -110,6 +122,20 @@ describe('a batch of access times', () => {
     assert.equal((await timesOf(world)).pulls, 2);
   });
 });
+
+/** Readers that never rest: one more comes during each write. */
+function whileReading({ database }: World, read: () => void) {
+  const seen = { writes: 0 };
+  const busy: Database = {
+    ...database,
+    write(work) {
+      seen.writes += 1;
+      if (seen.writes < 20) read();
+      return database.write(work);
+    },
+  };
+  return { busy, seen };
+}
 
 function optionsOf({ database, clock }: World) {
   return { database, now: () => clock.at };
