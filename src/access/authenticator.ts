@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { OciError } from '../oci/error.ts';
 import { ANONYMOUS, type Caller } from './caller.ts';
-import { hashPassword, isPassword } from './passwords.ts';
+import { PasswordChecks } from './password-checks.ts';
+import { hashPassword } from './passwords.ts';
 import type { Tokens } from './tokens.ts';
 import type { User, Users } from './users.ts';
 
@@ -14,30 +15,34 @@ export interface Authenticator {
   /**
    * Who sent this `Authorization` header; nobody is anonymous.
    *
-   * @throws OciError UNAUTHORIZED for a wrong password, an unknown user, a token that is not valid, or another scheme
+   * @throws OciError UNAUTHORIZED for a wrong password, an unknown user, a token that is not valid, or another scheme;
+   *   TOOMANYREQUESTS when many come with passwords that were not seen before
    */
   authenticate(authorization: string | undefined): Promise<Caller>;
-}
-
-interface Verified {
-  readonly passwordHash: string;
-  readonly caller: Caller;
 }
 
 export function createAuthenticator(
   users: Pick<Users, 'find'>,
   tokens: Pick<Tokens, 'verify'>,
 ): Authenticator {
-  // By a hash of the header, so that no password stays in memory; a changed password empties its entry's meaning.
-  const verified = new LRUCache<string, Verified>({ max: MOST_VERIFIED, ttl: VERIFIED_MS });
+  const checks = new PasswordChecks();
+  // By a hash of the header and of what it was compared with: no password stays in memory, and a changed one is compared
+  // anew. Those who come with the same one at the same time share a check.
+  const verified = new LRUCache<string, Promise<boolean>>({ max: MOST_VERIFIED, ttl: VERIFIED_MS });
   let decoy: Promise<string> | undefined;
 
-  async function verify(name: string, password: string, user: User | undefined): Promise<Caller> {
+  async function isRight(header: string, password: string, user: User | undefined) {
     // An unknown name costs as much as a wrong password, so that the time tells nobody which names exist.
     decoy ??= hashPassword('');
-    const matches = await isPassword(password, user?.passwordHash ?? (await decoy));
-    if (user === undefined || !matches) throw new OciError('UNAUTHORIZED');
-    return { name, isAdmin: user.isAdmin, isAnonymous: false };
+    const passwordHash = user?.passwordHash ?? (await decoy);
+    const key = createHash('sha256').update(header).update(passwordHash).digest('base64');
+    const known = verified.get(key);
+    if (known !== undefined) return known;
+    const checking = checks.matches(password, passwordHash);
+    verified.set(key, checking);
+    const forget = (): void => void verified.delete(key);
+    checking.then((matches) => matches || forget(), forget);
+    return checking;
   }
 
   return {
@@ -49,12 +54,9 @@ export function createAuthenticator(
       // Clients without credentials send an empty pair where they must send something.
       if (name === '' && password === '') return ANONYMOUS;
       const user = await users.find(name);
-      const key = createHash('sha256').update(authorization).digest('base64');
-      const known = verified.get(key);
-      if (known !== undefined && known.passwordHash === user?.passwordHash) return known.caller;
-      const caller = await verify(name, password, user);
-      if (user !== undefined) verified.set(key, { passwordHash: user.passwordHash, caller });
-      return caller;
+      const matches = await isRight(authorization, password, user);
+      if (user === undefined || !matches) throw new OciError('UNAUTHORIZED');
+      return { name, isAdmin: user.isAdmin, isAnonymous: false };
     },
   };
 }

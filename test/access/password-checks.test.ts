@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
+import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { createAuthenticator } from '../../src/access/authenticator.ts';
+import { hashPassword } from '../../src/access/passwords.ts';
+import { createTokens } from '../../src/access/tokens.ts';
+
+const basic = (name: string, password: string) => `Basic ${btoa(`${name}:${password}`)}`;
+
+describe('checking passwords', () => {
+  it('leaves the threads that read the disk to others, however many are wrong', async () => {
+    const { authenticator } = await world();
+    let checked = 0;
+    const wrong = Array.from({ length: 40 }, async (_, n) => {
+      await assert.rejects(authenticator.authenticate(basic('alice', `wrong${n}`)));
+      checked++;
+    });
+
+    await setImmediate();
+    await stat(import.meta.filename);
+
+    assert.ok(checked < 8, `${checked} were checked before the disk was asked`);
+    await Promise.all(wrong);
+  });
+
+  it('makes a few wait, and sends more than that away for a while', async () => {
+    const { authenticator } = await world();
+
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 100 }, (_, n) => authenticator.authenticate(basic('alice', `w${n}`))),
+    );
+
+    const codes = outcomes.map((outcome) => {
+      assert.equal(outcome.status, 'rejected');
+      return outcome.reason.code;
+    });
+    assert.equal(codes.filter((code) => code === 'TOOMANYREQUESTS').length, 34);
+    assert.equal(codes.filter((code) => code === 'UNAUTHORIZED').length, 66);
+  });
+
+  it('is done once for everybody who comes with the same one', async () => {
+    const { authenticator } = await world();
+
+    const callers = await Promise.all(
+      Array.from({ length: 200 }, () => authenticator.authenticate(basic('alice', 'right'))),
+    );
+
+    assert.ok(callers.every(({ name }) => name === 'alice'));
+  });
+
+  it('remembers the password and nothing of what its user may', async () => {
+    const { authenticator, alice } = await world();
+    assert.equal((await authenticator.authenticate(basic('alice', 'right'))).isAdmin, true);
+
+    alice.isAdmin = false;
+
+    assert.equal((await authenticator.authenticate(basic('alice', 'right'))).isAdmin, false);
+  });
+});
+
+async function world() {
+  const alice = { name: 'alice', isAdmin: true, passwordHash: await hashPassword('right') };
+  const users = { find: async (name: string) => (name === 'alice' ? alice : undefined) };
+  const tokens = await createTokens({ users, now: Date.now });
+  return { authenticator: createAuthenticator(users, tokens), alice };
+}
