@@ -58,7 +58,7 @@ export async function unlinkBlob(
     .executeTakeFirst();
   if (numDeletedRows === 0n) return false;
   await dropContent(transaction, repository.project, digest);
-  await uncompleteReferrersTo(transaction, repository.id, digest);
+  await uncompleteReferrersTo(transaction, repository.id, { digest, as: 'blob' });
   await transaction
     .updateTable('blobs')
     .set({ state: 'condemned', condemned_at: at })

@@ -92,7 +92,7 @@ export async function deleteManifest(
     )
     .execute();
   await dropContent(transaction, repository.project, digest);
-  await uncompleteReferrersTo(transaction, repository.id, digest);
+  await uncompleteReferrersTo(transaction, repository.id, { digest, as: 'manifest' });
 }
 
 function rowOf({ digest, bytes, parsed, ownership, actor, at }: IncomingManifest) {

@@ -80,24 +80,38 @@ export async function completeReferrersTo(
   }
 }
 
-/** The repository has the content no more. */
+/** The repository has the content no more, as a manifest or as a blob: manifests that need it as that lack it now. */
 export async function uncompleteReferrersTo(
   transaction: WriteTransaction,
   repository: number,
-  digest: Digest,
+  { digest, as }: { readonly digest: Digest; readonly as: 'manifest' | 'blob' },
 ): Promise<void> {
-  await transaction
-    .updateTable('manifests')
-    .set({ complete: 0 })
-    .where('repository', '=', repository)
-    .where('complete', '=', 1)
-    .where('id', 'in', (query) =>
+  const referring = await transaction
+    .selectFrom('manifests')
+    .innerJoin('manifest_bytes', 'manifest_bytes.digest', 'manifests.digest')
+    .select(['manifests.id', 'manifests.media_type', 'manifest_bytes.bytes'])
+    .where('manifests.repository', '=', repository)
+    .where('manifests.complete', '=', 1)
+    .where('manifests.id', 'in', (query) =>
       query
         .selectFrom('manifest_references')
         .select('manifest_references.manifest')
-        .where('manifest_references.digest', '=', digest),
+        .where('manifest_references.digest', '=', digest)
+        .where('manifest_references.kind', as === 'manifest' ? '=' : '!=', 'manifest'),
     )
     .execute();
+  for (const { id, media_type, bytes } of referring) {
+    // Read again, as above.
+    const { references } = parseManifest(bytes, media_type);
+    const isNeeded = references.some(
+      (reference) =>
+        reference.digest === digest &&
+        !reference.optional &&
+        (reference.kind === 'manifest') === (as === 'manifest'),
+    );
+    if (!isNeeded) continue;
+    await transaction.updateTable('manifests').set({ complete: 0 }).where('id', '=', id).execute();
+  }
 }
 
 function digestsOf(references: readonly ManifestReference[]): readonly Digest[] {

@@ -142,6 +142,33 @@ for (const engine of databases) {
       assert.equal(await world.blobs.describedSize(app, contentOf('x').digest), undefined);
     });
 
+    it('leaves a manifest complete when content goes that it can do without', async () => {
+      await using world = await openWorld(engine);
+      const foreign = contentOf('a foreign layer');
+      const image = await imageWithBlobs(world, app, 'one');
+      const layers = [
+        {
+          mediaType: 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
+          digest: foreign.digest,
+          size: foreign.bytes.length,
+        },
+      ];
+      const withForeign = imageOf(image.config, [], { layers });
+      const index = indexOf([image]);
+      await keepBlob(world, app, foreign);
+      // The same bytes once more, as a blob.
+      await keepBlob(world, app, { bytes: image.bytes, digest: image.digest });
+      for (const content of [withForeign, image, index]) await push(world, app, content);
+
+      await world.blobs.unlink(app, foreign.digest);
+      await world.blobs.unlink(app, image.digest);
+
+      for (const { digest } of [withForeign, index]) {
+        const found = await world.manifests.find(app, { kind: 'digest', digest });
+        assert.equal(found?.complete, true);
+      }
+    });
+
     it('marks a manifest of a sparse project incomplete until the last missing content is there', async () => {
       await using world = await openWorld(engine);
       const [config, layer] = [contentOf('config'), contentOf('layer')];
