@@ -9,6 +9,8 @@ export interface PoolManifest {
   /** By digest, all that a strict project asks for. */
   readonly blobs: readonly Digest[];
   readonly manifests: readonly Digest[];
+  /** What may be left out. */
+  readonly optional: readonly Digest[];
   readonly subject: Digest | undefined;
 }
 
@@ -70,6 +72,7 @@ function imageOf(
     subject: subject && described(subject, subject.mediaType),
     ownBlobs: config === undefined ? [] : [config.digest, ...layers.map(({ digest }) => digest)],
     ownManifests: [],
+    optional: foreign === undefined ? [] : [foreign.digest],
   });
 }
 
@@ -80,6 +83,7 @@ function indexOf(children: readonly PoolManifest[], subject?: PoolManifest): Poo
     subject: subject && described(subject, subject.mediaType),
     ownBlobs: [],
     ownManifests: children.map(({ digest }) => digest),
+    optional: [],
   });
 }
 
@@ -88,10 +92,11 @@ interface Parts {
   readonly subject: { readonly digest: Digest } | undefined;
   readonly ownBlobs: readonly Digest[];
   readonly ownManifests: readonly Digest[];
+  readonly optional: readonly Digest[];
   readonly [part: string]: unknown;
 }
 
-function manifestOf({ ownBlobs, ownManifests, ...json }: Parts): PoolManifest {
+function manifestOf({ ownBlobs, ownManifests, optional, ...json }: Parts): PoolManifest {
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, ...json }));
   return {
     digest: digestOf(bytes),
@@ -99,6 +104,7 @@ function manifestOf({ ownBlobs, ownManifests, ...json }: Parts): PoolManifest {
     bytes,
     blobs: ownBlobs,
     manifests: ownManifests,
+    optional,
     subject: json.subject?.digest,
   };
 }
