@@ -24,6 +24,8 @@ export interface AccessTimes extends AsyncDisposable {
   /** Costs a map entry. Not for reads of replication, which say nothing about use. */
   manifestPulled(pull: Pull): void;
   blobRead(digest: Digest): void;
+  /** Whether somebody read it and its row does not say so yet; certain within a write. */
+  isUnwritten(digest: Digest): boolean;
   /** Writes what has gathered until now. What cannot be written is kept for the next time. */
   flush(): Promise<void>;
 }
@@ -86,6 +88,7 @@ export function createAccessTimes(options: AccessTimesOptions): AccessTimes {
     blobRead(digest) {
       reads.set(digest, now());
     },
+    isUnwritten: (digest) => reads.has(digest),
     flush,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);

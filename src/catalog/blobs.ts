@@ -22,7 +22,7 @@ import { ensureRepository, requireRepository } from './repositories.ts';
 export interface BlobsOptions {
   readonly database: Database;
   readonly store: BlobStore;
-  readonly accessTimes: Pick<AccessTimes, 'blobRead' | 'flush'>;
+  readonly accessTimes: Pick<AccessTimes, 'blobRead' | 'isUnwritten'>;
   /** Milliseconds UTC. */
   readonly now: () => number;
   /** How long condemned bytes wait for somebody who still wants them. */
@@ -73,11 +73,11 @@ export interface Blobs {
   collect(options?: { readonly graceMs?: number }): Promise<Collected>;
   /**
    * Takes pushed blobs out of repositories where no manifest refers to them, if they were neither pushed nor asked for
-   * since that time (milliseconds UTC): what abandoned pushes and deleted manifests leave behind.
+   * since that time (milliseconds UTC): what abandoned pushes and deleted manifests leave behind. Aborting ends it early.
    *
    * @returns how many
    */
-  releaseUnreferenced(before: number): Promise<number>;
+  releaseUnreferenced(before: number, options?: { readonly signal?: AbortSignal }): Promise<number>;
 }
 
 const GRACE_MS = 60 * 60 * 1000;
@@ -142,10 +142,7 @@ export function createBlobs(options: BlobsOptions): Blobs {
     collect: (given = {}) =>
       collectBlobs({ database, store, locks }, now() - (given.graceMs ?? graceMs)),
 
-    async releaseUnreferenced(before) {
-      // Whoever asked for a blob just now is about to refer to it.
-      await accessTimes.flush();
-      return releaseUnreferenced(database, { before, now });
-    },
+    releaseUnreferenced: (before, { signal } = {}) =>
+      releaseUnreferenced({ database, accessTimes, now }, { before, signal }),
   };
 }

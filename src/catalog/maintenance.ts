@@ -9,33 +9,50 @@ export interface MaintenanceOptions {
   readonly now: () => number;
   /** How long an unfinished upload, or a pushed blob without a manifest, waits for its client to go on. */
   readonly expiryMs: number;
-  readonly intervalMs?: number;
 }
 
 const INTERVAL_MS = 60_000;
+/** It looks at everything that was ever pushed. */
+const RELEASE_INTERVAL_MS = 60 * 60_000;
 
 /** Drops abandoned uploads and takes condemned bytes away, now and then. Disposing waits for what is under way. */
 export function startMaintenance(options: MaintenanceOptions): AsyncDisposable {
-  let running: Promise<void> = Promise.resolve();
-  let isStopped = false;
+  const { blobs, uploads, now, expiryMs } = options;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const timers = new AsyncDisposableStack();
+  timers.use(
+    every(INTERVAL_MS, async () => {
+      await attempted('upload expiry', () => uploads.expire(now() - expiryMs));
+      await attempted('collection', () => blobs.collect());
+    }),
+  );
+  timers.use(
+    every(RELEASE_INTERVAL_MS, () =>
+      attempted('release of abandoned blobs', () =>
+        blobs.releaseUnreferenced(now() - expiryMs, { signal }),
+      ),
+    ),
+  );
+  timers.defer(() => stop.abort());
+  return timers;
+}
+
+/** Leaves a turn out while the one before it still works. */
+function every(intervalMs: number, work: () => Promise<void>): AsyncDisposable {
+  let running: Promise<void> | undefined;
   const timer = setInterval(() => {
-    running = running.then(() => (isStopped ? undefined : maintain(options)));
-  }, options.intervalMs ?? INTERVAL_MS);
+    running ??= work().finally(() => {
+      running = undefined;
+    });
+  }, intervalMs);
   timer.unref();
   return {
     async [Symbol.asyncDispose]() {
-      isStopped = true;
       clearInterval(timer);
       await running;
     },
   };
-}
-
-async function maintain({ blobs, uploads, now, expiryMs }: MaintenanceOptions): Promise<void> {
-  const before = now() - expiryMs;
-  await attempted('upload expiry', () => uploads.expire(before));
-  await attempted('release of abandoned blobs', () => blobs.releaseUnreferenced(before));
-  await attempted('collection', () => blobs.collect());
 }
 
 /** What fails is told, and tried again next time. */

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { announceBlob, linkBlob } from '../../src/catalog/blob-rows.ts';
+import { createBlobs } from '../../src/catalog/blobs.ts';
+import { ensureRepository } from '../../src/catalog/repositories.ts';
+import type { Database, WriteTransaction } from '../../src/database/database.ts';
 import { databases } from '../support/databases.ts';
 import {
   type Content,
@@ -10,6 +14,7 @@ import {
   openWorld,
   push,
   stateOf,
+  type World,
 } from './world.ts';
 
 const app = 'local/app';
@@ -117,6 +122,35 @@ for (const engine of databases) {
     });
   });
 
+  describe(`looking for pushed blobs without a manifest on ${engine.name}`, () => {
+    it('spares one that somebody asks for at the last moment', async () => {
+      await using world = await openWorld(engine);
+      await keepBlob(world, app, layer);
+      const database: Database = {
+        ...world.database,
+        async write(work) {
+          await world.blobs.find(app, layer.digest);
+          return world.database.write(work);
+        },
+      };
+      const { store, accessTimes, clock } = world;
+      clock.at += HOUR;
+      const blobs = createBlobs({ database, store, accessTimes, now: () => clock.at });
+
+      assert.equal(await blobs.releaseUnreferenced(clock.at - 1), 0);
+
+      assert.notEqual(await world.blobs.find(app, layer.digest), undefined);
+    });
+
+    it('ends early when it is told to', async () => {
+      await using world = await openWorld(engine);
+      await keepBlob(world, app, layer);
+      const signal = AbortSignal.abort();
+
+      assert.equal(await world.blobs.releaseUnreferenced(world.clock.at, { signal }), 0);
+    });
+  });
+
   describe(`eviction on ${engine.name}`, () => {
     it('sees only blobs that nothing but caches hold, those unread for longest first', async () => {
       await using world = await openWorld(engine);
@@ -168,4 +202,39 @@ for (const engine of databases) {
       assert.deepEqual(await world.blobs.collect({ graceMs: 0 }), { blobs: 1, bytes: 4 });
     });
   });
+}
+
+describe('looking for pushed blobs without a manifest', () => {
+  const [engine] = databases;
+  assert.ok(engine);
+
+  it('lets others have their turn, however many there are', async () => {
+    await using world = await openWorld(engine);
+    await world.database.write(async (transaction) => {
+      for (let index = 0; index < 1000; index++) await addRead(transaction, world, index);
+    });
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      next = setImmediate(count);
+    };
+    let next = setImmediate(count);
+
+    assert.equal(await world.blobs.releaseUnreferenced(world.clock.at), 0);
+
+    clearImmediate(next);
+    assert.ok(turns >= 10, `${turns} turns`);
+  });
+});
+
+/** A pushed blob that somebody reads later than now. */
+async function addRead(
+  transaction: WriteTransaction,
+  { clock }: World,
+  index: number,
+): Promise<void> {
+  const { digest } = contentOf(`${index}`);
+  const repository = await ensureRepository(transaction, app, clock.at);
+  await announceBlob(transaction, { digest, size: 1, at: clock.at + 1 });
+  await linkBlob(transaction, repository, { digest, ownership: 'origin', at: clock.at });
 }

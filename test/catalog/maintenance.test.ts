@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { describe, it, mock } from 'node:test';
+import { type MaintenanceOptions, startMaintenance } from '../../src/catalog/maintenance.ts';
+import { maintenanceFailed } from '../../src/telemetry/channels.ts';
+
+const MINUTE = 60_000;
+const NOTHING = { blobs: 0, bytes: 0 };
+
+describe('maintenance', () => {
+  it('looks for what expired each minute, and for blobs without a manifest each hour', async () => {
+    using clock = mockTimers();
+    const { work, done } = recorded();
+    await using _ = startMaintenance(work);
+
+    await clock.tick(MINUTE - 1);
+    assert.equal(done.length, 0);
+    await clock.tick(1);
+    assert.deepEqual(done, ['expire before 800', 'collect']);
+    for (let minute = 2; minute < 60; minute++) await clock.tick(MINUTE);
+    assert.ok(!done.includes('release before 800'));
+    await clock.tick(MINUTE);
+
+    assert.equal(done.filter((text) => text === 'collect').length, 60);
+    assert.equal(done.filter((text) => text === 'release before 800').length, 1);
+  });
+
+  it('begins nothing anew while it is still at it, and is waited for', async () => {
+    using clock = mockTimers();
+    const { work, done } = recorded();
+    const { promise: permission, resolve } = Promise.withResolvers<void>();
+    const collect = async () => {
+      done.push('collecting');
+      await permission;
+      done.push('collected');
+      return NOTHING;
+    };
+    const maintenance = startMaintenance({ ...work, blobs: { ...work.blobs, collect } });
+
+    for (let minute = 0; minute < 5; minute++) await clock.tick(MINUTE);
+    const over = maintenance[Symbol.asyncDispose]();
+    resolve();
+    await over;
+    await clock.tick(MINUTE);
+
+    assert.deepEqual(done, ['expire before 800', 'collecting', 'collected']);
+  });
+
+  it('ends what takes long when the node stops', async () => {
+    using clock = mockTimers();
+    const { work } = recorded();
+    const stopped = Promise.withResolvers<void>();
+    const releaseUnreferenced = async (
+      _before: number,
+      { signal }: { signal?: AbortSignal } = {},
+    ) => {
+      signal?.addEventListener('abort', () => stopped.resolve());
+      await stopped.promise;
+      return 0;
+    };
+    const blobs = { ...work.blobs, releaseUnreferenced };
+    const maintenance = startMaintenance({ ...work, blobs });
+    await clock.tick(60 * MINUTE);
+
+    await maintenance[Symbol.asyncDispose]();
+  });
+
+  it('tells what fails, does the rest, and tries again', async () => {
+    using clock = mockTimers();
+    const failed: string[] = [];
+    using _ = maintenanceFailed.subscribe((fact) => failed.push(fact.work));
+    const { work, done } = recorded();
+    await using maintenance = startMaintenance({ ...work, uploads: { expire: failing } });
+
+    await clock.tick(MINUTE);
+    await clock.tick(MINUTE);
+
+    assert.deepEqual(failed, ['upload expiry', 'upload expiry']);
+    assert.deepEqual(done, ['collect', 'collect']);
+    await maintenance[Symbol.asyncDispose]();
+  });
+});
+
+async function failing(): Promise<number> {
+  throw new Error('no');
+}
+
+/** Work that says what was asked for. It is 1000 now, and expiry takes 200. */
+function recorded() {
+  const done: string[] = [];
+  const work: MaintenanceOptions = {
+    blobs: {
+      async collect() {
+        done.push('collect');
+        return NOTHING;
+      },
+      async releaseUnreferenced(before) {
+        done.push(`release before ${before}`);
+        return 0;
+      },
+    },
+    uploads: {
+      async expire(before) {
+        done.push(`expire before ${before}`);
+        return 0;
+      },
+    },
+    now: () => 1000,
+    expiryMs: 200,
+  };
+  return { work, done };
+}
+
+function mockTimers() {
+  mock.timers.enable({ apis: ['setInterval'] });
+  return {
+    /** What the timers begin has its turn, too. */
+    async tick(milliseconds: number): Promise<void> {
+      mock.timers.tick(milliseconds);
+      await new Promise((resolve) => setImmediate(resolve));
+    },
+    [Symbol.dispose]: () => mock.timers.reset(),
+  };
+}
