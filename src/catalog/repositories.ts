@@ -52,10 +52,7 @@ export function createRepositories(database: Database) {
   };
 }
 
-async function findRepository(
-  queries: Queries,
-  name: string,
-): Promise<Repository | undefined> {
+async function findRepository(queries: Queries, name: string): Promise<Repository | undefined> {
   return queries
     .selectFrom('repositories')
     .select(['id', 'name', 'project'])
