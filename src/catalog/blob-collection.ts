@@ -1,7 +1,8 @@
 import type { Database } from '../database/database.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import { collected } from '../telemetry/channels.ts';
+import { collected, maintenanceFailed } from '../telemetry/channels.ts';
+import { announceBlob } from './blob-rows.ts';
 import type { DigestLocks } from './digest-locks.ts';
 
 export interface Collected {
@@ -19,26 +20,34 @@ export interface CollectionPorts {
 /** Taken at once: they share a commit, and nobody waits long behind them. */
 const BATCH = 100;
 
-/** Removes what was condemned before that time and has no link. Milliseconds UTC. */
+/** Removes what was condemned before that time (milliseconds UTC) and has no link. What stays, since it cannot be removed, is told. */
 export async function collectBlobs(
   ports: CollectionPorts,
   condemnedBefore: number,
 ): Promise<Collected> {
   let [blobs, bytes] = [0, 0];
+  const failures: unknown[] = [];
   let last: Digest | undefined;
   do {
     const found = await condemned(ports.database, condemnedBefore, last);
-    const sizes = await Promise.all(
+    const outcomes = await Promise.allSettled(
       found.map((digest) => collectOne(ports, digest, condemnedBefore)),
     );
-    for (const size of sizes) {
-      if (size === undefined) continue;
-      blobs += 1;
-      bytes += size;
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') failures.push(outcome.reason);
+      else if (outcome.value !== undefined) {
+        blobs += 1;
+        bytes += outcome.value;
+      }
     }
     last = found.at(-1);
   } while (last !== undefined);
   if (blobs > 0 && collected.hasSubscribers) collected.publish({ blobs, bytes });
+  // A disk that refuses one file refuses many: the first says why.
+  const [error] = failures;
+  if (failures.length > 0 && maintenanceFailed.hasSubscribers) {
+    maintenanceFailed.publish({ work: 'collection', error });
+  }
   return { blobs, bytes };
 }
 
@@ -82,7 +91,14 @@ async function collectOne(
         .executeTakeFirst(),
     );
     if (row === undefined) return undefined;
-    await store.remove(digest);
+    try {
+      await store.remove(digest);
+    } catch (error) {
+      // With a row, the next collection finds the file.
+      const blob = { digest, size: row.size, at: condemnedBefore };
+      await database.write((transaction) => announceBlob(transaction, blob));
+      throw error;
+    }
     return row.size;
   });
 }

@@ -140,13 +140,19 @@ export class Uploads {
     });
   }
 
-  /** Removes the sessions that nobody added to since that time (milliseconds UTC). @returns how many */
+  /** Removes the sessions that nobody added to since that time (milliseconds UTC); what cannot be removed is told. @returns how many */
   async expire(before: number): Promise<number> {
     let expired = 0;
     for (const { id } of await uploadsIdleSince(this.#options.database.read, before)) {
       if (this.#turns.isTaken(id)) continue;
-      const wasIdle = await this.#turns.during(id, NOBODY, () => this.#expireOne(id, before));
-      if (wasIdle) expired += 1;
+      try {
+        const wasIdle = await this.#turns.during(id, NOBODY, () => this.#expireOne(id, before));
+        if (wasIdle) expired += 1;
+      } catch (error) {
+        if (maintenanceFailed.hasSubscribers) {
+          maintenanceFailed.publish({ work: 'upload expiry', error });
+        }
+      }
     }
     return expired;
   }

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { mkdir, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { announceBlob, linkBlob } from '../../src/catalog/blob-rows.ts';
 import { createBlobs } from '../../src/catalog/blobs.ts';
 import { ensureRepository } from '../../src/catalog/repositories.ts';
 import type { Database, WriteTransaction } from '../../src/database/database.ts';
+import { maintenanceFailed } from '../../src/telemetry/channels.ts';
 import { databases } from '../support/databases.ts';
 import {
   type Content,
@@ -95,6 +98,30 @@ for (const engine of databases) {
       );
 
       assert.deepEqual(await world.blobs.collect(), { blobs: 101, bytes: 101 });
+    });
+
+    it('goes on where one file cannot be removed, and comes back to that one', async () => {
+      await using world = await openWorld(engine);
+      const others = ['one', 'two', 'three'].map((text) => contentOf(text));
+      for (const content of [layer, ...others]) {
+        await keepBlob(world, app, content);
+        await world.blobs.unlink(app, content.digest);
+      }
+      const file = join(world.path, world.store.pathOf?.(layer.digest) ?? '');
+      await rm(file);
+      await mkdir(file);
+      world.clock.at += HOUR;
+      const failures: string[] = [];
+      using _ = maintenanceFailed.subscribe(({ work }) => failures.push(work));
+
+      assert.deepEqual(await world.blobs.collect(), { blobs: 3, bytes: 11 });
+
+      assert.deepEqual(failures, ['collection']);
+      for (const { digest } of others) assert.equal(await world.store.size(digest), undefined);
+      await rmdir(file);
+      await writeFile(file, layer.bytes);
+      assert.deepEqual(await world.blobs.collect(), { blobs: 1, bytes: size });
+      assert.equal(await world.store.size(layer.digest), undefined);
     });
 
     it('starts with pushed blobs that no manifest refers to and nobody asked for in time', async () => {
