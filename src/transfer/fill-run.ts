@@ -28,7 +28,8 @@ export interface RunParts {
  *     |=====present=====>segment 1 …  |====>segment 2 …  |==|
  *
  * One segment goes through the gaps from the first on. A reader that waits for a byte that none will bring soon gets a
- * segment that begins there; each stops where another began or bytes are present. No byte is asked for twice.
+ * segment that begins there; each stops where another began or bytes are present. No byte is asked for twice. Where as
+ * many run as may, one that is ahead of all readers ends for one that is waited for.
  */
 export class FillRun implements SegmentHost {
   readonly file: GrowingFile;
@@ -44,6 +45,8 @@ export class FillRun implements SegmentHost {
   #hasAnswered = false;
   #canRange = true;
   #mayRunSeveral = true;
+  /** Somebody waits for a byte that no segment brings soon, and no further one may run. */
+  #isOneTooMany = false;
   #isOver = false;
 
   constructor(parts: RunParts) {
@@ -83,8 +86,11 @@ export class FillRun implements SegmentHost {
   /** Somebody waits for a byte that is missing. */
   wanted(position: number): void {
     if (!this.#hasAnswered || this.#isOver || this.#abort.signal.aborted) return;
+    const coming = this.#bringerOf(position);
     const mostSegments = this.#mayRunSeveral ? this.limits.segments : 1;
-    if (this.#segments.size < mostSegments && !this.#comesSoon(position)) this.#begin(position);
+    if (coming !== undefined) coming.wantedAt = position;
+    else if (this.#segments.size < mostSegments) this.#begin(position);
+    else this.#makeWay();
   }
 
   endOf(segment: Segment): number {
@@ -110,16 +116,18 @@ export class FillRun implements SegmentHost {
     return this.#hasAnswered && (progressBytes > 0 || this.#segments.size === 1);
   }
 
-  put(chunk: Uint8Array, position: number): Promise<void> {
-    return this.#parts.put(chunk, position);
+  async put(chunk: Uint8Array, position: number): Promise<void> {
+    await this.#parts.put(chunk, position);
+    if (this.#isOneTooMany) this.#lookAround();
   }
 
   interrupted(error: unknown): void {
     this.#parts.interrupted(error);
   }
 
-  #comesSoon(position: number): boolean {
-    return [...this.#segments].some((segment) => {
+  /** The segment that brings the byte soon. */
+  #bringerOf(position: number): Segment | undefined {
+    return [...this.#segments].find((segment) => {
       const distance = position - segment.position;
       const isNear = distance >= 0 && distance <= this.limits.soonBytes;
       return isNear && position < this.#reachOf(segment);
@@ -153,7 +161,19 @@ export class FillRun implements SegmentHost {
     this.#opened.resolve();
   }
 
+  /** Whoever reads behind a segment that is far ahead has enough to read until it can go on. */
+  #makeWay(): void {
+    // The only one that upstream grants us is not given up for another.
+    if (!this.#mayRunSeveral) return;
+    this.#isOneTooMany = true;
+    const ahead = [...this.#segments].findLast(
+      ({ position, wantedAt }) => position - wantedAt > this.limits.soonBytes,
+    );
+    ahead?.giveWay();
+  }
+
   #lookAround(): void {
+    this.#isOneTooMany = false;
     for (const position of this.file.wanted()) this.wanted(position);
   }
 

@@ -27,12 +27,16 @@ export interface SegmentHost {
 /** One transfer from upstream at a time, from a byte on to wherever bytes are that came or come another way. */
 export class Segment {
   readonly start: number;
+  /** The last byte that somebody waited for it to bring. */
+  wantedAt: number;
   #position: number;
+  #givesWay = false;
   #receivedBytes = 0;
   readonly #host: SegmentHost;
 
   constructor(start: number, host: SegmentHost) {
     this.start = start;
+    this.wantedAt = start;
     this.#position = start;
     this.#host = host;
   }
@@ -40,6 +44,11 @@ export class Segment {
   /** Where its next byte goes. */
   get position(): number {
     return this.#position;
+  }
+
+  /** Ends it with what it is just writing: another one is wanted more. */
+  giveWay(): void {
+    this.#givesWay = true;
   }
 
   /**
@@ -65,7 +74,7 @@ export class Segment {
   }
 
   #isDone(): boolean {
-    return this.#position >= this.#host.endOf(this);
+    return this.#givesWay || this.#position >= this.#host.endOf(this);
   }
 
   /** One request. False: there is nothing more to do for this segment. */

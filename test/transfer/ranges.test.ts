@@ -105,6 +105,24 @@ describe('reading parts of a blob that is still arriving', () => {
     await assertKept(world, layer);
   });
 
+  it('ends a transfer that is ahead of everybody for bytes that somebody waits for', async () => {
+    await using world = await openWorld({ soonBytes });
+    const layer = world.layer(32 * MIB);
+    world.upstream.behave({ path: BLOBS }, { bytesPerSecond: 8 * MIB });
+    await using reader = await world.open(layer, { whole: false });
+    for (const mib of [6, 12, 18]) await reader.read(Buffer.alloc(1), mib * MIB, { signal });
+    const before = world.upstream.sentBytes({ path: BLOBS });
+
+    await reader.read(Buffer.alloc(1), 24 * MIB, { signal });
+
+    const waitedFor = world.upstream.sentBytes({ path: BLOBS }) - before;
+    assert.ok(waitedFor < 6 * MIB, `${waitedFor} other bytes came first`);
+    assert.equal(world.upstream.requests.filter(({ isOver }) => !isOver).length, 4);
+    world.upstream.recover();
+    assert.ok((await readAll(reader, signal)).equals(layer.bytes));
+    await assertKept(world, layer);
+  });
+
   it('hashes what came out of order by reading it back', async () => {
     await using world = await openWorld({ soonBytes });
     const layer = world.layer(6 * MIB);
