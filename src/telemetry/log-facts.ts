@@ -47,6 +47,9 @@ export function logFacts(log: Log, options: { readonly accessLog: boolean }): Di
   return listening;
 }
 
+/** Characters of what a client calls itself. Real ones have less, and what is longer would fill memory and log. */
+const LONGEST_NAME = 256;
+
 /** The one line that comes 30,000 times a second: only what is there, in the order people read it. */
 function requestLines(log: Log): (fact: channels.RequestFinished) => void {
   // A client may send anything as its name, and sends the same each time.
@@ -64,7 +67,8 @@ function requestLines(log: Log): (fact: channels.RequestFinished) => void {
     if (fact.code !== undefined) fields['code'] = fact.code;
     if (fact.caller !== undefined) fields['caller'] = fact.caller;
     if (fact.aborted === true) fields['aborted'] = true;
-    if (fact.userAgent !== undefined) fields['userAgent'] = names.memo(fact.userAgent);
+    if (fact.userAgent !== undefined)
+      fields['userAgent'] = names.memo(fact.userAgent.slice(0, LONGEST_NAME));
     log.info(fields, 'request');
   };
 }

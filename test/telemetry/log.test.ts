@@ -43,6 +43,15 @@ describe('the log', () => {
     });
   });
 
+  it('has as much of what a client calls itself as names need', async () => {
+    const userAgent = 'x'.repeat(16_000);
+    const [line] = await linesOf({}, () => {
+      channels.requestFinished.publish({ ...REQUEST, userAgent });
+    });
+
+    assert.equal(line?.['userAgent'], userAgent.slice(0, 256));
+  });
+
   it('leaves requests out where the access log is off, and not their failures', async () => {
     const lines = await linesOf({ accessLog: false }, () => {
       channels.requestFinished.publish({ ...REQUEST, status: 500 });

@@ -44,6 +44,34 @@ describe('what reaches the log', () => {
     assert.equal(redact('the token has expired'), 'the token has expired');
   });
 
+  it('hides the query of every URL in a text', () => {
+    assert.equal(
+      redact('(https://a.example/x?sig=1) then <https://b.example/?sig=2#y>, [ftp://c?d] and why?'),
+      '(https://a.example/x?[hidden]) then <https://b.example/?[hidden]>, [ftp://c?[hidden]] and why?',
+    );
+  });
+
+  for (const piece of [
+    'a.',
+    'a://',
+    'a://b@',
+    'a://?',
+    'token:',
+    'bearer ',
+    'eyJaaaaaa.',
+    'eyJaaaaaa-',
+    'x=?',
+  ]) {
+    it(`is looked through at once where it repeats ${piece}`, () => {
+      const started = performance.now();
+
+      redact(piece.repeat(200_000 / piece.length));
+
+      // A multiple of the text's square would be minutes.
+      assert.ok(performance.now() - started < 2_000);
+    });
+  }
+
   it('is short for a cause that is its own cause', () => {
     const error = new Error('round');
     error.cause = error;
