@@ -4,8 +4,8 @@ import type { ByteRange } from './ranges.ts';
 
 /** Bytes by position, whether the blob lies whole in storage or is still arriving from upstream. */
 export interface BlobReader extends AsyncDisposable {
-  /** Bytes. */
-  readonly size: number;
+  /** Bytes; undefined where nobody knows before the end. */
+  readonly size: number | undefined;
   /** The whole content, where it is small and in memory already. */
   readonly bytes?: Buffer | undefined;
   /** Where the blob lies below the storage folder, if it does so whole. */
@@ -20,7 +20,7 @@ const MOST_IDLE_CHUNKS = 64;
 const idleChunks: Buffer[] = [];
 
 /**
- * Sends a range and leaves the answer open. Without streams: a buffer for every chunk makes the garbage collector the
+ * Sends a range, which of a blob of unknown size goes to Infinity, and leaves the answer open. Without streams: a buffer for every chunk makes the garbage collector the
  * bottleneck, 2.5 to 5 times the processor time of this loop (same source). Nothing is written before the first bytes
  * are there, so that a failure up to then can still be answered.
  *
@@ -54,6 +54,7 @@ export async function sendBlob(
       isFilling = true;
       const length = await blob.read(wanted, position, options);
       isFilling = false;
+      if (length === 0 && blob.size === undefined) break;
       if (length === 0) throw new Error(`blob ended at byte ${position} of ${blob.size}`);
       await Promise.race([sent, gone]);
       isOnItsWay = true;

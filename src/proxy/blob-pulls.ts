@@ -15,7 +15,6 @@ import type { Project } from '../catalog/projects.ts';
 import type { Repositories } from '../catalog/repositories.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
-import { UpstreamInvalid } from '../registry/errors.ts';
 import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
 import { blobPassedThrough, type CacheOutcome, cacheDecided } from '../telemetry/channels.ts';
 import type { Transfers, WantedBlob } from '../transfer/transfers.ts';
@@ -23,7 +22,7 @@ import { clientError, failureOf, isStorageFull } from './failures.ts';
 import { fillSourceOf } from './fill-sources.ts';
 import { type Departure, type Flights, waitFor } from './flights.ts';
 import { KeepingReader } from './keeping-reader.ts';
-import { PassingReader } from './passing-reader.ts';
+import { type PassedBlob, PassingReader } from './passing-reader.ts';
 import type { Upstream } from './upstreams.ts';
 
 /** A fill that runs out of room is begun once more after others have made some. */
@@ -47,7 +46,7 @@ export interface BlobOptions {
 /** All throw what the client is told: OciError BLOB_UNKNOWN and those of an upstream. */
 export class BlobPulls {
   readonly #options: BlobPullsOptions;
-  readonly #sizing: Departure<number>;
+  readonly #sizing: Departure<number | undefined>;
 
   constructor(options: BlobPullsOptions) {
     this.#options = options;
@@ -67,7 +66,7 @@ export class BlobPulls {
   }
 
   /** What `stored` does not have. */
-  async open(upstream: Upstream, digest: Digest, options: BlobOptions): Promise<BlobReader> {
+  async open(upstream: Upstream, digest: Digest, options: BlobOptions): Promise<PassedBlob> {
     try {
       const here = await this.#linked(upstream, digest, options);
       publish(upstream, here === undefined ? 'miss' : 'hit');
@@ -82,12 +81,12 @@ export class BlobPulls {
     publish(upstream, 'hit');
   }
 
-  /** Bytes in what is not here, as a manifest or upstream says. Downloads nothing. */
+  /** Bytes in what is not here, as a manifest or upstream says; undefined where neither does. Downloads nothing. */
   async size(
     upstream: Upstream,
     digest: Digest,
     options: { readonly signal: AbortSignal },
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     try {
       return await this.#sizeUpstream(upstream, digest, options);
     } catch (error) {
@@ -126,18 +125,20 @@ export class BlobPulls {
     return (await blobs.findIn(names, digest)) !== undefined;
   }
 
-  async #fetched(upstream: Upstream, digest: Digest, options: BlobOptions): Promise<BlobReader> {
+  async #fetched(upstream: Upstream, digest: Digest, options: BlobOptions): Promise<PassedBlob> {
     const size = await this.#sizeUpstream(upstream, digest, options);
     const source = fillSourceOf(upstream, digest);
-    const wanted = { digest, size, repository: upstream.repository, source };
+    const { repository } = upstream;
+    if (size === undefined) return passed({ digest, size, repository, source }, 'unknown-size');
+    const wanted = { digest, size, repository, source };
     const isTooLarge = size > (upstream.settings.maxBlobSize ?? Number.POSITIVE_INFINITY);
     return isTooLarge ? passed(wanted, 'too-large') : this.#kept(wanted, options, MOST_FILLS);
   }
 
   /** @param fills how often to begin keeping it, each time with the room that there is then */
-  async #kept(wanted: WantedBlob, options: BlobOptions, fills: number): Promise<BlobReader> {
+  async #kept(wanted: WantedBlob, options: BlobOptions, fills: number): Promise<PassedBlob> {
     if (fills === 0) return passed(wanted, 'storage-full');
-    const instead = (): Promise<BlobReader> => this.#kept(wanted, options, fills - 1);
+    const instead = (): Promise<PassedBlob> => this.#kept(wanted, options, fills - 1);
     try {
       return new KeepingReader(await this.#options.transfers.open(wanted, options), instead);
     } catch (error) {
@@ -150,12 +151,12 @@ export class BlobPulls {
     upstream: Upstream,
     digest: Digest,
     options: { readonly signal: AbortSignal },
-  ): Promise<number> {
+  ): Promise<number | undefined> {
     const described = await this.#options.blobs.describedSize(upstream.repository, digest);
     return described ?? waitFor(this.#askSize(upstream, digest), options);
   }
 
-  #askSize(upstream: Upstream, digest: Digest): Promise<number> {
+  #askSize(upstream: Upstream, digest: Digest): Promise<number | undefined> {
     const flight = this.#sizing(`${upstream.repository}@${digest}`, (signal) =>
       upstream.ask(
         async (peer, path) => {
@@ -165,8 +166,7 @@ export class BlobPulls {
           const range = { start: 0, end: 1 };
           const { size, content } = await peer.blob(path, digest, { signal, range });
           content.on('error', () => {}).destroy();
-          if (size !== undefined) return size;
-          throw new UpstreamInvalid(upstream.host, `it does not say how large ${digest} is`);
+          return size;
         },
         { signal },
       ),
@@ -176,9 +176,9 @@ export class BlobPulls {
 }
 
 function passed(
-  { digest, size, repository, source }: WantedBlob,
-  reason: 'storage-full' | 'too-large',
-): BlobReader {
+  { digest, size, repository, source }: Omit<WantedBlob, 'size'> & Pick<PassedBlob, 'size'>,
+  reason: 'storage-full' | 'too-large' | 'unknown-size',
+): PassedBlob {
   if (blobPassedThrough.hasSubscribers) {
     blobPassedThrough.publish({ digest, repository, size, reason });
   }

@@ -1,17 +1,18 @@
-import type { BlobReader, ReadOptions } from '../storage/blob-store.ts';
+import type { ReadOptions } from '../storage/blob-store.ts';
 import { clientError, isStorageFull } from './failures.ts';
+import type { PassedBlob } from './passing-reader.ts';
 
 /**
  * Follows a blob that is kept while it comes. Where keeping it fails for want of room, its reader goes on from where it
  * is, with whatever `instead` opens then. Throws what the client is told.
  */
-export class KeepingReader implements BlobReader {
-  readonly size: number;
-  readonly #instead: (() => Promise<BlobReader>) | undefined;
-  #reader: BlobReader;
+export class KeepingReader implements PassedBlob {
+  readonly size: number | undefined;
+  readonly #instead: (() => Promise<PassedBlob>) | undefined;
+  #reader: PassedBlob;
 
   /** Without `instead`, it only tells the client. */
-  constructor(reader: BlobReader, instead?: () => Promise<BlobReader>) {
+  constructor(reader: PassedBlob, instead?: () => Promise<PassedBlob>) {
     this.size = reader.size;
     this.#reader = reader;
     this.#instead = instead;

@@ -20,13 +20,18 @@ interface Stream {
   rest: Uint8Array;
 }
 
+/** A blob that nobody may know the size of before its end, where reading it resolves to 0. */
+export interface PassedBlob extends Omit<BlobReader, 'size'> {
+  readonly size: number | undefined;
+}
+
 /**
  * A blob straight from upstream, kept nowhere: one transfer from where the client reads, another where it jumps or upstream
  * breaks off. No byte is fetched before it is asked for, but for what the sockets hold. Somebody who reads all of it from the
  * start gets the last bytes only if the digest agrees.
  */
-export class PassingReader implements BlobReader {
-  readonly size: number;
+export class PassingReader implements PassedBlob {
+  readonly size: number | undefined;
   readonly #digest: Digest;
   readonly #source: FillSource;
   readonly #host: string;
@@ -36,7 +41,10 @@ export class PassingReader implements BlobReader {
   #stream: Stream | undefined;
   #position = 0;
 
-  constructor(source: FillSource, blob: { readonly digest: Digest; readonly size: number }) {
+  constructor(
+    source: FillSource,
+    blob: { readonly digest: Digest; readonly size: number | undefined },
+  ) {
     this.size = blob.size;
     this.#digest = blob.digest;
     this.#source = source;
@@ -47,7 +55,7 @@ export class PassingReader implements BlobReader {
   /** One read at a time. @throws UpstreamInvalid, and what the source throws once upstream is given up */
   async read(into: Buffer, position: number, { signal }: ReadOptions): Promise<number> {
     signal.throwIfAborted();
-    const wanted = Math.min(into.length, this.size - position);
+    const wanted = Math.min(into.length, (this.size ?? Number.POSITIVE_INFINITY) - position);
     if (wanted <= 0) return 0;
     if (position !== this.#position) this.#close();
     this.#position = position;
@@ -66,7 +74,9 @@ export class PassingReader implements BlobReader {
     for (let breaks = 1; ; breaks += 1) {
       const stream = (this.#stream ??= await this.#open(this.#position));
       try {
-        return await take(stream, into);
+        const length = await take(stream, into);
+        if (length > 0 || this.size === undefined) return length;
+        throw new Error('the stream ended before the blob');
       } catch (cause) {
         this.#close();
         if (!this.#leave.signal.aborted && breaks < MOST_BREAKS) continue;
@@ -80,7 +90,8 @@ export class PassingReader implements BlobReader {
     const part = await this.#source.open({ start: position }, { signal });
     const chunks: AsyncIterator<unknown> = part.content[Symbol.asyncIterator]();
     const end = (): void => void part.content.on('error', () => {}).destroy();
-    if (part.start <= position && (part.size ?? this.size) === this.size) {
+    const isThatLarge = this.size === undefined || (part.size ?? this.size) === this.size;
+    if (part.start <= position && isThatLarge) {
       return { chunks, end, unwanted: position - part.start, rest: NOTHING };
     }
     end();
@@ -96,16 +107,17 @@ export class PassingReader implements BlobReader {
     if (position !== this.#hashed) return;
     this.#hash.update(bytes);
     this.#hashed += bytes.length;
-    if (this.#hashed < this.size || this.#hash.digest('hex') === hexOf(this.#digest)) return;
+    const isEnd = this.size === undefined ? bytes.length === 0 : this.#hashed === this.size;
+    if (!isEnd || this.#hash.digest('hex') === hexOf(this.#digest)) return;
     throw new UpstreamInvalid(this.#host, `its bytes for ${this.#digest} have another digest`);
   }
 }
 
-/** At least one byte. Rejects when the stream fails or ends. */
+/** Resolves to 0 only at the stream's end. Rejects when it fails. */
 async function take(stream: Stream, into: Buffer): Promise<number> {
   while (stream.rest.length === 0) {
     const { done, value } = await stream.chunks.next();
-    if (done === true) throw new Error('the stream ended before the blob');
+    if (done === true) return 0;
     if (!(value instanceof Uint8Array)) continue;
     stream.rest = value.subarray(Math.min(stream.unwanted, value.length));
     stream.unwanted -= value.length - stream.rest.length;

@@ -15,7 +15,7 @@ import type { Digest } from '../oci/digest.ts';
 import { OciError, type OciErrorCode } from '../oci/error.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { Referrer } from '../registry/peer.ts';
-import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import { type BlobOptions, BlobPulls } from './blob-pulls.ts';
 import { fillSourceOf } from './fill-sources.ts';
@@ -23,6 +23,7 @@ import { Flights } from './flights.ts';
 import { KeptManifests, type ManifestHead, type ServedManifest } from './kept-manifests.ts';
 import { Listings, type ReferrerListOptions, type TagListOptions } from './listings.ts';
 import { ManifestPulls } from './manifest-pulls.ts';
+import type { PassedBlob } from './passing-reader.ts';
 import { TagSightings } from './tag-sightings.ts';
 import { createUpstreams, type UpstreamsOptions } from './upstreams.ts';
 
@@ -32,7 +33,7 @@ export interface PullOptions {
 }
 
 /** A blob of which the front server may know where it lies. */
-export interface PulledBlob extends BlobReader {
+export interface PulledBlob extends PassedBlob {
   /** Below the storage folder, where it lies there whole. */
   readonly path?: string | undefined;
 }
@@ -48,8 +49,8 @@ export interface Pulls extends AsyncDisposable {
   ): Promise<ManifestHead>;
   /** @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN, DENIED, TOOMANYREQUESTS and those of an upstream; its reads do too */
   blob(repository: string, digest: Digest, options: BlobOptions): Promise<PulledBlob>;
-  /** Bytes; downloads nothing. @throws as `blob` */
-  blobSize(repository: string, digest: Digest, options: PullOptions): Promise<number>;
+  /** Bytes; undefined where upstream does not say. Downloads nothing. @throws as `blob` */
+  blobSize(repository: string, digest: Digest, options: PullOptions): Promise<number | undefined>;
   /** In byte order. @throws OciError NAME_UNKNOWN, DENIED and those of an upstream */
   tags(repository: string, options: TagListOptions): Promise<readonly string[]>;
   /** None for a subject that nobody ever saw. @throws OciError DENIED and those of an upstream */
@@ -154,7 +155,11 @@ class NodePulls implements Pulls {
     };
   }
 
-  async blobSize(repository: string, digest: Digest, options: PullOptions): Promise<number> {
+  async blobSize(
+    repository: string,
+    digest: Digest,
+    options: PullOptions,
+  ): Promise<number | undefined> {
     const upstream = await this.#upstreams.of(repository);
     const found = await this.#options.blobs.find(repository, digest);
     if (found !== undefined) return found.size;

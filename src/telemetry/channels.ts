@@ -96,7 +96,10 @@ export const fillForgotten = factChannel<FillFact & { readonly receivedBytes: nu
 );
 /** The bytes went to the client and could not be kept. */
 export const blobPassedThrough = factChannel<
-  FillFact & { readonly size: number; readonly reason: 'storage-full' | 'too-large' }
+  FillFact & {
+    readonly size: number | undefined;
+    readonly reason: 'storage-full' | 'too-large' | 'unknown-size';
+  }
 >('portolan.blob.passed-through');
 
 export type CacheOutcome = 'hit' | 'miss' | 'stale' | 'revalidated' | 'negative';

@@ -261,6 +261,45 @@ describe('a blob that cannot be kept', () => {
     });
   }
 
+  describe('because upstream does not say how large it is', () => {
+    const content = randomBytes(1 << 20);
+    const unsaid = { sayNoLength: true, ignoreRange: true };
+
+    it('is passed through, and HEAD does not say it either', async () => {
+      await using world = await openWorld();
+      const { digest } = world.upstream.addBlob(PATH, content);
+      world.upstream.behave({ path: BLOBS }, unsaid);
+      const reasons: string[] = [];
+      using _ = blobPassedThrough.subscribe(({ reason }) => reasons.push(reason));
+
+      assert.equal(await sizeOf(world, digest), undefined);
+      assert.deepEqual(await world.blob(digest), content);
+
+      assert.deepEqual(reasons, ['unknown-size']);
+      assert.equal(await world.isKnown(REPOSITORY), false);
+    });
+
+    it('goes on where upstream breaks off', async () => {
+      await using world = await openWorld();
+      const { digest } = world.upstream.addBlob(PATH, content);
+      world.upstream.behave({ path: BLOBS }, unsaid);
+      world.upstream.behave(
+        { method: 'GET', path: BLOBS, times: 2 },
+        { ...unsaid, cutAfter: 300_000 },
+      );
+
+      assert.deepEqual(await world.blob(digest), content);
+    });
+
+    it('has no end where it is not the blob', async () => {
+      await using world = await openWorld();
+      const { digest } = world.upstream.addBlob(PATH, content);
+      world.upstream.behave({ path: BLOBS }, { ...unsaid, shorterBy: 10 });
+
+      await assert.rejects(world.blob(digest), { code: 'UPSTREAM_UNAVAILABLE' });
+    });
+  });
+
   it('ends its transfer when its client leaves', async () => {
     await using world = await openWorld({ settings: { maxBlobSize: '1KiB' } });
     const { digest } = await pulledImage(world, 1 << 20);
@@ -317,7 +356,7 @@ async function keep(world: World, digest: Digest): Promise<void> {
   await until(async () => (await world.node.blobs.find(REPOSITORY, digest)) !== undefined);
 }
 
-async function sizeOf(world: World, digest: Digest, repository = REPOSITORY): Promise<number> {
+async function sizeOf(world: World, digest: Digest, repository = REPOSITORY) {
   return world.node.pulls.blobSize(repository, digest, { signal: soon() });
 }
 

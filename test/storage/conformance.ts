@@ -249,13 +249,16 @@ export async function keep(
 }
 
 /** From the first byte to the last, in reads of an odd size. */
-export async function readAll(reader: BlobReader, signal: AbortSignal): Promise<Buffer> {
-  const content = Buffer.alloc(reader.size);
-  const into = Buffer.alloc(50_021);
+export async function readAll(
+  reader: Pick<BlobReader, 'read'>,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
   for (let position = 0; ; ) {
+    const into = Buffer.alloc(50_021);
     const length = await reader.read(into, position, { signal });
-    if (length === 0) return content.subarray(0, position);
-    into.copy(content, position, 0, length);
+    if (length === 0) return Buffer.concat(chunks);
+    chunks.push(into.subarray(0, length));
     position += length;
   }
 }

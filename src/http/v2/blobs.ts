@@ -5,7 +5,7 @@ import { OCTET_STREAM } from '../../oci/media-type.ts';
 import { etagOf, isNotModified, isRangeWanted } from '../conditional.ts';
 import type { Context, Routes, State } from '../context.ts';
 import { answerEmpty } from '../empty-answer.ts';
-import { MOST_RANGES, type RequestedRanges, rangesOf } from '../ranges.ts';
+import { MOST_RANGES, rangesOf } from '../ranges.ts';
 import { RequestError } from '../request-error.ts';
 import { requestSignal } from '../request-signal.ts';
 import { type BlobReader, multipartOf, sendBlob, sendParts } from '../send-blob.ts';
@@ -13,8 +13,16 @@ import type { Gate, Target } from '../target.ts';
 
 /** What these routes need of the node. */
 export interface Blobs {
-  /** Bytes in the blob; downloads nothing. @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN, and those of an upstream */
-  blobSize(target: Target, digest: Digest, options: { signal: AbortSignal }): Promise<number>;
+  /**
+   * Bytes in the blob, undefined where nobody says; downloads nothing.
+   *
+   * @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN, and those of an upstream
+   */
+  blobSize(
+    target: Target,
+    digest: Digest,
+    options: { signal: AbortSignal },
+  ): Promise<number | undefined>;
   /** @param options.whole whether all of it will be read, from the first byte @throws as `blobSize` */
   blob(
     target: Target,
@@ -55,12 +63,11 @@ export function blobRoutes(blobs: Blobs, gate: Gate, { accelRedirect }: BlobOpti
     const wanted = range !== undefined && isRangeWanted(ctx, digest) ? range : undefined;
     const whole = wanted === undefined;
     await using blob = await blobs.blob(target, digest, { whole, signal });
-    const ranges = rangesOf(wanted, blob.size);
     describe(ctx, digest, blob.size);
     if (accelRedirect !== undefined && blob.path !== undefined) {
       return handOver(ctx, `${accelRedirect.replace(/\/$/, '')}/${blob.path}`);
     }
-    await send(ctx, blob, ranges, signal);
+    await send(ctx, blob, wanted, signal);
   });
 
   // end-10
@@ -84,13 +91,15 @@ function digestOf(text: string): Digest {
   return text;
 }
 
-function describe(ctx: Context, digest: Digest, size: number): void {
+function describe(ctx: Context, digest: Digest, size: number | undefined): void {
   const { res } = ctx;
   ctx.status = 200;
   res.setHeader('Content-Type', OCTET_STREAM);
-  res.setHeader('Content-Length', size);
   res.setHeader('Docker-Content-Digest', digest);
-  res.setHeader('Accept-Ranges', 'bytes');
+  if (size !== undefined) {
+    res.setHeader('Content-Length', size);
+    res.setHeader('Accept-Ranges', 'bytes');
+  }
   res.setHeader('ETag', etagOf(digest));
   res.setHeader('Cache-Control', 'max-age=31536000');
 }
@@ -111,25 +120,33 @@ function handOver(ctx: Context, path: string): void {
 async function send(
   ctx: Context,
   blob: BlobReader,
-  ranges: RequestedRanges,
+  wanted: string | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const { res } = ctx;
-  if (ranges === 'unsatisfiable') throw outside(blob.size);
+  const { size } = blob;
+  if (size === undefined) {
+    ctx.respond = false;
+    await sendBlob(res, blob, { start: 0, end: Number.POSITIVE_INFINITY }, { signal });
+    res.end();
+    return;
+  }
+  const ranges = rangesOf(wanted, size);
+  if (ranges === 'unsatisfiable') throw outside(size);
   if (ranges === 'too-many') {
     throw new RequestError(400, 'UNSUPPORTED', { message: `more than ${MOST_RANGES} ranges` });
   }
   ctx.respond = false;
   if (ranges === 'whole') {
-    await sendBlob(res, blob, { start: 0, end: blob.size }, { signal });
+    await sendBlob(res, blob, { start: 0, end: size }, { signal });
   } else if (ranges.length === 1 && ranges[0] !== undefined) {
     const { start, end } = ranges[0];
     ctx.status = 206;
     res.setHeader('Content-Length', end - start);
-    res.setHeader('Content-Range', `bytes ${start}-${end - 1}/${blob.size}`);
+    res.setHeader('Content-Range', `bytes ${start}-${end - 1}/${size}`);
     await sendBlob(res, blob, ranges[0], { signal });
   } else {
-    const multipart = multipartOf(ranges, blob.size, OCTET_STREAM);
+    const multipart = multipartOf(ranges, size, OCTET_STREAM);
     ctx.status = 206;
     res.setHeader('Content-Length', multipart.length);
     res.setHeader('Content-Type', multipart.contentType);

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { OciError } from '../../../src/oci/error.ts';
 import { ADMIN, startNode } from '../support/node.ts';
 import { ABSENT, pushBlob } from '../support/push.ts';
+import { readerOf } from '../support/reader.ts';
 
 describe('GET /v2/<name>/blobs/<digest> (end-2)', () => {
   it('answers the bytes with their length, digest and type, to HEAD without the bytes', async () => {
@@ -22,6 +24,52 @@ describe('GET /v2/<name>/blobs/<digest> (end-2)', () => {
       assert.equal(headers.etag, `"${digest}"`);
       assert.equal(headers['content-encoding'], undefined);
     }
+  });
+
+  it('answers without a length, and whole, where nobody knows how large the blob is', async () => {
+    const content = Buffer.alloc(700_000, 'x');
+    const blob = { ...readerOf(content), size: undefined };
+    await using node = await startNode({
+      ports: ({ blobs }) => ({
+        blobs: { ...blobs, blobSize: async () => undefined, blob: async () => blob },
+      }),
+    });
+    const path = `/v2/local/app/blobs/${ABSENT}`;
+
+    const get = await node.send({ path, headers: { range: 'bytes=1-5' } });
+    const head = await node.send({ method: 'HEAD', path });
+
+    assert.deepEqual(get.body, content);
+    for (const { status, headers } of [get, head]) {
+      assert.equal(status, 200);
+      assert.equal(headers['content-length'], undefined);
+      assert.equal(headers['accept-ranges'], undefined);
+      assert.equal(headers['docker-content-digest'], ABSENT);
+    }
+  });
+
+  it('cuts the connection where a blob of unknown size turns out to be another', async () => {
+    const reader = readerOf(Buffer.alloc(700_000, 'x'));
+    await using node = await startNode({
+      ports: ({ blobs }) => ({
+        blobs: {
+          ...blobs,
+          blob: async () => ({
+            ...reader,
+            size: undefined,
+            async read(into, position, options) {
+              const length = await reader.read(into, position, options);
+              if (length === 0) throw new OciError('UPSTREAM_UNAVAILABLE');
+              return length;
+            },
+          }),
+        },
+      }),
+    });
+
+    await assert.rejects(node.send({ path: `/v2/local/app/blobs/${ABSENT}` }), {
+      code: 'ECONNRESET',
+    });
   });
 
   it('answers sha512 as well', async () => {
@@ -133,7 +181,7 @@ describe('GET /v2/<name>/blobs/<digest> (end-2)', () => {
           ...blobs,
           async blob(target, digest, options) {
             const reader = await blobs.blob(target, digest, options);
-            return reader.size > 5 ? reader : { ...reader, path: `blobs/${digest}` };
+            return reader.size !== 5 ? reader : { ...reader, path: `blobs/${digest}` };
           },
         },
       }),
