@@ -144,6 +144,12 @@ export class Fill {
     await this.#run?.opened;
   }
 
+  /** Resolves to whether upstream gives what was asked for, once that is known. */
+  async isServed(): Promise<boolean> {
+    const [opened] = await Promise.allSettled([this.#run?.opened]);
+    return opened.status === 'fulfilled';
+  }
+
   /** The node stops: what arrived is synced and written down. Resolves when that is done. */
   async stop(): Promise<void> {
     this.#isStopping = true;

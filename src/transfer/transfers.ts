@@ -234,12 +234,15 @@ function startInBackground(fill: Fill, source: FillSource): void {
   fill.start(fill.askedBy, source).catch(() => {});
 }
 
-/** Two that ask for one digest disagree about its size: the one that upstream is serving right now wins. */
+/**
+ * Two that ask for one digest disagree about its size: the one that upstream is serving right now wins. Until it has
+ * answered, either is only what a manifest claims.
+ */
 async function forgetOrRefuse(fill: Fill, { digest, size, repository, source }: WantedBlob) {
   const problem = `it says that ${digest} has ${size} bytes, another that it has ${fill.size}`;
   const reason = new UpstreamInvalid(source.host ?? repository, problem);
-  if (!fill.isIdle) throw reason;
-  await fill.forget(reason);
+  if (fill.isIdle) return fill.forget(reason);
+  if (await fill.isServed()) throw reason;
 }
 
 /** Bytes that come by another project answer for this one only if its own upstream says that it has them. Asks for one. */

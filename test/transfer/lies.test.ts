@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { UpstreamInvalid } from '../../src/registry/errors.ts';
 import { fillAborted } from '../../src/telemetry/channels.ts';
 import { readAll } from '../storage/conformance.ts';
@@ -130,6 +131,24 @@ describe('an upstream that lies', () => {
 
     await assert.rejects(world.open(layer, { size: 5 }), { name: 'UpstreamInvalid' });
 
+    assert.ok((await readAll(reader, signal)).equals(layer.bytes));
+  });
+
+  it('does not keep the right size out with a wrong one that a manifest claims', async () => {
+    await using world = await openWorld();
+    const layer = world.layer(MIB);
+    const answer = Promise.withResolvers<void>();
+    world.upstream.behave({ path: BLOBS, times: 1 }, { hold: answer.promise });
+    const wrong = assert.rejects(world.open(layer, { size: layer.size + 1 }));
+    await eventually(() => assert.equal(world.upstream.count({ path: BLOBS }), 1));
+    const right = world.open(layer);
+    right.catch(() => {});
+
+    await setImmediate();
+    answer.resolve();
+
+    await wrong;
+    await using reader = await right;
     assert.ok((await readAll(reader, signal)).equals(layer.bytes));
   });
 
