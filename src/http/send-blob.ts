@@ -20,9 +20,9 @@ const MOST_IDLE_CHUNKS = 64;
 const idleChunks: Buffer[] = [];
 
 /**
- * Sends a range, which of a blob of unknown size goes to Infinity, and leaves the answer open. Without streams: a buffer for every chunk makes the garbage collector the
- * bottleneck, 2.5 to 5 times the processor time of this loop (same source). Nothing is written before the first bytes
- * are there, so that a failure up to then can still be answered.
+ * Sends a range, which of a blob of unknown size goes to Infinity, and leaves the answer open. Without streams: a buffer
+ * for every chunk makes the garbage collector the bottleneck, 2.5 to 5 times the processor time of this loop (same
+ * source). Nothing is written before the first bytes are there, so that a failure up to then can still be answered.
  *
  * @throws what reading throws, and the signal's reason
  */
