@@ -280,7 +280,7 @@ function operationPorts(
 ): Ports['operations'] {
   const storage = async () => {
     const { total, free } = await store.space();
-    return { total, free, used: (await catalog.cachedBlobs.totals()).present };
+    return { total, free, used: await catalog.cachedBlobs.presentBytes() };
   };
   return {
     metrics: opened.use(createMetrics({ version, storage })),

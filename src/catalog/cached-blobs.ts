@@ -1,6 +1,6 @@
-import type { ExpressionBuilder } from 'kysely';
-import type { Database, Queries } from '../database/database.ts';
-import type { BlobState, Tables } from '../database/tables.ts';
+import type { ExpressionBuilder, SelectQueryBuilder } from 'kysely';
+import type { Database, Queries, WriteTransaction } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
 import { evicted } from '../telemetry/channels.ts';
 import { unlinkBlob } from './blob-rows.ts';
@@ -22,6 +22,8 @@ export interface CachedBlobs {
     /** Of all present blobs, owned ones included. */
     readonly present: number;
   }>;
+  /** Of all present blobs, as added up in the last ten seconds: anybody may ask for metrics, as often as they like. */
+  presentBytes(): Promise<number>;
   /** Those that were not read for the longest time first. */
   oldest(limit: number): Promise<readonly CachedBlob[]>;
   /**
@@ -33,24 +35,41 @@ export interface CachedBlobs {
   evict(blob: CachedBlob): Promise<boolean>;
 }
 
+const REMEMBERED_MS = 10_000;
+
 export function createCachedBlobs(options: {
   readonly database: Database;
   /** Milliseconds UTC. */
   readonly now: () => number;
 }): CachedBlobs {
   const { database, now } = options;
+  let known: { readonly until: number; readonly bytes: Promise<number> } | undefined;
   return {
     async totals() {
-      const inState = (state: BlobState) =>
-        database.read
-          .selectFrom('blobs')
-          .select(bytesInAll)
-          .where('state', '=', state)
-          .executeTakeFirstOrThrow();
-      const condemned = await inState('condemned');
-      const present = await inState('present');
-      const cached = await cachedOnly(database.read).select(bytesInAll).executeTakeFirstOrThrow();
-      return { condemned: condemned.bytes, cached: cached.bytes, present: present.bytes };
+      const { read } = database;
+      const condemned = await bytesOf(read.selectFrom('blobs').where('state', '=', 'condemned'));
+      const present = await bytesOf(presentBlobs(read));
+      // A present blob is in some repository. What nothing but caches hold, one by one, would take fifty times as long.
+      const owned = await bytesOf(
+        presentBlobs(read).where('digest', 'in', (query) =>
+          query
+            .selectFrom('blob_links')
+            .select('blob_links.digest')
+            .where('blob_links.ownership', 'in', ['origin', 'replica']),
+        ),
+      );
+      return { condemned, cached: present - owned, present };
+    },
+
+    async presentBytes() {
+      const at = now();
+      if (known === undefined || at >= known.until) {
+        known = { until: at + REMEMBERED_MS, bytes: bytesOf(presentBlobs(database.read)) };
+        known.bytes.catch(() => {
+          known = undefined;
+        });
+      }
+      return known.bytes;
     },
 
     async oldest(limit) {
@@ -61,29 +80,42 @@ export function createCachedBlobs(options: {
         .execute();
     },
 
-    async evict({ digest, size, accessedAt }) {
-      const isDone = await database.write(async (transaction) => {
-        const still = await cachedOnly(transaction)
-          .select('digest')
-          .where('digest', '=', digest)
-          .where('accessed_at', '<=', accessedAt)
-          .executeTakeFirst();
-        if (still === undefined) return false;
-        const holders = await transaction
-          .selectFrom('blob_links')
-          .innerJoin('repositories', 'repositories.id', 'blob_links.repository')
-          .select(['repositories.id', 'repositories.name', 'repositories.project'])
-          .where('blob_links.digest', '=', digest)
-          .execute();
-        for (const repository of holders) {
-          await unlinkBlob(transaction, repository, { digest, at: now() });
-        }
-        return true;
-      });
-      if (isDone && evicted.hasSubscribers) evicted.publish({ digest, bytes: size });
+    async evict(blob) {
+      const isDone = await database.write((transaction) => evictOne(transaction, blob, now));
+      if (isDone && evicted.hasSubscribers) {
+        evicted.publish({ digest: blob.digest, bytes: blob.size });
+      }
       return isDone;
     },
   };
+}
+
+async function evictOne(
+  transaction: WriteTransaction,
+  { digest, accessedAt }: CachedBlob,
+  now: () => number,
+): Promise<boolean> {
+  const still = await cachedOnly(transaction)
+    .select('digest')
+    .where('digest', '=', digest)
+    .where('accessed_at', '<=', accessedAt)
+    .executeTakeFirst();
+  if (still === undefined) return false;
+  const holders = await transaction
+    .selectFrom('blob_links')
+    .innerJoin('repositories', 'repositories.id', 'blob_links.repository')
+    .select(['repositories.id', 'repositories.name', 'repositories.project'])
+    .where('blob_links.digest', '=', digest)
+    .execute();
+  for (const repository of holders) {
+    await unlinkBlob(transaction, repository, { digest, at: now() });
+  }
+  return true;
+}
+
+async function bytesOf(blobs: SelectQueryBuilder<Tables, 'blobs', object>): Promise<number> {
+  const { bytes } = await blobs.select(bytesInAll).executeTakeFirstOrThrow();
+  return bytes;
 }
 
 /** A sum of int64 is no int64 to PostgreSQL, and the sum of nothing is null. */
@@ -92,11 +124,17 @@ function bytesInAll(row: ExpressionBuilder<Tables, 'blobs'>) {
   return row.cast<number>(sum, 'bigint').as('bytes');
 }
 
+/**
+ * Not by `state`, which means the same: SQLite takes the index of that then, and sorts all of them for the oldest hundred
+ * (1.2 s instead of 1 ms for 200,000).
+ */
+function presentBlobs(queries: Queries) {
+  return queries.selectFrom('blobs').where('condemned_at', 'is', null);
+}
+
 /** Present, in some cache, and in nothing but caches. */
 function cachedOnly(queries: Queries) {
-  return queries
-    .selectFrom('blobs')
-    .where('state', '=', 'present')
+  return presentBlobs(queries)
     .where((is) =>
       is.exists(
         is

@@ -203,6 +203,20 @@ for (const engine of databases) {
       assert.equal((await world.cachedBlobs.oldest(1)).length, 1);
     });
 
+    it('adds all blobs up once in ten seconds, however often it is asked', async () => {
+      await using world = await openWorld(engine);
+      await keepBlob(world, app, contentOf('1234'));
+      await keepBlob(world, 'docker.io/library/a', contentOf('56'), 'cache');
+      assert.equal(await world.cachedBlobs.presentBytes(), 6);
+
+      await keepBlob(world, app, contentOf('789'));
+
+      world.clock.at += 9_999;
+      assert.equal(await world.cachedBlobs.presentBytes(), 6);
+      world.clock.at += 1;
+      assert.equal(await world.cachedBlobs.presentBytes(), 9);
+    });
+
     it('takes a blob out of every cache, unless it was read or pushed since', async () => {
       await using world = await openWorld(engine);
       const contents = ['idle', 'read', 'pushed'].map((text) => contentOf(text));
