@@ -1,4 +1,5 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import got from 'got';
 import { stringify } from 'yaml';
@@ -72,37 +73,55 @@ export async function startPortolan(
   folder: string,
   { configuration = {}, mirrors = [], port, env = {}, nodeArguments = [] }: NodeOptions = {},
 ): Promise<NodeProcess> {
-  const host = `127.0.0.1:${port ?? (await freePort())}`;
-  const mirrorHosts: Record<string, string> = {};
-  for (const upstream of mirrors) mirrorHosts[upstream] = `127.0.0.1:${await freePort()}`;
   await mkdir(folder, { recursive: true });
   const adminPassword = 'interop-admin-password';
   const file = join(folder, 'config.yaml');
+  const logFile = join(folder, 'portolan.log');
   const { listen, ...rest } = configuration;
-  const more = typeof listen === 'object' && listen !== null ? listen : {};
-  const url = `${'tls' in more ? 'https' : 'http'}://${host}`;
   await writeFile(
     file,
     stringify({
       listen: {
-        address: host,
-        mirrors: Object.entries(mirrorHosts).map(([upstream, address]) => ({ address, upstream })),
-        ...more,
+        // Taken by the node itself: a port that was free a moment ago may be somebody else's by now.
+        address: `127.0.0.1:${port ?? 0}`,
+        mirrors: mirrors.map((upstream) => ({ address: '127.0.0.1:0', upstream })),
+        ...(typeof listen === 'object' && listen !== null ? listen : {}),
       },
       data: join(folder, 'data'),
       ...rest,
     }),
   );
+  const before = await stat(logFile).then(
+    ({ size }) => size,
+    () => 0,
+  );
+  const addresses = () => addressesIn(readFileSync(logFile).subarray(before).toString());
   const daemon = await startDaemon(
     process.execPath,
     [...nodeArguments, join(REPOSITORY_ROOT, 'bin/portolan.js'), 'serve', '--config', file],
     {
       env: { ...clientEnvironment(folder), PORTOLAN_ADMIN_PASSWORD: adminPassword, ...env },
-      logFile: join(folder, 'portolan.log'),
-      isReady: () => answers(`${url}/v2/`),
+      logFile,
+      isReady: async () => addresses().length > mirrors.length,
     },
   );
-  return { ...daemon, host, url, adminPassword, mirrors: mirrorHosts };
+  const [own, ...others] = addresses();
+  if (own === undefined) throw new Error('the node says no address');
+  return {
+    ...daemon,
+    host: own.host,
+    url: own.url,
+    adminPassword,
+    mirrors: Object.fromEntries(others.map(({ host, mirror = '' }) => [mirror, host])),
+  };
+}
+
+/** What the node says of itself when it is ready: `http://127.0.0.1:5001  as a mirror of docker.io`. */
+function addressesIn(log: string): { url: string; host: string; mirror?: string | undefined }[] {
+  const lines = log.matchAll(
+    /^ {2}(?:listening)? +(https?:\/\/(127\.0\.0\.1:\d+))(?: {2}as a mirror of (\S+))?$/gm,
+  );
+  return [...lines].map(([, url = '', host = '', mirror]) => ({ url, host, mirror }));
 }
 
 /** An endpoint of that name which is the registry at `url`, in the vendor's role. */
