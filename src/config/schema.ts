@@ -36,7 +36,7 @@ const Storage = z.strictObject({
   }),
   grace: Timeout.prefault('1h').meta({
     description:
-      'Blobs that nothing refers to any more stay this long, in case somebody asks for them.',
+      'Blobs that no repository has any more stay on disk this long, for backups and transfers that are under way; less where room is needed.',
   }),
   accelRedirect: z
     .string()
@@ -60,6 +60,8 @@ const Fills = z.strictObject({
   }),
 });
 
+const SHORTEST_EXPIRY_MS = 60_000;
+
 const Limits = z.strictObject({
   manifestSize: Size.prefault('4MiB').meta({ description: 'The largest manifest to accept.' }),
   uploads: z
@@ -67,9 +69,15 @@ const Limits = z.strictObject({
     .min(1)
     .default(256)
     .meta({ description: 'Uploads whose bytes may be arriving at one time.' }),
-  uploadExpiry: Duration.prefault('7d').meta({
-    description: 'An unfinished upload that nobody went on with for this long is dropped.',
-  }),
+  uploadExpiry: Duration.refine(
+    (milliseconds) => milliseconds >= SHORTEST_EXPIRY_MS,
+    'at least 1m, since pushes bring their blobs before their manifest',
+  )
+    .prefault('7d')
+    .meta({
+      description:
+        'An unfinished upload that nobody went on with for this long is dropped. So is a pushed blob that no manifest of its repository refers to, and that nobody asked for; those are looked for each hour.',
+    }),
 });
 
 const Telemetry = z.strictObject({

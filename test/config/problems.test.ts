@@ -177,6 +177,11 @@ const ROWS: readonly { name: string; text: string; problems: readonly (string | 
     ],
   },
   {
+    name: 'an expiry that no push could keep up with',
+    text: 'limits: { uploadExpiry: 59s }\n',
+    problems: [/^line 1, limits\.uploadExpiry: found "59s"; allowed: at least 1m/],
+  },
+  {
     name: 'text that is no YAML',
     text: 'listen: {\nseed: true\nseed: false\n',
     problems: [/^line 2: Flow map .* end with a \}/, 'line 3: Map keys must be unique'],
