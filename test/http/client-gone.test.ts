@@ -130,6 +130,32 @@ describe('a client that goes away', () => {
     await both;
   });
 
+  it('is known to be gone to whoever asks only then', async () => {
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>();
+    const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
+    const { promise: seen, resolve: see } = Promise.withResolvers<boolean>();
+    using _ = requestFinished.subscribe(() => finish());
+    await using node = await startNode({
+      ports: ({ manifests }) => ({
+        manifests: {
+          ...manifests,
+          async manifest(_target, _reference, options) {
+            ask();
+            await finished;
+            see(options.signal.aborted);
+            throw new Error('too late');
+          },
+        },
+      }),
+    });
+    const socket = await open(node, 'GET /v2/local/app/manifests/v1 HTTP/1.1\r\nHost: x\r\n\r\n');
+    await asked;
+
+    socket.destroy();
+
+    assert.equal(await seen, true);
+  });
+
   it('leaves its upload with what has come', async () => {
     const { promise: source, resolve: hand } = Promise.withResolvers<Readable>();
     await using node = await startNode({
