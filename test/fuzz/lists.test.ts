@@ -122,7 +122,7 @@ describe('_catalog', () => {
           partOf(held, { ...asked, n: undefined }),
         );
       }),
-      0.1,
+      0.08,
     );
   });
 });

@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Arbitrary, asyncProperty, constantFrom, oneof, record } from 'fast-check';
+import {
+  type Arbitrary,
+  asyncProperty,
+  constantFrom,
+  integer,
+  oneof,
+  option,
+  record,
+} from 'fast-check';
 import { digestOf } from '../../src/oci/digest.ts';
 import { OCI_INDEX } from '../../src/oci/media-type.ts';
 import type { Answer } from '../http/support/client.ts';
+import { breakOff } from './support/half-request.ts';
 import { CONTENT_TYPES, CONTENTS, MANIFEST_BYTES } from './support/manifest-arbitraries.ts';
 import { type FuzzNode, startFuzzNode } from './support/node.ts';
 import { holds } from './support/runs.ts';
@@ -28,7 +37,27 @@ describe('whatever is pushed as a manifest', () => {
         if (answer.status === 201) await assertKept(node, push, answer);
         else await assertRefused(node, push, answer);
       }),
-      0.4,
+      0.23,
+    );
+  });
+
+  it('is nothing at all while its client has not sent all of it', async () => {
+    await using node = await startFuzzNode();
+
+    const halves = record({
+      bytes: MANIFEST_BYTES,
+      missing: option(integer({ min: 1, max: 4_000_000 }), { nil: undefined }),
+    });
+    await holds(
+      asyncProperty(halves, async ({ bytes, missing }) => {
+        const path = `/v2/sparse/half/manifests/${TAG}`;
+
+        await breakOff(node, { method: 'PUT', path, sent: bytes, missing });
+
+        const { status } = await node.send({ path });
+        assert.equal(status, 404);
+      }),
+      0.02,
     );
   });
 });

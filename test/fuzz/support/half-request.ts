@@ -4,6 +4,8 @@ import { requestFinished } from '../../../src/telemetry/channels.ts';
 import { basic } from '../../http/support/client.ts';
 import { ADMIN, type FuzzNode } from './node.ts';
 
+const DEADLINE_MS = 10_000;
+
 /** A request that announces more than it sends. */
 export interface HalfRequest {
   readonly method: string;
@@ -28,14 +30,17 @@ export async function sendHalf(node: FuzzNode, request: HalfRequest): Promise<Di
 
 /** Sends the half that there is and goes away; resolves once the node knows. */
 export async function breakOff(node: FuzzNode, request: HalfRequest): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const path = request.path.split('?', 1)[0];
   using _ = requestFinished.subscribe((fact) => {
     if (fact.aborted === true && fact.path === path) resolve();
   });
   const half = await sendHalf(node, request);
   half[Symbol.dispose]();
+  const late = new Error(`the node did not notice that ${path} was broken off`);
+  const timer = setTimeout(() => reject(late), DEADLINE_MS);
   await promise;
+  clearTimeout(timer);
 }
 
 function bytesOf({ host }: FuzzNode, request: HalfRequest): Buffer {
