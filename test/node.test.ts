@@ -6,6 +6,7 @@ import got from 'got';
 import { type Config, loadConfig } from '../src/config/load.ts';
 import { type PortolanNode, startNode } from '../src/node.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
+import { startUpstream } from './support/upstream.ts';
 
 async function configOf(folder: string, yaml: string): Promise<Config> {
   const file = join(folder, 'config.yaml');
@@ -77,5 +78,27 @@ describe('a node that starts', () => {
 
     assert.equal(response.statusCode, 405);
     assert.match(response.body, /cache of its upstream/);
+  });
+
+  it('pulls manifests and blobs through, and keeps them', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    const image = upstream.addImage('library/x', 'latest', [Buffer.from('layer')]);
+    const layer = image.layers[0]?.digest ?? assert.fail('one layer');
+    const hub = `{ adapter: docker-hub, url: "${upstream.url.href}", allowPrivateAddress: true }`;
+    await using node = await start(directory.path, `endpoints: { docker.io: ${hub} }\n`);
+    const url = `http://127.0.0.1:${node.addresses[0]?.port}/v2`;
+
+    for (const repository of ['docker.io/library/x', 'library/x', 'x']) {
+      const head = await got.head(`${url}/${repository}/manifests/latest`);
+      const manifest = await got(`${url}/${repository}/manifests/latest`);
+      const blob = await got(`${url}/${repository}/blobs/${layer}`);
+      assert.equal(head.headers['docker-content-digest'], image.manifest.digest);
+      assert.equal(manifest.body, image.bytes.toString());
+      assert.equal(blob.body, 'layer');
+    }
+
+    assert.equal(upstream.count({ method: 'GET', path: /\/manifests\// }), 1);
+    assert.equal(upstream.count({ method: 'GET', path: /\/blobs\// }), 1);
   });
 });

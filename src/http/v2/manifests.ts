@@ -9,7 +9,7 @@ import { pathTo } from '../links.ts';
 import { queryListOf } from '../query.ts';
 import { readBody } from '../request-body.ts';
 import { RequestError } from '../request-error.ts';
-import { WhileConnected } from '../request-signal.ts';
+import { requestSignal } from '../request-signal.ts';
 import type { Gate, Target } from '../target.ts';
 
 export interface ManifestHead {
@@ -87,7 +87,7 @@ export function manifestRoutes(
     const { name, text } = parts(ctx.captures);
     const target = await gate(ctx, { route: 'manifest', name, action: 'pull' });
     const reference = parseReference(text);
-    const options = new WhileConnected(ctx);
+    const options = { signal: requestSignal(ctx) };
     if (ctx.method === 'HEAD') {
       describe(ctx, await manifests.headManifest(target, reference, options));
       return;
