@@ -6,7 +6,7 @@
  * - takes a personal access token where others take a password, and only at its token service;
  * - counts manifest GETs, not HEADs, and tells the rest of the budget in `ratelimit-remaining`.
  *
- * Sources: https://docs.docker.com/docker-hub/usage/ and reference/wire.md 4.1 (2026-07).
+ * Sources: https://docs.docker.com/docker-hub/usage/ and docs/wire-notes.md 4 (2026-07).
  */
 import { z } from 'zod';
 import { defineAdapter } from '../src/registry/adapter.ts';

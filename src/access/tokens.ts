@@ -12,7 +12,7 @@ export const SERVICE = 'portolan';
 const LIFETIME_SECONDS = 300;
 /**
  * Clocks of one site differ by seconds, and docker gives up where a token that is good by its own clock is refused
- * (reference/wire.md 3.5: distribution takes them for as long).
+ * (docs/wire-notes.md 2: distribution takes them for as long).
  */
 const LEEWAY_SECONDS = 60;
 /** Verifying ES256 costs four times the rest of a small request; a text that was good is good until it ends. */

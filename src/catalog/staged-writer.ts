@@ -5,7 +5,7 @@ import type { StagedFile } from '../storage/blob-store.ts';
 
 /**
  * Written at once. More than that of new file pages costs two to six times the processor time on some machines, less
- * costs system calls (reference/performance.md 8, 2026-11-21).
+ * costs system calls (docs/performance.md 8, 2026-11-21).
  */
 const WRITE_BYTES = 64 * 1024;
 /** A chunk of at least this much is written as it came; smaller ones are gathered. */

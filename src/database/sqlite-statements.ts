@@ -7,7 +7,7 @@ const MOST_STATEMENTS = 1000;
 
 /**
  * What Kysely's SQLite dialect asks of a driver, over `node:sqlite`. Statements are prepared once for each text:
- * Kysely asks for a new one on every call, which makes a point select three times as dear (reference/performance.md 5).
+ * Kysely asks for a new one on every call, which makes a point select three times as dear (docs/performance.md 5).
  */
 export function cachingStatements(connection: DatabaseSync): SqliteDatabase {
   const statements = new LRUCache<string, SqliteStatement>({ max: MOST_STATEMENTS });

@@ -13,7 +13,7 @@ export interface ChallengeOptions {
 
 /**
  * What a 401 asks for. One scheme in one header: docker runs every scheme it is offered and the last one wins, the
- * conformance program reads only the first header (reference/wire.md 3.1). Bearer, since docker gives up on Basic when
+ * conformance program reads only the first header (docs/wire-notes.md 1). Bearer, since docker gives up on Basic when
  * it has no credential, and then could not pull what is public (seen with docker 20.10, 2026-11-21).
  */
 export function createChallenge(options: ChallengeOptions): (ctx: Context) => string {

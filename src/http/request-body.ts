@@ -4,7 +4,7 @@ import { OciError } from '../oci/error.ts';
 import type { Context } from './context.ts';
 
 // A client that is still sending sees an answer only if we go on reading: cutting at once makes its kernel drop what
-// it has not read yet. More than this is not worth an error message (reference/wire.md 7).
+// it has not read yet. More than this is not worth an error message (docs/wire-notes.md 7).
 const MOST_DRAINED_BYTES = 8 * 1024 * 1024;
 const MOST_DRAINING_MS = 10_000;
 

@@ -14,7 +14,7 @@ export interface BlobReader extends AsyncDisposable {
   read(into: Buffer, position: number, options: { signal: AbortSignal }): Promise<number>;
 }
 
-// Less costs system calls, more gains nothing (reference/performance.md 1, 2026-11-20).
+// Less costs system calls, more gains nothing (docs/performance.md 1, 2026-11-20).
 const CHUNK_BYTES = 256 * 1024;
 const MOST_IDLE_CHUNKS = 64;
 const idleChunks: Buffer[] = [];

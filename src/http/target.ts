@@ -81,7 +81,7 @@ export function createGate(names: Names, listener: string): Gate {
   };
 }
 
-// reference/wire.md 3.1: what stock registries ask a token for, and how they say so in the error.
+// docs/wire-notes.md 2: what stock registries ask a token for, and how they say so in the error.
 const SCOPE_ACTIONS: Readonly<Record<Action, readonly string[]>> = {
   pull: ['pull'],
   push: ['pull', 'push'],

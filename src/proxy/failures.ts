@@ -64,7 +64,7 @@ const PROBLEMS: Record<UpstreamAnswer, string> = {
   unavailable: 'is unavailable',
 };
 
-/** The text of `Warning: 299`, without quotes, which its readers do not unescape (reference/wire.md 1.12). */
+/** The text of `Warning: 299`, without quotes, which its readers do not unescape (docs/wire-notes.md 6). */
 export function staleWarning(
   host: string,
   answer: UpstreamAnswer,

@@ -48,7 +48,7 @@ export interface Located<Project> {
   readonly ns: string | undefined;
 }
 
-// Docker Hub's other names (reference/wire.md 4.1); clients configured by hand use any of them.
+// Docker Hub's other names (docs/wire-notes.md 4); clients configured by hand use any of them.
 const DOCKER_HUB_NAMES = new Set(['index.docker.io', 'registry-1.docker.io']);
 
 /** Prepares what {@link locate} looks names up in; worth keeping while the projects are the same. */

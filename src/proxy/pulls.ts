@@ -1,6 +1,6 @@
 /**
- * Reading from this node's repositories: hosted ones as they are, those of proxy projects through to their upstream
- * (DESIGN.md 8). Everything here takes canonical repository names and throws what the client is told.
+ * Reading from this node's repositories: hosted ones as they are, those of proxy projects through to their upstream.
+ * Everything here takes canonical repository names and throws what the client is told.
  */
 import { z } from 'zod';
 import type { Cache } from '../cache/cache.ts';

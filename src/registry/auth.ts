@@ -1,5 +1,5 @@
 /**
- * Being somebody at a registry (reference/wire.md 3 and 4.0). The first request goes without a word; its 401 says what is
+ * Being somebody at a registry (docs/wire-notes.md 1 to 3). The first request goes without a word; its 401 says what is
  * wanted, which is remembered, so that later requests bring it along.
  */
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-/** What a registry wants to see, as `WWW-Authenticate` says it (RFC 9110 section 11.6.1, reference/wire.md 3.1). */
+/** What a registry wants to see, as `WWW-Authenticate` says it (RFC 9110 section 11.6.1, docs/wire-notes.md 1). */
 export interface Challenge {
   /** Lower case: `bearer`, `basic`. */
   readonly scheme: string;

@@ -39,7 +39,7 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   attempts: 3,
   pauseMs: 250,
   longestPauseMs: 5_000,
-  // containers/image fetches 6 at once (reference/wire.md 6.1); a node serves several clients, but their fills are shared.
+  // containers/image fetches 6 at once (docs/wire-notes.md 8); a node serves several clients, but their fills are shared.
   controlSlots: 6,
   blobSlots: 12,
   breakerFailures: 5,
@@ -47,7 +47,7 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   throttledMs: 10_000,
   // distribution-spec v1.1.1 "Pushing Manifests": registries should take at least 4 MB.
   manifestBytes: 4 * 2 ** 20,
-  // Some registries list a hundred thousand tags without paging (reference/wire.md 4.17).
+  // Some registries list a hundred thousand tags without paging (docs/wire-notes.md 8).
   listBytes: 16 * 2 ** 20,
   // A million tags.
   pagesBytes: 64 * 2 ** 20,

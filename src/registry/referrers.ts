@@ -68,7 +68,7 @@ export class Referrers {
       }
       return listed;
     } catch (error) {
-      // Some refuse what they do not know (reference/wire.md 4.4); who may not read at all is told by the tag.
+      // Some refuse what they do not know (docs/wire-notes.md 5); who may not read at all is told by the tag.
       if (error instanceof UpstreamDenied) return undefined;
       throw error;
     }

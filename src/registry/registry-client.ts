@@ -151,7 +151,7 @@ class Registry implements RegistryCalls {
     throw new UpstreamDenied(url.host, status, { cause: await explanationOf(response) });
   }
 
-  /** The 401's own, else those of `/v2/`: some hosts send a bare 401 (gcr.io, reference/wire.md 4.4). */
+  /** The 401's own, else those of `/v2/`: some hosts send a bare 401 (gcr.io, docs/wire-notes.md 2). */
   async #challengesOf(
     response: HttpResponse,
     call: Call,

@@ -18,7 +18,7 @@ import { type Destinations, openStagedFile, syncDirectory } from './filesystem-s
 import { type FileLease, OpenFiles } from './open-files.ts';
 import { failedWith, takingRoom } from './system-errors.ts';
 
-/** Configs and tiny layers: from memory they cost a quarter of the processor time (reference/performance.md c). */
+/** Configs and tiny layers: from memory they cost a quarter of the processor time (docs/performance.md 6). */
 const SMALL_BYTES = 64 * 1024;
 /** What an entry of the memory cache costs beside its bytes, so that many empty blobs stay bounded too. */
 const ENTRY_BYTES = 512;

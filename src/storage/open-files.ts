@@ -17,7 +17,7 @@ export interface FileLease extends AsyncDisposable {
 /**
  * Open files by digest, least recently used ones closed first. Concurrent first opens share one, and a file is closed
  * only when it has left the cache and its last reader has left it: a handle that nobody holds would be closed by the
- * garbage collector under a running read (reference/performance.md 8, seen as downloads that hang).
+ * garbage collector under a running read (docs/performance.md 7, seen as downloads that hang).
  */
 export class OpenFiles implements AsyncDisposable {
   readonly #files: LRUCache<Digest, SharedFile>;

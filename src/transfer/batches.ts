@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 
 /**
  * The most that is written at once. Larger writes of new file pages cost two to six times the processor time on some
- * machines, smaller ones more system calls (reference/performance.md 8, 2026-11-21).
+ * machines, smaller ones more system calls (docs/performance.md 8, 2026-11-21).
  */
 export const BATCH_BYTES = 64 * 1024;
 /** What may lie in memory for a disk that is slower than the network. */

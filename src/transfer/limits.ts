@@ -21,7 +21,7 @@ export const DEFAULT_LIMITS: TransferLimits = {
   attempts: 5,
   backoffMs: 200,
   maxBackoffMs: 10_000,
-  // containerd 2 fetches a layer by as many ranges as it has downloads, 3 by default (reference/pullthrough.md 3).
+  // containerd 2 fetches a layer by as many ranges as it has downloads, 3 by default (docs/wire-notes.md 8).
   segments: 4,
   soonBytes: 4 * 1024 * 1024,
 };

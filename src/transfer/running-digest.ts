@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { algorithmOf, type Digest } from '../oci/digest.ts';
 import type { GrowingFile } from './growing-file.ts';
 
-/** How much is read back at once: as much as is sent at once (reference/performance.md 1). */
+/** How much is read back at once: as much as is sent at once (docs/performance.md 1). */
 const READ_BACK_BYTES = 256 * 1024;
 
 /**

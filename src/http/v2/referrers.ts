@@ -54,7 +54,7 @@ export function referrerRoutes(source: Referrers, gate: Gate): Routes {
     if (artifactType !== undefined) ctx.res.setHeader('OCI-Filters-Applied', 'artifactType');
     const head = `{"schemaVersion":2,"mediaType":"${OCI_INDEX}","manifests":[`;
     ctx.status = 200;
-    // Exactly this, without a charset: oras and crane compare it (reference/wire.md 1.9).
+    // Exactly this, without a charset: oras and crane compare it (docs/wire-notes.md 5).
     ctx.res.setHeader('Content-Type', OCI_INDEX);
     ctx.body = Buffer.from(`${head}${entries.join(',')}]}`);
   });
