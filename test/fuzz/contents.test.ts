@@ -46,7 +46,7 @@ describe('whatever clients push, tag, mount and delete', () => {
           else states = await ask(world, states, steps);
         }
       }),
-      0.08,
+      0.05,
     );
   });
 });

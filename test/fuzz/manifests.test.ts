@@ -37,7 +37,7 @@ describe('whatever is pushed as a manifest', () => {
         if (answer.status === 201) await assertKept(node, push, answer);
         else await assertRefused(node, push, answer);
       }),
-      0.23,
+      0.26,
     );
   });
 
