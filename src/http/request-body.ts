@@ -7,6 +7,7 @@ import type { Context } from './context.ts';
 // it has not read yet. More than this is not worth an error message (docs/wire-notes.md 7).
 const MOST_DRAINED_BYTES = 8 * 1024 * 1024;
 const MOST_DRAINING_MS = 10_000;
+const LINGERING_MS = 1_000;
 
 const bodies = new WeakMap<IncomingMessage, Readable>();
 
@@ -56,7 +57,7 @@ export function mayFlood(ctx: Pick<Context, 'req'>): boolean {
   );
 }
 
-/** Reads and drops what the client still sends, up to a bound, so that it gets to see the answer. */
+/** Reads and drops what the client still sends, up to a bound, and then gives it a moment to see the answer. */
 export async function drain({ req }: Pick<Context, 'req'>): Promise<void> {
   const body = bodies.get(req);
   body?.destroy();
@@ -67,7 +68,10 @@ export async function drain({ req }: Pick<Context, 'req'>): Promise<void> {
   const timer = setTimeout(resolve, MOST_DRAINING_MS);
   req.on('data', (chunk: Buffer) => {
     drained += chunk.length;
-    if (drained > MOST_DRAINED_BYTES) resolve();
+    if (drained <= MOST_DRAINED_BYTES) return;
+    // Stopped by its own full buffers, a client that was too busy sending finds the answer before the cut takes it away.
+    req.pause();
+    setTimeout(resolve, LINGERING_MS).unref();
   });
   for (const end of ['end', 'error', 'close']) req.once(end, () => resolve());
   req.resume();
