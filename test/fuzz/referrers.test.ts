@@ -11,13 +11,13 @@ import {
   oneof,
   option,
   record,
-  string,
 } from 'fast-check';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { type FuzzNode, startFuzzNode } from './support/node.ts';
 import { listIn, walk } from './support/pages.ts';
 import { holds } from './support/runs.ts';
+import { textOf } from './support/text.ts';
 
 describe('referrers', () => {
   it('are exactly the manifests of that subject and type, as they say of themselves', async () => {
@@ -93,7 +93,7 @@ const SUBJECTS = [
 ] as const;
 
 // NUL is refused.
-const TEXTS = string({ unit: 'binary', maxLength: 8 }).map((text) => text.replaceAll('\0', ''));
+const TEXTS = textOf({ maxLength: 8 }).map((text) => text.replaceAll('\0', ''));
 const TYPES = oneof(constantFrom('', 'application/a', 'application/A', 'application/b'), TEXTS);
 
 interface Artifact {

@@ -9,7 +9,6 @@ import {
   nat,
   oneof,
   record,
-  string,
   stringMatching,
   tuple,
 } from 'fast-check';
@@ -20,6 +19,7 @@ import {
   OCI_INDEX,
   OCI_MANIFEST,
 } from '../../../src/oci/media-type.ts';
+import { textOf } from './text.ts';
 
 /** What the repositories of the test have as blobs. */
 export const CONTENTS = ['{}', 'a layer', ''].map((text) => Buffer.from(text));
@@ -30,7 +30,7 @@ const MANIFEST_TYPES = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST];
 const FOREIGN = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip';
 
 const anyText = oneof(
-  string({ unit: 'binary', maxLength: 12 }),
+  textOf({ maxLength: 12 }),
   constantFrom(
     '',
     ' ',
@@ -187,7 +187,7 @@ export const MANIFEST_BYTES: Arbitrary<Buffer> = oneof(
   },
   {
     weight: 1,
-    arbitrary: string({ unit: 'binary', maxLength: 60 }).map((text) => Buffer.from(text)),
+    arbitrary: textOf({ maxLength: 60 }).map((text) => Buffer.from(text)),
   },
 );
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { type Arbitrary, constantFrom, nat, oneof, option, record, string } from 'fast-check';
+import { type Arbitrary, constantFrom, nat, oneof, option, record } from 'fast-check';
 import type { Answer } from '../../http/support/client.ts';
 import type { FuzzNode } from './node.ts';
+import { textOf } from './text.ts';
 
 /** Which part of a list a client asks for, as it writes it. */
 export interface AskedPage {
@@ -27,10 +28,7 @@ export function pagesOf(names: Arbitrary<string>): Arbitrary<AskedPage> {
 }
 
 // What no name is has its place among them all the same.
-const ODD = oneof(
-  string({ unit: 'binary', maxLength: 5 }),
-  constantFrom('', '\0', '~', '\u{10ffff}'),
-);
+const ODD = oneof(textOf({ maxLength: 5 }), constantFrom('', '\0', '~', '\u{10ffff}'));
 
 /** In the order of bytes, as the specification has it (distribution-spec main "Listing Tags"). */
 export function inByteOrder(names: Iterable<string>): readonly string[] {

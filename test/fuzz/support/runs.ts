@@ -4,7 +4,7 @@ import { assert as check, type IAsyncProperty } from 'fast-check';
  * Inputs over all the tests of this folder, a sequence counting as one. `PORTOLAN_FUZZ_RUNS=100000` is the long form,
  * which takes an hour: run it without a timeout for each test.
  */
-const ALL_RUNS = Number(process.env['PORTOLAN_FUZZ_RUNS'] ?? 250);
+const ALL_RUNS = Number(process.env['PORTOLAN_FUZZ_RUNS'] ?? 200);
 /** The one that fast-check printed with a failure, to see it again. */
 const SEED = process.env['PORTOLAN_FUZZ_SEED'];
 
