@@ -50,7 +50,9 @@ export class Ledger {
   async verify(client: RegistryClient): Promise<void> {
     for (const digest of this.#attempted) {
       const isWhole = await client.hasWholeBlob(REPOSITORY, digest);
-      assert.ok(isWhole || !this.#acknowledged.has(digest), `${digest} was acknowledged`);
+      if (isWhole || !this.#acknowledged.has(digest)) continue;
+      const isBack = await client.hasWholeBlob(REPOSITORY, digest);
+      assert.fail(`${digest} was acknowledged; asked again, it is ${isBack ? 'there' : 'gone'}`);
     }
     for (const [tag, { last, since }] of this.#tags) {
       const found = await client.manifestDigest(REPOSITORY, tag);
