@@ -107,7 +107,9 @@ export function createBlobs(options: BlobsOptions): Blobs {
         await database.write(async (transaction) => {
           const at = now();
           const repository = await ensureRepository(transaction, blob.repository, at);
-          await linkBlob(transaction, repository, { digest, ownership, at });
+          const isLinked = await linkBlob(transaction, repository, { digest, ownership, at });
+          // Never acknowledged without a row: whatever took it away, the client has to hear of it.
+          if (!isLinked) throw new Error(`the row of ${digest} went away while it was kept`);
           await alongside?.(transaction);
         });
       });
