@@ -36,6 +36,14 @@ export function rangesOf(header: string | undefined, size: number): RequestedRan
   return ranges.length === 0 || (ranges.length > 1 && total > size) ? 'whole' : ranges;
 }
 
+/**
+ * Whether a client that sends this means to have the blob to its end: without a range, or with one that has no last byte,
+ * as one sends who goes on from where an answer broke off. Whoever wants a part alone knows where it ends.
+ */
+export function goesToEnd(header: string | undefined): boolean {
+  return header === undefined || /[0-9]- *(?:,|$)/.test(header);
+}
+
 function rangeOf(spec: string, size: number): ByteRange | undefined {
   const [, first, last, suffix] = /^ *(?:([0-9]+)-([0-9]*)|-([0-9]+)) *$/.exec(spec) ?? [];
   if (suffix !== undefined) return { start: Math.max(0, size - Number(suffix)), end: size };

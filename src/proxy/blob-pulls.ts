@@ -38,7 +38,7 @@ export interface BlobPullsOptions {
 }
 
 export interface BlobOptions {
-  /** Whether all of it will be read, from the first byte. */
+  /** Whether it will be read to its end, where it may complete what the client has. */
   readonly whole: boolean;
   readonly signal: AbortSignal;
 }

@@ -20,7 +20,7 @@ export interface WantedBlob {
 }
 
 export interface FollowOptions {
-  /** For a reader of the whole blob: its last 64 KiB come only once the digest agreed. */
+  /** For somebody who reads on to the end: its last 64 KiB come only once the digest agreed, as for who reads the first byte. */
   readonly whole: boolean;
   /** Ends the wait for upstream's answer; the fill goes on. */
   readonly signal?: AbortSignal | undefined;

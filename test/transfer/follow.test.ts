@@ -156,17 +156,23 @@ describe('following a fill', () => {
     world.upstream.behave({ path: BLOBS }, { hold: rest.promise });
     world.upstream.behave({ path: BLOBS, times: 1 }, { stallAfter: MIB - 1 });
     await using whole = await world.open(layer);
+    await using fromFirst = await world.open(layer, { whole: false });
     await using part = await world.open(layer, { whole: false });
 
-    assert.equal(await readTo(part, MIB - 1), MIB - 1);
     const readable = await readTo(whole, MIB - LAST);
-    const last = whole.read(Buffer.alloc(LAST), MIB - LAST, { signal });
-    const quick = await Promise.race([last, part.read(Buffer.alloc(LAST), MIB - LAST, { signal })]);
+    assert.equal(await readTo(fromFirst, MIB - LAST), MIB - LAST);
+    const last = [whole, fromFirst].map((reader) =>
+      reader.read(Buffer.alloc(LAST), MIB - LAST, { signal }),
+    );
+    const quick = await Promise.race([
+      ...last,
+      part.read(Buffer.alloc(LAST), MIB - LAST, { signal }),
+    ]);
     rest.resolve();
 
     assert.equal(readable, MIB - LAST);
     assert.equal(quick, LAST - 1);
-    assert.equal(await last, LAST);
+    assert.deepEqual(await Promise.all(last), [LAST, LAST]);
   });
 
   it('ends a wait for bytes when its owner goes away, and the others go on', async () => {

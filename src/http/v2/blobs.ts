@@ -5,7 +5,7 @@ import { OCTET_STREAM } from '../../oci/media-type.ts';
 import { etagOf, isNotModified, isRangeWanted } from '../conditional.ts';
 import type { Context, Routes, State } from '../context.ts';
 import { answerEmpty } from '../empty-answer.ts';
-import { MOST_RANGES, rangesOf } from '../ranges.ts';
+import { goesToEnd, MOST_RANGES, rangesOf } from '../ranges.ts';
 import { RequestError } from '../request-error.ts';
 import { requestSignal } from '../request-signal.ts';
 import { type BlobReader, multipartOf, sendBlob, sendParts } from '../send-blob.ts';
@@ -23,7 +23,7 @@ export interface Blobs {
     digest: Digest,
     options: { signal: AbortSignal },
   ): Promise<number | undefined>;
-  /** @param options.whole whether all of it will be read, from the first byte @throws as `blobSize` */
+  /** @param options.whole whether it is read to its end, maybe to complete what the client has @throws as `blobSize` */
   blob(
     target: Target,
     digest: Digest,
@@ -61,7 +61,7 @@ export function blobRoutes(blobs: Blobs, gate: Gate, { accelRedirect }: BlobOpti
     }
     const { range } = ctx.req.headers;
     const wanted = range !== undefined && isRangeWanted(ctx, digest) ? range : undefined;
-    const whole = wanted === undefined;
+    const whole = goesToEnd(wanted);
     await using blob = await blobs.blob(target, digest, { whole, signal });
     describe(ctx, digest, blob.size);
     if (accelRedirect !== undefined && blob.path !== undefined) {

@@ -113,7 +113,7 @@ describe('a Range of a blob', () => {
     assert.equal(answer.headers['content-length'], '2048');
   });
 
-  it('tells the source that it need not fetch the whole', async () => {
+  it('that ends before the blob does tells the source so', async () => {
     const asked: boolean[] = [];
     await using node = await startNode({
       ports: ({ blobs }) => ({
@@ -127,10 +127,11 @@ describe('a Range of a blob', () => {
       }),
     });
 
-    await askFor(node, 'bytes=0-9');
+    for (const range of ['bytes=0-9', 'bytes=-9', 'bytes=5-9,20-29']) await askFor(node, range);
+    for (const range of ['bytes=0-', 'bytes=500- ', 'bytes=0-9, 10-']) await askFor(node, range);
     await askFor(node, 'bytes=0-9', { headers: { 'If-Range': '"other"' } });
 
-    assert.deepEqual(asked, [false, true]);
+    assert.deepEqual(asked, [false, false, false, true, true, true, true]);
   });
 });
 
