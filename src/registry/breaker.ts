@@ -24,6 +24,7 @@ interface Circuit {
  * and requests fail at once; after a time one request may try, and closes it or opens it again.
  */
 export class Breakers {
+  /** By origin: another port or scheme is another server. */
   readonly #circuits = new Map<string, Circuit>();
   readonly #options: { readonly failures: number; readonly openMs: number };
   readonly #now: () => number;
@@ -34,14 +35,14 @@ export class Breakers {
   }
 
   /** @throws UpstreamUnavailable circuit-open */
-  enter(host: string): Passage {
-    const circuit = this.#circuits.get(host);
+  enter(url: URL): Passage {
+    const circuit = this.#circuits.get(url.origin);
     const isOpen = circuit?.state === 'open' && this.#now() < circuit.openUntil;
     if (isOpen || circuit?.state === 'half-open') {
-      throw new UpstreamUnavailable(host, 'circuit-open');
+      throw new UpstreamUnavailable(url.host, 'circuit-open');
     }
     const isProbe = circuit?.state === 'open';
-    if (isProbe) change(circuit, host, 'half-open');
+    if (isProbe) change(circuit, url, 'half-open');
 
     let isDecided = false;
     const once = (decide: () => void) => () => {
@@ -50,40 +51,44 @@ export class Breakers {
       decide();
     };
     return {
-      succeeded: once(() => this.#succeeded(host)),
-      failed: once(() => this.#failed(host, isProbe && this.#isProbed(host, circuit))),
+      succeeded: once(() => this.#succeeded(url)),
+      failed: once(() => this.#failed(url, isProbe && this.#isProbed(url, circuit))),
       abandoned: once(() => {
         // The next request may try at once.
-        if (isProbe && this.#isProbed(host, circuit)) change(circuit, host, 'open');
+        if (isProbe && this.#isProbed(url, circuit)) change(circuit, url, 'open');
       }),
     };
   }
 
   /** Not where a request that began before has closed it meanwhile. */
-  #isProbed(host: string, circuit: Circuit): boolean {
-    return this.#circuits.get(host) === circuit;
+  #isProbed(url: URL, circuit: Circuit): boolean {
+    return this.#circuits.get(url.origin) === circuit;
   }
 
-  #succeeded(host: string): void {
-    const circuit = this.#circuits.get(host);
+  #succeeded(url: URL): void {
+    const circuit = this.#circuits.get(url.origin);
     if (circuit === undefined) return;
-    this.#circuits.delete(host);
-    if (circuit.state !== 'closed') change(circuit, host, 'closed');
+    this.#circuits.delete(url.origin);
+    if (circuit.state !== 'closed') change(circuit, url, 'closed');
   }
 
-  #failed(host: string, isProbe: boolean): void {
-    const circuit = this.#circuits.get(host) ?? { state: 'closed', failures: 0, openUntil: 0 };
-    this.#circuits.set(host, circuit);
+  #failed(url: URL, isProbe: boolean): void {
+    const circuit = this.#circuits.get(url.origin) ?? {
+      state: 'closed',
+      failures: 0,
+      openUntil: 0,
+    };
+    this.#circuits.set(url.origin, circuit);
     circuit.failures += 1;
     // Requests that began before it opened may still fail: they say nothing new.
     if (!isProbe && (circuit.state !== 'closed' || circuit.failures < this.#options.failures))
       return;
     circuit.openUntil = this.#now() + this.#options.openMs;
-    change(circuit, host, 'open');
+    change(circuit, url, 'open');
   }
 }
 
-function change(circuit: Circuit, host: string, state: Circuit['state']): void {
+function change(circuit: Circuit, url: URL, state: Circuit['state']): void {
   circuit.state = state;
-  if (circuitChanged.hasSubscribers) circuitChanged.publish({ host, state });
+  if (circuitChanged.hasSubscribers) circuitChanged.publish({ host: url.host, state });
 }

@@ -140,7 +140,7 @@ export class HttpClient implements Disposable {
   async #hop(dial: Dial, hop: Hop, request: HttpRequest): Promise<HttpResponse> {
     const { host } = hop.url;
     if (!dial.allowPrivateAddress) assertPublic(hop.url);
-    const passage = this.#breakers.enter(host);
+    const passage = this.#breakers.enter(hop.url);
     const { endpoint } = dial;
     const startedAt = performance.now();
     try {

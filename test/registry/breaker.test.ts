@@ -5,6 +5,8 @@ import { circuitChanged } from '../../src/telemetry/channels.ts';
 import { connectPeer } from '../support/registry-peer.ts';
 import { startUpstream } from '../support/upstream.ts';
 
+const H = new URL('https://h/v2/');
+const OTHERS = ['https://other/', 'http://h/', 'https://h:5000/'];
 const OPEN = { name: 'UpstreamUnavailable', reason: 'circuit-open' };
 
 function breakersAt(clock: { now: number }): Breakers {
@@ -12,37 +14,37 @@ function breakersAt(clock: { now: number }): Breakers {
 }
 
 function fail(breakers: Breakers, times: number): void {
-  for (let i = 0; i < times; i++) breakers.enter('h').failed();
+  for (let i = 0; i < times; i++) breakers.enter(H).failed();
 }
 
 describe('a host’s circuit', () => {
-  it('opens after so many failures in a row, for that host alone', () => {
+  it('opens after so many failures in a row, for that scheme, host and port alone', () => {
     const breakers = breakersAt({ now: 0 });
 
     fail(breakers, 3);
 
-    assert.throws(() => breakers.enter('h'), OPEN);
-    breakers.enter('other').succeeded();
+    assert.throws(() => breakers.enter(new URL('https://h/elsewhere')), OPEN);
+    for (const url of OTHERS) breakers.enter(new URL(url)).succeeded();
   });
 
   it('counts failures that began together', () => {
     const breakers = breakersAt({ now: 0 });
-    const passages = [1, 2, 3].map(() => breakers.enter('h'));
+    const passages = [1, 2, 3].map(() => breakers.enter(H));
 
     for (const passage of passages) passage.failed();
 
-    assert.throws(() => breakers.enter('h'), OPEN);
+    assert.throws(() => breakers.enter(H), OPEN);
   });
 
   it('stays closed while any request between succeeds', () => {
     const breakers = breakersAt({ now: 0 });
 
     fail(breakers, 2);
-    breakers.enter('h').succeeded();
+    breakers.enter(H).succeeded();
     fail(breakers, 2);
 
-    breakers.enter('h').abandoned();
-    breakers.enter('h').succeeded();
+    breakers.enter(H).abandoned();
+    breakers.enter(H).succeeded();
   });
 
   it('lets one request try after a time, and closes when it succeeds', () => {
@@ -51,11 +53,11 @@ describe('a host’s circuit', () => {
     fail(breakers, 3);
 
     clock.now = 1000;
-    const probe = breakers.enter('h');
-    assert.throws(() => breakers.enter('h'), OPEN);
+    const probe = breakers.enter(H);
+    assert.throws(() => breakers.enter(H), OPEN);
     probe.succeeded();
 
-    breakers.enter('h').succeeded();
+    breakers.enter(H).succeeded();
   });
 
   it('opens again when the probe fails, and probes at once when it was given up', () => {
@@ -64,25 +66,25 @@ describe('a host’s circuit', () => {
     fail(breakers, 3);
 
     clock.now = 1000;
-    breakers.enter('h').abandoned();
-    breakers.enter('h').failed();
+    breakers.enter(H).abandoned();
+    breakers.enter(H).failed();
     clock.now = 1999;
-    assert.throws(() => breakers.enter('h'), OPEN);
+    assert.throws(() => breakers.enter(H), OPEN);
     clock.now = 2000;
-    breakers.enter('h').succeeded();
+    breakers.enter(H).succeeded();
   });
 
   it('is not kept open longer by requests that began before', () => {
     const clock = { now: 0 };
     const breakers = breakersAt(clock);
-    const late = breakers.enter('h');
+    const late = breakers.enter(H);
     fail(breakers, 3);
 
     clock.now = 999;
     late.failed();
     clock.now = 1000;
 
-    breakers.enter('h').succeeded();
+    breakers.enter(H).succeeded();
   });
 
   it('stays closed, and is told so, when a probe ends after another request closed it', () => {
@@ -92,16 +94,16 @@ describe('a host’s circuit', () => {
       const states: string[] = [];
       using listening = circuitChanged.subscribe(({ state }) => states.push(state));
       assert.ok(listening);
-      const late = breakers.enter('h');
+      const late = breakers.enter(H);
       fail(breakers, 3);
       clock.now = 1000;
-      const probe = breakers.enter('h');
+      const probe = breakers.enter(H);
 
       late.succeeded();
       probe[outcome]();
 
       assert.deepEqual(states, ['open', 'half-open', 'closed']);
-      breakers.enter('h').succeeded();
+      breakers.enter(H).succeeded();
     }
   });
 
