@@ -261,13 +261,12 @@ function assertPublic(url: URL): void {
 
 /** What an attempt that failed says of its host. */
 function decide(passage: Passage, error: unknown, signal: AbortSignal): void {
-  // Whoever asked gave up after a time, not for reasons of their own: the host did not answer in it.
-  const isTooSlow = signal.aborted && errorOf(signal.reason).name === 'TimeoutError';
+  // The asker's own deadline says nothing: part of it went by in a queue. What a host may take has limits of its own.
   const isTrouble =
     !signal.aborted &&
     error instanceof UpstreamUnavailable &&
     !(error.cause instanceof AddressRefused);
-  if (isTooSlow || isTrouble) passage.failed();
+  if (isTrouble) passage.failed();
   else passage.abandoned();
 }
 

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { Breakers } from '../../src/registry/breaker.ts';
 import { circuitChanged } from '../../src/telemetry/channels.ts';
 import { connectPeer } from '../support/registry-peer.ts';
+import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 
 const H = new URL('https://h/v2/');
@@ -131,19 +132,44 @@ describe('a host’s circuit', () => {
     assert.deepEqual(states, ['open', 'half-open', 'closed']);
   });
 
-  it('opens when askers give up waiting, not when they go away', async () => {
+  it('opens when the host says nothing in time, not when askers go away', async () => {
     await using upstream = await startUpstream();
     upstream.behave({}, { silent: true });
-    using connected = connectPeer({ url: upstream.url, limits: { breakerFailures: 1 } });
+    const limits = { breakerFailures: 1, firstByteMs: 100 };
+    using connected = connectPeer({ url: upstream.url, limits });
     const head = (signal: AbortSignal) => connected.peer.headManifest('a', '1', { signal });
     const leaving = new AbortController();
 
     const left = head(leaving.signal);
     leaving.abort(new Error('gone'));
     await assert.rejects(left, { message: 'gone' });
-    await assert.rejects(head(AbortSignal.timeout(50)), { name: 'TimeoutError' });
+    await assert.rejects(head(AbortSignal.timeout(30_000)), { reason: 'timeout' });
 
     await assert.rejects(head(AbortSignal.timeout(30_000)), { reason: 'circuit-open' });
+  });
+
+  it('stays closed when askers run out of time that they spent waiting for a slot', async () => {
+    const signal = AbortSignal.timeout(30_000);
+    await using upstream = await startUpstream();
+    upstream.addImage('a', '1', []);
+    const answer = Promise.withResolvers<void>();
+    upstream.behave({ times: 2 }, { hold: answer.promise });
+    const limits = { breakerFailures: 1, controlSlots: 1, firstByteMs: 20_000 };
+    using connected = connectPeer({ url: upstream.url, limits });
+    const head = (asker: AbortSignal) => connected.peer.headManifest('a', '1', { signal: asker });
+    const [first, second] = [new AbortController(), new AbortController()];
+
+    const before = head(first.signal);
+    await until(() => upstream.requests.length === 1);
+    const queued = head(second.signal);
+    first.abort(new Error('gone'));
+    await assert.rejects(before, { message: 'gone' });
+    await until(() => upstream.requests.length === 2);
+    second.abort(new DOMException('late', 'TimeoutError'));
+    await assert.rejects(queued, { name: 'TimeoutError' });
+    answer.resolve();
+
+    await head(signal);
   });
 
   it('takes 401 and 429 for signs of life', async () => {
