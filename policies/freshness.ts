@@ -29,7 +29,7 @@ export const FreshnessRule = z.strictObject({
   }),
   onNotFound: z.enum(['answer404', 'serveCached']).default('answer404').meta({
     description:
-      'What to do with a cached tag that upstream no longer has. Bytes are kept either way.',
+      'What to do with a cached tag that upstream no longer has; `serveCached` lists it, too. Bytes are kept either way.',
   }),
   resolveDeadline: Duration.prefault('2s').meta({
     description:
@@ -107,6 +107,20 @@ export function whatToServe(
   // A clock that was set back says nothing about age; there is something to serve and nothing better to be had.
   const isOfFuture = cached.checkedAt !== undefined && cached.checkedAt > now;
   return isOfFuture || isWithin(rule.ttl + grace, cached.checkedAt, now) ? 'stale' : 'failure';
+}
+
+/**
+ * Whether a cached tag is listed though upstream's list lacks it: one that was confirmed after that list was begun may be
+ * newer than it. Without a list (`listedAt` undefined) the cache answers alone.
+ */
+export function staysListed(
+  facts: { readonly checkedAt: number | undefined; readonly listedAt: number | undefined },
+  rule: FreshnessRule,
+  now: number,
+): boolean {
+  const { checkedAt, listedAt } = facts;
+  if (listedAt === undefined || rule.onNotFound === 'serveCached') return true;
+  return checkedAt !== undefined && checkedAt >= listedAt && checkedAt <= now;
 }
 
 /** An unknown moment is infinitely long ago; one in the future is of a clock that was set back, and counts as long ago. */

@@ -17,10 +17,11 @@ export interface StoredManifest {
   readonly ownership: Ownership;
   /** Whether everything that it refers to is in the repository. */
   readonly complete: boolean;
-  /** The tag that it was found by. */
+  /** The one that it was found by. */
   readonly tag: FoundTag | undefined;
 }
 
+/** A tag of a repository. */
 export interface FoundTag {
   readonly name: string;
   readonly ownership: Ownership;

@@ -2,6 +2,7 @@ import type { Database, Queries } from '../database/database.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { tagDeleted } from '../telemetry/channels.ts';
+import type { FoundTag } from './found-manifests.ts';
 import { requireRepository } from './repositories.ts';
 import { removeTags } from './tag-rows.ts';
 
@@ -33,6 +34,8 @@ export interface TagMove {
 export interface Tags {
   /** In byte order. @throws OciError NAME_UNKNOWN */
   list(repository: string, page?: TagPage): Promise<readonly string[]>;
+  /** All of them, in no order; none where there is no such repository. */
+  found(repository: string): Promise<readonly FoundTag[]>;
   /** Upstream says that the cached tag still points there; nothing happens if it does not any more. */
   confirm(repository: string, tag: string, digest: Digest, checkedAt: number): Promise<void>;
   /** The manifest stays. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN */
@@ -44,6 +47,7 @@ export interface Tags {
 export function createTags({ database, now }: TagsOptions): Tags {
   return {
     list: (repository, page = {}) => listTags(database.read, repository, page),
+    found: (repository) => foundTags(database.read, repository),
     history: (repository, tag) => historyOf(database.read, repository, tag),
 
     async confirm(repository, tag, digest, checkedAt) {
@@ -96,6 +100,20 @@ async function listTags(
   if (last !== undefined) query = query.where('name', '>', last);
   if (limit !== undefined) query = query.limit(limit);
   return (await query.execute()).map((tag) => tag.name);
+}
+
+async function foundTags(queries: Queries, repository: string): Promise<readonly FoundTag[]> {
+  const rows = await queries
+    .selectFrom('repositories')
+    .innerJoin('tags', 'tags.repository', 'repositories.id')
+    .select(['tags.name', 'tags.ownership', 'tags.checked_at'])
+    .where('repositories.name', '=', repository)
+    .execute();
+  return rows.map(({ name, ownership, checked_at }) => ({
+    name,
+    ownership,
+    checkedAt: checked_at ?? undefined,
+  }));
 }
 
 async function historyOf(queries: Queries, name: string, tag: string): Promise<readonly TagMove[]> {

@@ -1,18 +1,21 @@
 /**
  * Tags and referrers of proxy projects: what upstream lists and what is cached, together. Upstream's list is remembered
  * as long as the rule for `*` keeps a tag fresh, and stands in for upstream, by the same rule, when that gives no answer.
+ *
+ * A cached tag that upstream's list lacks is gone there, unless it was confirmed since. A cached referrer stays listed: its
+ * digest is never asked for again, so that it is served as before, and nobody knows when upstream had it last.
  */
 import { z } from 'zod';
 import {
   type FreshnessRule,
   ruleFor,
+  staysListed,
   type UpstreamAnswer,
   whatToServe,
   whetherToAsk,
 } from '../../policies/freshness.ts';
 import type { Cache, CacheStore } from '../cache/cache.ts';
 import type { Referrers } from '../catalog/referrers.ts';
-import type { Repositories } from '../catalog/repositories.ts';
 import type { Tags } from '../catalog/tags.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { UpstreamUnavailable } from '../registry/errors.ts';
@@ -22,8 +25,7 @@ import { type Departure, type Flight, type Flights, waitFor } from './flights.ts
 import type { Upstream } from './upstreams.ts';
 
 export interface ListingsOptions {
-  readonly tags: Pick<Tags, 'list'>;
-  readonly repositories: Pick<Repositories, 'find'>;
+  readonly tags: Pick<Tags, 'found'>;
   readonly referrers: Referrers;
   readonly cache: Cache;
   readonly flights: Flights;
@@ -43,18 +45,26 @@ export interface ReferrerListOptions {
   readonly signal: AbortSignal;
 }
 
-/** What upstream listed, and when. Milliseconds UTC. */
+/** What upstream listed. */
 interface Listed<T> {
   readonly entries: readonly T[];
+  /** When it began to: what changed meanwhile may be in it or not. Milliseconds UTC. */
   readonly checkedAt: number;
 }
+
+/** What upstream lists, or listed when that may answer for it; nothing, at no time, where the cache has to answer alone. */
+interface Answer<T> {
+  readonly entries: readonly T[];
+  readonly checkedAt: number | undefined;
+}
+const NO_LIST = { entries: [], checkedAt: undefined } as const;
 
 /** One kind of list of one repository. */
 interface List<T> {
   readonly upstream: Upstream;
   readonly key: string;
   readonly store: CacheStore<Listed<T>>;
-  readonly departure: Departure<readonly T[]>;
+  readonly departure: Departure<Listed<T>>;
   /** Whether something is cached that answers instead when nothing is remembered of upstream. */
   readonly hasCached: boolean;
   readonly ask: (signal: AbortSignal) => Promise<readonly T[]>;
@@ -77,8 +87,8 @@ export class Listings {
   readonly #options: ListingsOptions;
   readonly #tagLists: CacheStore<Listed<string>>;
   readonly #referrerLists: CacheStore<Listed<Referrer>>;
-  readonly #listingTags: Departure<readonly string[]>;
-  readonly #listingReferrers: Departure<readonly Referrer[]>;
+  readonly #listingTags: Departure<Listed<string>>;
+  readonly #listingReferrers: Departure<Listed<Referrer>>;
 
   constructor(options: ListingsOptions) {
     this.#options = options;
@@ -92,9 +102,8 @@ export class Listings {
   /** In byte order. @throws OciError NAME_UNKNOWN and those of an upstream */
   async tags(upstream: Upstream, options: TagListOptions): Promise<readonly string[]> {
     const { last = '', limit, signal } = options;
-    const { repository } = upstream;
-    const isKnown = (await this.#options.repositories.find(repository)) !== undefined;
-    const cached = isKnown ? await this.#options.tags.list(repository) : [];
+    const { repository, settings } = upstream;
+    const cached = await this.#options.tags.found(repository);
     const list = {
       upstream,
       key: repository,
@@ -106,8 +115,15 @@ export class Listings {
           signal: deadline,
         }),
     };
-    const all = new Set([...(await this.#listed(list, signal)), ...cached]);
-    return [...all]
+    const { entries, checkedAt: listedAt } = await this.#listed(list, signal);
+    const now = this.#options.now();
+    const staying = cached.filter(
+      ({ name, ownership, checkedAt }) =>
+        // What was copied here on purpose does not follow upstream.
+        ownership !== 'cache' ||
+        staysListed({ checkedAt, listedAt }, ruleFor(name, settings.freshness), now),
+    );
+    return [...new Set([...entries, ...staying.map(({ name }) => name)])]
       .filter((tag) => tag > last)
       .toSorted()
       .slice(0, limit);
@@ -132,22 +148,21 @@ export class Listings {
           signal: deadline,
         }),
     };
-    const found = [...(await this.#listed(list, signal)), ...cached];
+    const found = [...(await this.#listed(list, signal)).entries, ...cached];
     const all = new Map(found.map((referrer) => [referrer.digest, referrer]));
     return [...all.values()].filter(
       (referrer) => artifactType === undefined || referrer.artifactType === artifactType,
     );
   }
 
-  /** What upstream lists, or listed when that may answer for it. */
-  async #listed<T>(list: List<T>, signal: AbortSignal): Promise<readonly T[]> {
+  async #listed<T>(list: List<T>, signal: AbortSignal): Promise<Answer<T>> {
     const known = await list.store.get(list.key);
     const rule = ruleFor('', list.upstream.settings.freshness);
     const facts = { cached: known, missingSince: undefined };
     const asking = whetherToAsk(facts, rule, this.#options.now());
-    if (asking === 'no' && known !== undefined) return known.entries;
+    if (asking === 'no' && known !== undefined) return known;
     const flight = this.#ask(list, rule);
-    if (asking === 'meanwhile' && known !== undefined) return known.entries;
+    if (asking === 'meanwhile' && known !== undefined) return known;
     const hasStale = this.#instead(list, { rule, known, answer: 'unavailable' }) !== undefined;
     const deadline = {
       inMs: flight.startedAt + rule.resolveDeadline - performance.now(),
@@ -164,16 +179,17 @@ export class Listings {
     }
   }
 
-  #ask<T>(list: List<T>, rule: FreshnessRule): Flight<readonly T[]> {
+  #ask<T>(list: List<T>, rule: FreshnessRule): Flight<Listed<T>> {
     return list.departure(list.key, async (signal) => {
-      const entries = await list.ask(signal);
+      const checkedAt = this.#options.now();
+      const answer = { entries: await list.ask(signal), checkedAt };
       const memoryMs = Math.min(rule.ttl + rule.staleIfError, LONGEST_MEMORY_MS);
-      await list.store.set(list.key, { entries, checkedAt: this.#options.now() }, memoryMs);
-      return entries;
+      await list.store.set(list.key, answer, memoryMs);
+      return answer;
     });
   }
 
-  /** Of upstream's list, when upstream answers so: what is remembered, nothing where the cache has some; undefined: a failure. */
+  /** Of upstream's list, when upstream answers so: what is remembered, no list where the cache has some; undefined: a failure. */
   #instead<T>(
     list: List<T>,
     {
@@ -181,12 +197,12 @@ export class Listings {
       known,
       answer,
     }: { rule: FreshnessRule; known: Listed<T> | undefined; answer: UpstreamAnswer },
-  ): readonly T[] | undefined {
+  ): Answer<T> | undefined {
     const isStale = whatToServe(answer, known, rule, this.#options.now()) === 'stale';
-    if (isStale && known !== undefined) return known.entries;
+    if (isStale && known !== undefined) return known;
     const mayBeLacking =
       answer === 'not-found' ? rule.onNotFound === 'serveCached' : answer !== 'denied';
-    return list.hasCached && mayBeLacking ? [] : undefined;
+    return list.hasCached && mayBeLacking ? NO_LIST : undefined;
   }
 }
 

@@ -66,7 +66,7 @@ export interface Pulls extends AsyncDisposable {
 export interface PullsOptions extends UpstreamsOptions {
   readonly projects: Pick<Projects, 'get' | 'list'>;
   readonly manifests: Pick<Manifests, 'find' | 'arrive'>;
-  readonly tags: Pick<Tags, 'list' | 'confirm'>;
+  readonly tags: Pick<Tags, 'list' | 'found' | 'confirm'>;
   readonly blobs: Pick<Blobs, 'find' | 'findIn' | 'link' | 'describedSize' | 'heldByProject'>;
   readonly repositories: Pick<Repositories, 'find'>;
   readonly referrers: Referrers;

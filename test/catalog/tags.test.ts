@@ -20,6 +20,22 @@ for (const engine of databases) {
       await assert.rejects(world.tags.list('local/none', { limit: 0 }), { code: 'NAME_UNKNOWN' });
     });
 
+    it('are told with whose they are, and when upstream confirmed those that are cached', async () => {
+      await using world = await openWorld(engine);
+      const image = await imageWithBlobs(world, app, 'one');
+      await push(world, app, image, { tag: 'pushed' });
+      await arrive(world, cached, image, 'pulled');
+      const checkedAt = world.clock.at;
+
+      assert.deepEqual(await world.tags.found(app), [
+        { name: 'pushed', ownership: 'origin', checkedAt: undefined },
+      ]);
+      assert.deepEqual(await world.tags.found(cached), [
+        { name: 'pulled', ownership: 'cache', checkedAt },
+      ]);
+      assert.deepEqual(await world.tags.found('docker.io/library/none'), []);
+    });
+
     it('go without their manifest, and their history remains', async () => {
       await using world = await openWorld(engine);
       const one = await imageWithBlobs(world, app, 'one');

@@ -6,6 +6,7 @@ import {
   FreshnessRules,
   ruleFor,
   type Serving,
+  staysListed,
   type TagFacts,
   type UpstreamAnswer,
   whatToServe,
@@ -82,6 +83,26 @@ describe('a cached tag', () => {
     const never = FreshnessRule.parse({ ttl: 'forever' });
     const facts = { cached: STATES['of unknown age'], missingSince: undefined };
     assert.equal(whetherToAsk(facts, never, NOW), 'no');
+  });
+});
+
+describe('a list of upstream', () => {
+  const listedAt = NOW - MINUTE;
+  for (const { name, checkedAt, by = rule, stays } of [
+    { name: 'was checked before it', checkedAt: listedAt - 1, stays: false },
+    { name: 'was checked as it began', checkedAt: listedAt, stays: true },
+    { name: 'was checked since', checkedAt: NOW, stays: true },
+    { name: 'was checked nobody knows when', checkedAt: undefined, stays: false },
+    { name: 'was checked by a clock that was ahead', checkedAt: NOW + 1, stays: false },
+    { name: 'may be served all the same', checkedAt: listedAt - 1, by: lenient, stays: true },
+  ]) {
+    it(`${stays ? 'lets' : 'does not let'} a cached tag be listed that it lacks and that ${name}`, () => {
+      assert.equal(staysListed({ checkedAt, listedAt }, by, NOW), stays);
+    });
+  }
+
+  it('that there is not hides no cached tag', () => {
+    assert.equal(staysListed({ checkedAt: undefined, listedAt: undefined }, rule, NOW), true);
   });
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Digest } from '../../src/oci/digest.ts';
 import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
+import { until } from '../support/until.ts';
 import type { Behaviour } from '../support/upstream.ts';
 import {
   addImage,
@@ -10,6 +11,7 @@ import {
   openWorld,
   PATH,
   REPOSITORY,
+  SECOND,
   soon,
   type World,
   type WorldOptions,
@@ -19,14 +21,65 @@ const TAGS = /\/tags\/list/;
 const REFERRERS = /\/referrers\//;
 
 describe('the tags of a repository of a proxy project', () => {
-  it('are those of upstream and those that are cached, in byte order', async () => {
+  it('are those of upstream and those that were cached since it listed them, in byte order', async () => {
     await using world = await openWorld();
-    const { manifest } = addImage(world, 'b');
+    const { manifest } = addImage(world, 'c');
+    for (const tag of ['a', 'B', '10', '9']) world.upstream.tag(PATH, tag, manifest.digest);
+    await tagsOf(world);
+    world.pass(SECOND);
+    addImage(world, 'b');
     await world.manifest('b');
-    world.upstream.remove(PATH, 'b');
-    for (const tag of ['c', 'a', 'B', '10', '9']) world.upstream.tag(PATH, tag, manifest.digest);
 
     assert.deepEqual(await tagsOf(world), ['10', '9', 'B', 'a', 'b', 'c']);
+    assert.equal(world.upstream.count({ path: TAGS }), 1);
+  });
+
+  it('are without those that upstream has lost since they were cached', async () => {
+    await using world = await withLostTag();
+
+    assert.deepEqual(await tagsOf(world), ['kept']);
+    await assert.rejects(world.manifest('lost'), { code: 'MANIFEST_UNKNOWN' });
+    assert.deepEqual(await tagsOf(world), ['kept']);
+    world.upstream.tag(PATH, 'lost', (await world.manifest('kept')).digest);
+    world.pass(MINUTE);
+    await world.manifest('lost');
+    assert.deepEqual(await tagsOf(world), ['kept', 'lost']);
+  });
+
+  it('have those that upstream has lost where the rule for such a tag serves them', async () => {
+    await using world = await withLostTag({
+      settings: { freshness: [{ tags: 'lo*', onNotFound: 'serveCached' }] },
+    });
+
+    assert.deepEqual(await tagsOf(world), ['kept', 'lost']);
+  });
+
+  it('have a tag that was cached while upstream was still listing', async () => {
+    await using world = await openWorld();
+    addImage(world, 'a');
+    const listing = Promise.withResolvers<void>();
+    world.upstream.behave({ path: TAGS }, { hold: listing.promise });
+    const list = tagsOf(world);
+    await until(() => world.upstream.count({ path: TAGS }) === 1);
+    world.pass(SECOND);
+    addImage(world, 'b');
+    await world.manifest('b');
+    world.pass(SECOND);
+    world.upstream.remove(PATH, 'b');
+    listing.resolve();
+    await list;
+
+    assert.deepEqual(await tagsOf(world), ['a', 'b']);
+    assert.equal(world.upstream.count({ path: TAGS }), 1);
+  });
+
+  it('have those that were copied here on purpose, whatever upstream lists', async () => {
+    await using world = await withLostTag();
+    await world.node.database.write((transaction) =>
+      transaction.updateTable('tags').set({ ownership: 'replica' }).execute(),
+    );
+
+    assert.deepEqual(await tagsOf(world), ['kept', 'lost']);
   });
 
   it('are paged as one list', async () => {
@@ -230,6 +283,20 @@ describe('referrers of a proxy project', () => {
     await assert.rejects(referrersOf(world, manifest.digest), { code: 'TOOMANYREQUESTS' });
   });
 });
+
+/** Two tags are cached; upstream has one of them no more. */
+async function withLostTag(options: WorldOptions = {}): Promise<World> {
+  await using opened = new AsyncDisposableStack();
+  const world = opened.use(await openWorld(options));
+  for (const tag of ['kept', 'lost']) {
+    addImage(world, tag);
+    await world.manifest(tag);
+  }
+  world.upstream.remove(PATH, 'lost');
+  world.pass(HOUR);
+  opened.move();
+  return world;
+}
 
 /** An image with a signature and an SBOM, in the first upstream. */
 function signed(world: World, { referrersApi }: { readonly referrersApi: boolean }) {
