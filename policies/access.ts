@@ -1,15 +1,239 @@
-/** What a caller wants of a project; `catalog` is seeing that its repositories exist. */
-export type Action = 'pull' | 'push' | 'delete' | 'catalog';
-
 /**
- * Whether the caller may. So far there are an admin, who may everything, and everybody, who may see and pull what is
- * public; the table of project roles comes with users.
+ * Who may do what. One table, read by everything that asks: `/v2`, the token service, the management API and the lists
+ * of what a robot may be given. Roles, resources and actions are Harbor's (v2.13, src/common/rbac), so that its tools
+ * mean the same by them.
  */
+
+/** By the ids that Harbor's API gives them. */
+export const ROLE_IDS = {
+  projectAdmin: 1,
+  developer: 2,
+  guest: 3,
+  maintainer: 4,
+  limitedGuest: 5,
+} as const;
+export type Role = keyof typeof ROLE_IDS;
+export const ROLES = ['projectAdmin', 'maintainer', 'developer', 'guest', 'limitedGuest'] as const;
+
+export type Action =
+  | 'create'
+  | 'read'
+  | 'update'
+  | 'delete'
+  | 'list'
+  | 'pull'
+  | 'push'
+  | 'operate'
+  | 'stop';
+
+/** What a project has. `project` is the project itself. */
+export type ProjectResource =
+  | 'project'
+  | 'repository'
+  | 'artifact'
+  | 'tag'
+  | 'accessory'
+  | 'artifact-addition'
+  | 'artifact-label'
+  | 'label'
+  | 'member'
+  | 'robot'
+  | 'metadata'
+  | 'tag-retention'
+  | 'immutable-tag'
+  | 'notification-policy'
+  | 'preheat-policy'
+  | 'scan'
+  | 'sbom'
+  | 'scanner'
+  | 'export-cve'
+  | 'log'
+  | 'configuration'
+  | 'quota';
+
+/** What the node has; some are the same words as a project's. */
+export type SystemResource =
+  | 'audit-log'
+  | 'catalog'
+  | 'configuration'
+  | 'garbage-collection'
+  | 'jobservice-monitor'
+  | 'label'
+  | 'ldap-user'
+  | 'preheat-instance'
+  | 'project'
+  | 'purge-audit'
+  | 'quota'
+  | 'registry'
+  | 'replication'
+  | 'replication-adapter'
+  | 'replication-policy'
+  | 'robot'
+  | 'scan-all'
+  | 'scanner'
+  | 'security-hub'
+  | 'system-volumes'
+  | 'user'
+  | 'user-group';
+
+export type ProjectPermission = `${ProjectResource}:${Action}`;
+export type SystemPermission = `${SystemResource}:${Action}`;
+
+/** What of a caller the decision depends on. */
+export interface Subject {
+  /** May everything. */
+  readonly isAdmin: boolean;
+  /** By the project's id; several where groups give some too. */
+  readonly roles: ReadonlyMap<number, readonly Role[]>;
+  /** A robot's, which has no roles. */
+  readonly robot?: RobotRights | undefined;
+}
+
+export interface RobotRights {
+  readonly system: ReadonlySet<string>;
+  /** In every project. */
+  readonly everywhere: ReadonlySet<string>;
+  /** By the project's id. */
+  readonly projects: ReadonlyMap<number, ReadonlySet<string>>;
+}
+
+/** What of a project the decision depends on. */
+export interface ProjectFacts {
+  readonly id: number;
+  readonly isPublic: boolean;
+}
+
+const LETTERS: Readonly<Record<string, Action>> = {
+  C: 'create',
+  R: 'read',
+  U: 'update',
+  D: 'delete',
+  L: 'list',
+};
+
+// Columns: projectAdmin, maintainer, developer, guest, limitedGuest. `''` is nothing.
+const TABLE: Readonly<Record<ProjectResource, readonly [string, string, string, string, string]>> =
+  {
+    project: ['RUD', 'R', 'R', 'R', 'R'],
+    repository: ['CRUDL pull push', 'CRUDL pull push', 'CRUL pull push', 'RL pull', 'RL pull'],
+    artifact: ['CRDL', 'CRDL', 'CRL', 'RL', 'RL'],
+    tag: ['CDL', 'CDL', 'CL', 'L', 'L'],
+    accessory: ['L', 'L', 'L', 'L', 'L'],
+    'artifact-addition': ['R', 'R', 'R', 'R', 'R'],
+    'artifact-label': ['CD', 'CD', 'CD', '', ''],
+    label: ['CRUDL', 'CRUDL', 'RL', 'RL', ''],
+    member: ['CRUDL', 'RL', 'RL', 'RL', ''],
+    robot: ['CRUDL', 'RL', 'RL', 'RL', ''],
+    metadata: ['CRUD', 'R', '', '', ''],
+    'tag-retention': ['CRUDL operate', 'CRUDL operate', 'CRUDL operate', '', ''],
+    'immutable-tag': ['CUDL', 'CUDL', '', '', ''],
+    'notification-policy': ['CRUDL', 'RL', '', '', ''],
+    'preheat-policy': ['CRUDL', '', '', '', ''],
+    scan: ['CR stop', 'CR stop', 'R', 'R', 'R'],
+    sbom: ['CR stop', 'CR stop', 'R', 'R', 'R'],
+    scanner: ['CR', 'R', 'R', 'R', 'R'],
+    'export-cve': ['CRL', 'CRL', 'CRL', '', ''],
+    log: ['L', '', '', '', ''],
+    configuration: ['RU', 'R', 'R', 'R', 'R'],
+    quota: ['R', 'R', 'R', 'R', 'R'],
+  };
+
+/** What anybody may in a public project, signed in or not. */
+const PUBLIC = permissionsIn({
+  project: 'R',
+  repository: 'RL pull',
+  artifact: 'RL',
+  tag: 'L',
+  accessory: 'L',
+  'artifact-addition': 'R',
+  label: 'RL',
+  scan: 'R',
+  sbom: 'R',
+  scanner: 'R',
+  configuration: 'R',
+});
+
+const BY_ROLE: ReadonlyMap<Role, ReadonlySet<string>> = new Map(
+  ROLES.map((role, column) => [
+    role,
+    permissionsIn(
+      Object.fromEntries(
+        Object.entries(TABLE).map(([resource, columns]) => [resource, columns[column] ?? '']),
+      ),
+    ),
+  ]),
+);
+
+/** What a robot may be given for a project: everything that a role may have, and running the project's own people. */
+export const ROBOT_PROJECT_PERMISSIONS: ReadonlySet<string> = new Set([
+  ...[...BY_ROLE.values()].flatMap((permissions) => [...permissions]),
+  ...permissionsIn({ metadata: 'CRUDL', member: 'CRULD', robot: 'CRLD' }),
+]);
+
+/** What a robot may be given for the node. */
+export const ROBOT_SYSTEM_PERMISSIONS: ReadonlySet<string> = permissionsIn({
+  'audit-log': 'L',
+  'preheat-instance': 'CRUDL',
+  project: 'CL',
+  'replication-policy': 'CRUDL',
+  replication: 'CRL',
+  'replication-adapter': 'L',
+  registry: 'CRUDL',
+  'scan-all': 'CRU stop',
+  'system-volumes': 'R',
+  'garbage-collection': 'CRUL stop',
+  'purge-audit': 'CRUL stop',
+  'jobservice-monitor': 'L stop',
+  scanner: 'CRUDL',
+  label: 'CRUD',
+  'security-hub': 'RL',
+  catalog: 'R',
+  quota: 'RLU',
+  robot: 'CRLD',
+  user: 'CRULD',
+  'ldap-user': 'CL',
+  'user-group': 'CRULD',
+});
+
+/** Whether the caller may do this to something of the project. */
 export function may(
-  caller: { readonly isAdmin: boolean },
-  action: Action,
-  project: { readonly isPublic: boolean },
+  subject: Subject,
+  permission: ProjectPermission,
+  project: ProjectFacts,
 ): boolean {
-  if (caller.isAdmin) return true;
-  return project.isPublic && (action === 'pull' || action === 'catalog');
+  if (subject.isAdmin) return true;
+  if (project.isPublic && PUBLIC.has(permission)) return true;
+  const { robot } = subject;
+  if (robot !== undefined) {
+    return (
+      robot.everywhere.has(permission) || robot.projects.get(project.id)?.has(permission) === true
+    );
+  }
+  const roles = subject.roles.get(project.id) ?? [];
+  return roles.some((role) => BY_ROLE.get(role)?.has(permission) === true);
+}
+
+/** Whether the caller may do this to something of the node itself. */
+export function maySystem(subject: Subject, permission: SystemPermission): boolean {
+  return subject.isAdmin || subject.robot?.system.has(permission) === true;
+}
+
+/** What the role may, as `resource:action`. */
+export function permissionsOf(role: Role): ReadonlySet<string> {
+  return BY_ROLE.get(role) ?? new Set();
+}
+
+/** `CRL pull` of a resource as a set of `resource:action`. */
+function permissionsIn(rights: Readonly<Record<string, string>>): ReadonlySet<string> {
+  return new Set(
+    Object.entries(rights).flatMap(([resource, text]) =>
+      text
+        .split(' ')
+        .flatMap((word) =>
+          /^[A-Z]+$/.test(word) ? word.split('').map((letter) => LETTERS[letter]) : [word],
+        )
+        .filter((action) => action !== '')
+        .map((action) => `${resource}:${action}`),
+    ),
+  );
 }

@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { EndpointConfig } from '../adapters/index.ts';
 import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts';
+import { createUserAccounts } from './access/accounts.ts';
 import { createAuthenticator } from './access/authenticator.ts';
 import { createTokens, SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
@@ -83,7 +84,8 @@ export async function startNode(
   const users = createUsers(database, { now });
   const generatedPassword = await users.ensureAdmin(config.admin.password);
 
-  const tokens = await createTokens({ users, now });
+  const accounts = createUserAccounts(database);
+  const tokens = await createTokens({ accounts, now });
   const endpoints = await openEndpoints(opened, catalog, config, { version, now });
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
   opened.use(startMaintenance({ ...catalog, now, expiryMs: config.limits.uploadExpiry }));
@@ -91,7 +93,7 @@ export async function startNode(
   const ports: Ports = {
     ...pullPorts(catalog, pulls),
     ...pushPorts(catalog, pulls),
-    access: createAuthenticator(users, tokens),
+    access: createAuthenticator(accounts, tokens),
     tokens,
     names: createNames({
       projects: catalog.projects,

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { OciError } from '../oci/error.ts';
+import type { Account, Accounts } from './accounts.ts';
 import { ANONYMOUS, type Caller } from './caller.ts';
 import { PasswordChecks } from './password-checks.ts';
 import { hashPassword } from './passwords.ts';
 import type { Tokens } from './tokens.ts';
-import type { User, Users } from './users.ts';
 
 // A conformance run with a slow hash on every request took 91 s (measured 2026-11-21): verified ones are remembered.
 const MOST_VERIFIED = 1_000;
@@ -22,7 +22,7 @@ export interface Authenticator {
 }
 
 export function createAuthenticator(
-  users: Pick<Users, 'find'>,
+  accounts: Accounts,
   tokens: Pick<Tokens, 'verify'>,
 ): Authenticator {
   const checks = new PasswordChecks();
@@ -31,10 +31,10 @@ export function createAuthenticator(
   const verified = new LRUCache<string, Promise<boolean>>({ max: MOST_VERIFIED, ttl: VERIFIED_MS });
   let decoy: Promise<string> | undefined;
 
-  async function isRight(header: string, password: string, user: User | undefined) {
+  async function isRight(header: string, password: string, account: Account | undefined) {
     // An unknown name costs as much as a wrong password, so that the time tells nobody which names exist.
     decoy ??= hashPassword('');
-    const passwordHash = user?.passwordHash ?? (await decoy);
+    const passwordHash = account?.passwordHash ?? (await decoy);
     const key = createHash('sha256').update(header).update(passwordHash).digest('base64');
     const known = verified.get(key);
     if (known !== undefined) return known;
@@ -53,10 +53,10 @@ export function createAuthenticator(
       const { name, password } = basicOf(authorization);
       // Clients without credentials send an empty pair where they must send something.
       if (name === '' && password === '') return ANONYMOUS;
-      const user = await users.find(name);
-      const matches = await isRight(authorization, password, user);
-      if (user === undefined || !matches) throw new OciError('UNAUTHORIZED');
-      return { name, isAdmin: user.isAdmin, isAnonymous: false };
+      const account = await accounts.find(name);
+      const matches = await isRight(authorization, password, account);
+      if (account === undefined || !matches) throw new OciError('UNAUTHORIZED');
+      return account.caller;
     },
   };
 }

@@ -1,3 +1,5 @@
+import type { Subject } from '../../policies/access.ts';
+
 /** What a token allows, at most: the rights of its caller still count. */
 export interface Grant {
   /** The canonical repository, or `catalog`. */
@@ -6,17 +8,24 @@ export interface Grant {
   readonly actions: readonly string[];
 }
 
-/** Who a request comes from. */
-export interface Caller {
-  /** The user's name, `anonymous` for nobody. */
+/** Who a request comes from, and what that one may. */
+export interface Caller extends Subject {
+  /** The user's or robot's full name (`robot$ci`, `robot$team+ci`), `anonymous` for nobody. */
   readonly name: string;
-  readonly isAdmin: boolean;
+  /** Of the user's or robot's row, 0 for nobody. */
+  readonly id: number;
   readonly isAnonymous: boolean;
   /** Of a caller with a token; without one, whatever the caller may. */
   readonly grants?: readonly Grant[] | undefined;
 }
 
-export const ANONYMOUS: Caller = { name: 'anonymous', isAdmin: false, isAnonymous: true };
+export const ANONYMOUS: Caller = {
+  name: 'anonymous',
+  id: 0,
+  isAdmin: false,
+  isAnonymous: true,
+  roles: new Map(),
+};
 
 /** Whether the caller's token, if it has one, is good for the action. */
 export function isGranted(caller: Caller, wanted: Omit<Grant, 'actions'>, action: string): boolean {

@@ -3,8 +3,8 @@ import { generateKeyPair, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { OciError } from '../oci/error.ts';
+import type { Accounts } from './accounts.ts';
 import { ANONYMOUS, type Caller, type Grant } from './caller.ts';
-import type { Users } from './users.ts';
 
 /** What challenges call this node, and what its tokens are for. */
 export const SERVICE = 'portolan';
@@ -48,10 +48,10 @@ export interface Tokens {
 
 /** Signs with a key of this process's own: a token ends with the process at the latest, and its client gets another. */
 export async function createTokens({
-  users,
+  accounts,
   now,
 }: {
-  readonly users: Pick<Users, 'find'>;
+  readonly accounts: Accounts;
   /** Milliseconds UTC. */
   readonly now: () => number;
 }): Promise<Tokens> {
@@ -102,9 +102,9 @@ export async function createTokens({
       const { sub, access: grants } = await claimsOf(token);
       if (sub === '') return { ...ANONYMOUS, grants };
       // Asked anew each time: the user may be gone, or be no admin any more.
-      const user = await users.find(sub);
-      if (user === undefined) throw new OciError('UNAUTHORIZED');
-      return { name: sub, isAdmin: user.isAdmin, isAnonymous: false, grants };
+      const account = await accounts.find(sub);
+      if (account === undefined) throw new OciError('UNAUTHORIZED');
+      return { ...account.caller, grants };
     },
   };
 }

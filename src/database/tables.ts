@@ -1,5 +1,5 @@
 /**
- * The rows of the metadata database, as the first migration makes them. Row ids are int64 and never reused, since
+ * The rows of the metadata database, as the last migration leaves them. Row ids are int64 and never reused, since
  * Harbor's API shows them. Times are integer milliseconds UTC. Booleans are 0 and 1, so that SQLite and PostgreSQL agree.
  *
  *     projects ─< repositories ─< manifests ─< manifest_references
@@ -7,7 +7,8 @@
  *         │             └──< blob_links >── blobs        uploads, fills (unfinished)
  *         ├─< project_endpoints >─ endpoints
  *         └─< project_contents (each digest once: what a quota counts)
- *     changes (the feed, the outbox of everything owned) · arrivals (the outbox of what was cached) · audit · users
+ *     users, user_groups ─< project_members >─ projects ─< robots      signing_keys · users ─< refresh_tokens
+ *     changes (the feed, the outbox of everything owned) · arrivals (the outbox of what was cached) · audit
  */
 import type { Generated } from 'kysely';
 import type { Digest } from '../oci/digest.ts';
@@ -235,11 +236,84 @@ export interface AuditRow {
 export interface UserRow {
   id: Generated<number>;
   name: string;
+  /** Unique where there is one. */
+  email: string | null;
+  real_name: Generated<string>;
+  comment: Generated<string>;
   /** argon2id, in PHC form. */
   password_hash: string;
   admin: Flag;
+  disabled: Generated<Flag>;
+  last_login_at: number | null;
+  /** Tokens that were issued before are void. */
+  valid_from: Generated<number>;
   created_at: number;
   updated_at: number;
+}
+
+/** People whom an identity provider groups; nobody is in one yet. */
+export interface UserGroupRow {
+  id: Generated<number>;
+  name: string;
+  kind: 'ldap' | 'http' | 'oidc';
+  ldap_dn: string | null;
+  created_at: number;
+  updated_at: number;
+}
+
+/** Of a user or of a group. */
+export interface ProjectMemberRow {
+  id: Generated<number>;
+  project: number;
+  user_id: number | null;
+  user_group: number | null;
+  role: 'projectAdmin' | 'maintainer' | 'developer' | 'guest' | 'limitedGuest';
+  created_at: number;
+  updated_at: number;
+}
+
+export interface RobotRow {
+  id: Generated<number>;
+  /** Without prefix and project. */
+  name: string;
+  /** null: of the node. */
+  project: number | null;
+  description: string;
+  /** SHA-256 with a salt: the secret is random, so that a slow hash protects nothing. */
+  secret_hash: string;
+  /** JSON: `[{ kind, namespace, access: [{ resource, action }] }]`, as Harbor's API has them. */
+  permissions: string;
+  /** -1: for ever. */
+  duration_days: number;
+  expires_at: number | null;
+  disabled: Flag;
+  creator: string;
+  /** Tokens that were issued before are void. */
+  valid_from: number;
+  created_at: number;
+  updated_at: number;
+}
+
+export interface SigningKeyRow {
+  kid: string;
+  /** A JWK, sealed with the master key. */
+  private_key: string;
+  /** A JWK. */
+  public_key: string;
+  created_at: number;
+  /** Signs no more, and verifies until its tokens have ended. */
+  retired_at: number | null;
+}
+
+export interface RefreshTokenRow {
+  /** SHA-256 of the token, which is random. */
+  hash: string;
+  user_id: number;
+  /** As it called itself (`docker`). */
+  client: string;
+  created_at: number;
+  used_at: number;
+  expires_at: number;
 }
 
 export interface Tables {
@@ -262,4 +336,9 @@ export interface Tables {
   arrivals: ArrivalRow;
   audit: AuditRow;
   users: UserRow;
+  user_groups: UserGroupRow;
+  project_members: ProjectMemberRow;
+  robots: RobotRow;
+  signing_keys: SigningKeyRow;
+  refresh_tokens: RefreshTokenRow;
 }

@@ -1,4 +1,4 @@
-import { type Action, may } from '../../policies/access.ts';
+import { may, type ProjectPermission } from '../../policies/access.ts';
 import { ANONYMOUS, isGranted } from '../access/caller.ts';
 import { OciError } from '../oci/error.ts';
 import type { RouteKind } from '../telemetry/channels.ts';
@@ -7,6 +7,7 @@ import { queryOf } from './query.ts';
 
 /** The project of a repository, as far as an answer depends on it. */
 export interface Project {
+  readonly id: number;
   readonly name: string;
   readonly kind: 'hosted' | 'proxy';
   readonly isPublic: boolean;
@@ -42,6 +43,16 @@ export interface Names {
   locate(request: NameRequest): Promise<Target>;
 }
 
+/** What a token's scope says that it allows. */
+export type Action = 'pull' | 'push' | 'delete';
+
+/** What the caller has to be allowed for it. */
+export const PERMISSIONS = {
+  pull: 'repository:pull',
+  push: 'repository:push',
+  delete: 'repository:delete',
+} as const satisfies Readonly<Record<Action, ProjectPermission>>;
+
 /** What a route needs of a repository before it does anything. */
 export interface Need {
   readonly route: RouteKind;
@@ -67,7 +78,7 @@ export function createGate(names: Names, listener: string): Gate {
     if (isAllowed(ctx, action, target)) return target;
     const { caller, origin } = ctx.state;
     // Another token helps nobody whose rights end here.
-    const couldSignIn = caller.isAnonymous || may(caller, action, target.project);
+    const couldSignIn = caller.isAnonymous || may(caller, PERMISSIONS[action], target.project);
     const isRefused = !couldSignIn || origin.mirror !== undefined;
     const actions = SCOPE_ACTIONS[action];
     ctx.state.scope = `repository:${target.repository}:${actions.join(',')}`;
@@ -86,15 +97,15 @@ const SCOPE_ACTIONS: Readonly<Record<Action, readonly string[]>> = {
   pull: ['pull'],
   push: ['pull', 'push'],
   delete: ['delete'],
-  catalog: ['*'],
 };
 
 /** What everybody may do needs no token that says so. */
 function isAllowed(ctx: Context, action: Action, { repository, project }: Target): boolean {
   const { caller } = ctx.state;
-  if (may(ANONYMOUS, action, project)) return true;
+  const permission = PERMISSIONS[action];
+  if (may(ANONYMOUS, permission, project)) return true;
   const wanted = { type: 'repository', name: repository } as const;
-  return may(caller, action, project) && isGranted(caller, wanted, action);
+  return may(caller, permission, project) && isGranted(caller, wanted, action);
 }
 
 /** Finds a repository on behalf of the same client without asking what the client may do there. */

@@ -1,12 +1,12 @@
 import { Router } from '@koa/router';
-import { type Action, may } from '../../policies/access.ts';
+import { may } from '../../policies/access.ts';
 import type { Caller, Grant } from '../access/caller.ts';
 import { OciError } from '../oci/error.ts';
 import { TOKEN_PATH } from './challenge.ts';
 import type { Context, Routes, State } from './context.ts';
 import { queryListOf } from './query.ts';
 import { RequestError } from './request-error.ts';
-import { locate, type Names } from './target.ts';
+import { type Action, locate, type Names, PERMISSIONS } from './target.ts';
 
 /** What this route needs of the node. */
 export interface Tokens {
@@ -98,7 +98,8 @@ async function grantOf(
     const { repository, project } = await locate(names, ctx, { listener, name, method: 'GET' });
     const allowed = ACTIONS.filter(
       (action) =>
-        (actions.includes(action) || actions.includes('*')) && may(caller, action, project),
+        (actions.includes(action) || actions.includes('*')) &&
+        may(caller, PERMISSIONS[action], project),
     );
     return allowed.length === 0 ? undefined : { type, name: repository, actions: allowed };
   } catch (error) {

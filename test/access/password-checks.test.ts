@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import type { Accounts } from '../../src/access/accounts.ts';
 import { createAuthenticator } from '../../src/access/authenticator.ts';
 import { hashPassword } from '../../src/access/passwords.ts';
 import { createTokens } from '../../src/access/tokens.ts';
@@ -60,8 +61,12 @@ describe('checking passwords', () => {
 });
 
 async function world() {
-  const alice = { name: 'alice', isAdmin: true, passwordHash: await hashPassword('right') };
-  const users = { find: async (name: string) => (name === 'alice' ? alice : undefined) };
-  const tokens = await createTokens({ users, now: Date.now });
-  return { authenticator: createAuthenticator(users, tokens), alice };
+  const passwordHash = await hashPassword('right');
+  const alice = { name: 'alice', id: 2, isAdmin: true, isAnonymous: false, roles: new Map() };
+  const accounts: Accounts = {
+    find: async (name) =>
+      name === 'alice' ? { caller: { ...alice }, passwordHash, validFrom: 0 } : undefined,
+  };
+  const tokens = await createTokens({ accounts, now: Date.now });
+  return { authenticator: createAuthenticator(accounts, tokens), alice };
 }

@@ -2,11 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { ANONYMOUS, type Grant } from '../../src/access/caller.ts';
+import type { Account } from '../../src/access/accounts.ts';
+import { ANONYMOUS, type Caller, type Grant } from '../../src/access/caller.ts';
 import { createTokens } from '../../src/access/tokens.ts';
-import type { User } from '../../src/access/users.ts';
 
-const ALICE = { name: 'alice', isAdmin: true, isAnonymous: false };
+const ALICE: Caller = {
+  name: 'alice',
+  id: 2,
+  isAdmin: true,
+  isAnonymous: false,
+  roles: new Map(),
+};
 const GRANTS: readonly Grant[] = [{ type: 'repository', name: 'local/app', actions: ['pull'] }];
 const AT = Date.UTC(2026, 10, 21);
 const REFUSED = { code: 'UNAUTHORIZED' };
@@ -45,13 +51,13 @@ describe('a token of this node', () => {
   });
 
   it('ends with its user, and loses the rights that its user loses', async () => {
-    const { tokens, users } = await world();
+    const { tokens, accounts } = await world();
     const { token } = await tokens.issue(ALICE, []);
 
-    users.set('alice', userOf('alice', false));
+    accounts.set('alice', accountOf({ ...ALICE, isAdmin: false }));
     assert.equal((await tokens.verify(token)).isAdmin, false);
 
-    users.delete('alice');
+    accounts.delete('alice');
     await assert.rejects(tokens.verify(token), REFUSED);
   });
 
@@ -81,16 +87,16 @@ describe('a token of this node', () => {
 
 async function world() {
   const clock = { now: AT };
-  const users = new Map([['alice', userOf('alice', true)]]);
+  const accounts = new Map([['alice', accountOf(ALICE)]]);
   const tokens = await createTokens({
-    users: { find: async (name) => users.get(name) },
+    accounts: { find: async (name) => accounts.get(name) },
     now: () => clock.now,
   });
-  return { tokens, clock, users };
+  return { tokens, clock, accounts };
 }
 
-function userOf(name: string, isAdmin: boolean): User {
-  return { name, isAdmin, passwordHash: '' };
+function accountOf(caller: Caller): Account {
+  return { caller, passwordHash: '', validFrom: 0 };
 }
 
 /** What is left after everything was collected that can be. */

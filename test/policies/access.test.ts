@@ -1,25 +1,111 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Action, may } from '../../policies/access.ts';
+import {
+  may,
+  maySystem,
+  type ProjectPermission,
+  permissionsOf,
+  ROBOT_PROJECT_PERMISSIONS,
+  ROBOT_SYSTEM_PERMISSIONS,
+  ROLES,
+  type RobotRights,
+  type Role,
+  type Subject,
+} from '../../policies/access.ts';
 
-const ADMIN = { isAdmin: true };
-const ANYBODY = { isAdmin: false };
-const OPEN = { isPublic: true };
-const CLOSED = { isPublic: false };
+const OPEN = { id: 1, isPublic: true };
+const CLOSED = { id: 2, isPublic: false };
+const NOBODY: Subject = { isAdmin: false, roles: new Map() };
+const ADMIN: Subject = { ...NOBODY, isAdmin: true };
 
-describe('what a caller may do', () => {
-  const ROWS: readonly { action: Action; anybodyInPublic: boolean }[] = [
-    { action: 'pull', anybodyInPublic: true },
-    { action: 'catalog', anybodyInPublic: true },
-    { action: 'push', anybodyInPublic: false },
-    { action: 'delete', anybodyInPublic: false },
+function member(role: Role): Subject {
+  return { ...NOBODY, roles: new Map([[CLOSED.id, [role]]]) };
+}
+
+function robot(rights: Partial<RobotRights>): Subject {
+  return {
+    ...NOBODY,
+    robot: { system: new Set(), everywhere: new Set(), projects: new Map(), ...rights },
+  };
+}
+
+describe('what a caller may do in a project', () => {
+  const ROWS: readonly { permission: ProjectPermission; roles: readonly Role[] }[] = [
+    { permission: 'repository:pull', roles: ROLES },
+    { permission: 'repository:list', roles: ROLES },
+    { permission: 'repository:push', roles: ['projectAdmin', 'maintainer', 'developer'] },
+    { permission: 'repository:delete', roles: ['projectAdmin', 'maintainer'] },
+    { permission: 'artifact:create', roles: ['projectAdmin', 'maintainer', 'developer'] },
+    { permission: 'tag:delete', roles: ['projectAdmin', 'maintainer'] },
+    { permission: 'label:read', roles: ['projectAdmin', 'maintainer', 'developer', 'guest'] },
+    { permission: 'member:create', roles: ['projectAdmin'] },
+    { permission: 'member:list', roles: ['projectAdmin', 'maintainer', 'developer', 'guest'] },
+    { permission: 'metadata:read', roles: ['projectAdmin', 'maintainer'] },
+    { permission: 'immutable-tag:create', roles: ['projectAdmin', 'maintainer'] },
+    { permission: 'project:delete', roles: ['projectAdmin'] },
+    { permission: 'project:read', roles: ROLES },
+    { permission: 'log:list', roles: ['projectAdmin'] },
+    { permission: 'configuration:update', roles: ['projectAdmin'] },
+    { permission: 'quota:read', roles: ROLES },
   ];
-  for (const { action, anybodyInPublic } of ROWS) {
-    it(`to ${action} is everything for the admin, and ${anybodyInPublic ? 'something' : 'nothing'} for others in public projects alone`, () => {
-      assert.equal(may(ADMIN, action, OPEN), true);
-      assert.equal(may(ADMIN, action, CLOSED), true);
-      assert.equal(may(ANYBODY, action, OPEN), anybodyInPublic);
-      assert.equal(may(ANYBODY, action, CLOSED), false);
+  for (const { permission, roles } of ROWS) {
+    it(`${permission} is for ${roles.join(', ')} and the system admin`, () => {
+      const allowed = ROLES.filter((role) => may(member(role), permission, CLOSED));
+
+      assert.deepEqual(allowed, roles);
+      assert.equal(may(ADMIN, permission, CLOSED), true);
+      assert.equal(may(NOBODY, permission, CLOSED), false);
     });
   }
+
+  it('is what any of several roles allows, in the project that gave it alone', () => {
+    const twice = { ...NOBODY, roles: new Map([[CLOSED.id, ['guest', 'developer'] as const]]) };
+
+    assert.equal(may(twice, 'repository:push', CLOSED), true);
+    assert.equal(may(twice, 'repository:push', { id: 3, isPublic: false }), false);
+  });
+
+  it('is to look and pull, for anybody in a public one', () => {
+    for (const permission of ['project:read', 'repository:pull', 'tag:list'] as const) {
+      assert.equal(may(NOBODY, permission, OPEN), true, permission);
+    }
+    for (const permission of ['repository:push', 'member:list', 'log:list'] as const) {
+      assert.equal(may(NOBODY, permission, OPEN), false, permission);
+    }
+  });
+
+  it('is for a robot what it was given, here or everywhere', () => {
+    const here = robot({ projects: new Map([[CLOSED.id, new Set(['repository:push'])]]) });
+    const everywhere = robot({ everywhere: new Set(['repository:push']) });
+
+    assert.equal(may(here, 'repository:push', CLOSED), true);
+    assert.equal(may(here, 'repository:pull', CLOSED), false);
+    assert.equal(may(here, 'repository:push', OPEN), false);
+    assert.equal(may(here, 'repository:pull', OPEN), true);
+    assert.equal(may(everywhere, 'repository:push', CLOSED), true);
+  });
+});
+
+describe('what a caller may do to the node', () => {
+  it('is everything for the system admin, and for a robot what it was given', () => {
+    const reader = robot({ system: new Set(['user:list']) });
+
+    assert.equal(maySystem(ADMIN, 'user:list'), true);
+    assert.equal(maySystem(member('projectAdmin'), 'user:list'), false);
+    assert.equal(maySystem(reader, 'user:list'), true);
+    assert.equal(maySystem(reader, 'user:create'), false);
+  });
+});
+
+describe('what a robot may be given', () => {
+  it('is what roles may have and more, each a resource and an action', () => {
+    for (const role of ROLES) {
+      for (const permission of permissionsOf(role)) {
+        assert.ok(ROBOT_PROJECT_PERMISSIONS.has(permission), permission);
+      }
+    }
+    for (const permission of [...ROBOT_PROJECT_PERMISSIONS, ...ROBOT_SYSTEM_PERMISSIONS]) {
+      assert.match(permission, /^[a-z-]+:[a-z]+$/);
+    }
+  });
 });

@@ -13,7 +13,7 @@ export interface Catalog {
   repositories(options: {
     readonly last?: string;
     readonly limit: number;
-    readonly isVisible: (project: Pick<Project, 'name' | 'isPublic'>) => boolean;
+    readonly isVisible: (project: Pick<Project, 'id' | 'isPublic'>) => boolean;
   }): Promise<readonly string[]>;
 }
 
@@ -41,7 +41,7 @@ export function catalogRoutes(catalog: Catalog): Routes {
     const found = await catalog.repositories({
       ...(last === undefined ? {} : { last }),
       limit: limit + 1,
-      isVisible: (project) => may(caller, 'catalog', project),
+      isVisible: (project) => may(caller, 'repository:list', project),
     });
     const repositories = found.slice(0, limit);
     const newest = repositories.at(-1);

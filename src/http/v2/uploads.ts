@@ -22,7 +22,7 @@ import { queryOf } from '../query.ts';
 import { bodyOf, hasBody } from '../request-body.ts';
 import { requestSignal } from '../request-signal.ts';
 import type { Gate, Names, Project, Target } from '../target.ts';
-import { locate } from '../target.ts';
+import { locate, PERMISSIONS } from '../target.ts';
 import { createUploadSlots, type UploadSlots } from '../upload-slots.ts';
 
 /** A session belongs to whoever opened it. */
@@ -69,7 +69,7 @@ export interface Uploads {
   mountBlobFromAnywhere(
     target: Target,
     digest: Digest,
-    mayPull: (project: Pick<Project, 'name' | 'isPublic'>) => boolean,
+    mayPull: (project: Pick<Project, 'id' | 'isPublic'>) => boolean,
   ): Promise<boolean>;
 }
 
@@ -219,7 +219,9 @@ async function isMounted(
   const { caller } = ctx.state;
   const from = queryOf(ctx, 'from');
   if (from === undefined || from === '') {
-    return uploads.mountBlobFromAnywhere(target, digest, (project) => may(caller, 'pull', project));
+    return uploads.mountBlobFromAnywhere(target, digest, (project) =>
+      may(caller, PERMISSIONS.pull, project),
+    );
   }
   const source = await locate(names, ctx, { listener, name: from, method: 'GET' }).catch(
     (error: unknown) => {
@@ -227,7 +229,7 @@ async function isMounted(
       throw error;
     },
   );
-  if (source === undefined || !may(caller, 'pull', source.project)) return false;
+  if (source === undefined || !may(caller, PERMISSIONS.pull, source.project)) return false;
   return uploads.mountBlob(target, digest, source);
 }
 

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
+import { createUserAccounts } from '../../../src/access/accounts.ts';
 import { createAuthenticator } from '../../../src/access/authenticator.ts';
 import { hashPassword } from '../../../src/access/passwords.ts';
 import { createTokens } from '../../../src/access/tokens.ts';
-import { createUsers } from '../../../src/access/users.ts';
 import { createAccessTimes } from '../../../src/catalog/access-times.ts';
 import { createBlobs } from '../../../src/catalog/blobs.ts';
 import type { ProjectDeclaration } from '../../../src/catalog/declarations.ts';
@@ -45,12 +45,12 @@ export async function openCatalogPorts(): Promise<CatalogPorts> {
   const manifests = createManifests({ database, now });
   const tags = createTags({ database, now });
   const repositories = createRepositories(database);
-  const users = createUsers(database, { now });
-  const tokens = await createTokens({ users, now });
+  const accounts = createUserAccounts(database);
+  const tokens = await createTokens({ accounts, now });
   const resources = opened.move();
   return {
     ports: {
-      access: createAuthenticator(users, tokens),
+      access: createAuthenticator(accounts, tokens),
       tokens,
       names: createNames({
         projects,
