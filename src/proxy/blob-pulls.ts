@@ -187,5 +187,6 @@ function passed(
 
 function publish(upstream: Upstream, outcome: CacheOutcome): void {
   if (!cacheDecided.hasSubscribers) return;
-  cacheDecided.publish({ project: upstream.project.name, kind: 'blob', outcome });
+  const { project, host } = upstream;
+  cacheDecided.publish({ project: project.name, upstream: host, kind: 'blob', outcome });
 }

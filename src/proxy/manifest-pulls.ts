@@ -249,5 +249,6 @@ async function telling<T>(work: () => Promise<T>): Promise<T> {
 
 function publish(upstream: Upstream, outcome: CacheOutcome): void {
   if (!cacheDecided.hasSubscribers) return;
-  cacheDecided.publish({ project: upstream.project.name, kind: 'manifest', outcome });
+  const { project, host } = upstream;
+  cacheDecided.publish({ project: project.name, upstream: host, kind: 'manifest', outcome });
 }

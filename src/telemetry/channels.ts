@@ -105,6 +105,8 @@ export const blobPassedThrough = factChannel<
 export type CacheOutcome = 'hit' | 'miss' | 'stale' | 'revalidated' | 'negative';
 export const cacheDecided = factChannel<{
   readonly project: string;
+  /** The host that the project is for, as people call it. */
+  readonly upstream: string;
   readonly kind: 'manifest' | 'blob';
   readonly outcome: CacheOutcome;
 }>('portolan.cache.decided');

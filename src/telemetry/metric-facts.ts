@@ -1,4 +1,7 @@
-/** Facts as Prometheus metrics. Labels are few and bounded: projects and endpoints, never repositories. */
+/**
+ * Facts as Prometheus metrics. Labels are few and bounded: hosts and endpoints, never repositories. No label names a
+ * project: nobody signs in to read this, and the names of private ones are not everybody's business.
+ */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { FactChannel } from './channel.ts';
 import * as channels from './channels.ts';
@@ -93,9 +96,11 @@ function countCache(meters: Meters): void {
   const decisions = meters.counter(
     'cache_decisions_total',
     'Pulls through a proxy project by what the cache said: hit, miss, stale, revalidated, negative.',
-    ['project', 'kind', 'outcome'],
+    ['upstream', 'kind', 'outcome'],
   );
-  meters.on(channels.cacheDecided, (fact) => decisions.inc({ ...fact }));
+  meters.on(channels.cacheDecided, ({ upstream, kind, outcome }) =>
+    decisions.inc({ upstream, kind, outcome }),
+  );
 }
 
 function countFills(meters: Meters): void {

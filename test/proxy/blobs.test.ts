@@ -140,12 +140,17 @@ describe('a blob of a proxy project', () => {
     await using world = await openWorld();
     const { digest } = await pulledImage(world);
     const outcomes: string[] = [];
-    using _ = cacheDecided.subscribe(({ kind, outcome }) => outcomes.push(`${kind} ${outcome}`));
+    using _ = cacheDecided.subscribe(({ project, upstream, kind, outcome }) =>
+      outcomes.push(`${project} of ${upstream}: ${kind} ${outcome}`),
+    );
 
     await keep(world, digest);
     await world.blob(digest);
 
-    assert.deepEqual(outcomes, ['blob miss', 'blob hit']);
+    assert.deepEqual(outcomes, [
+      'docker.io of docker.io: blob miss',
+      'docker.io of docker.io: blob hit',
+    ]);
   });
 });
 

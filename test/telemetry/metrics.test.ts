@@ -8,18 +8,19 @@ const UPSTREAM = { endpoint: 'docker.io', host: 'registry-1.docker.io', method: 
 const storage = async () => ({ total: 1000, free: 400, used: 250 });
 
 describe('/metrics', () => {
-  it('counts hits and misses of the cache by project', async () => {
+  it('counts hits and misses of the cache by upstream, and names no project', async () => {
     using metrics = createMetrics({ version: '1.2.3', storage });
-    const fact = { project: 'docker.io', kind: 'manifest' } as const;
+    const fact = { project: 'secret', upstream: 'docker.io', kind: 'manifest' } as const;
     channels.cacheDecided.publish({ ...fact, outcome: 'miss' });
     channels.cacheDecided.publish({ ...fact, outcome: 'hit' });
     channels.cacheDecided.publish({ ...fact, outcome: 'hit' });
 
     const text = await metrics.text();
 
-    const labels = 'project="docker.io",kind="manifest"';
+    const labels = 'upstream="docker.io",kind="manifest"';
     assert.match(text, line(`portolan_cache_decisions_total{${labels},outcome="hit"} 2`));
     assert.match(text, line(`portolan_cache_decisions_total{${labels},outcome="miss"} 1`));
+    assert.doesNotMatch(text, /secret/);
   });
 
   it('follows fills: running, joined, resumed, interrupted, finished, aborted', async () => {
