@@ -54,6 +54,11 @@ export interface BlobStore extends AsyncDisposable {
   size(digest: Digest): Promise<number | undefined>;
   /** Running reads go on to their end; a blob that is not there is no error. */
   remove(digest: Digest): Promise<void>;
+  /**
+   * Digests of all blobs, in no order, with a few of them in memory at a time. Those that are committed or removed
+   * meanwhile come or do not; what is no blob is left out.
+   */
+  stored(): AsyncIterable<Digest>;
   /** Opens the staged file of that name, made empty if there is none. */
   stage(id: string): Promise<StagedFile>;
   /** Names of all staged files. */

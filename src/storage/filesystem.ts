@@ -8,10 +8,11 @@
  * A staged file becomes a blob in this order: its content is synced, it is renamed, the directory is synced. Without
  * the last step ext4 and xfs were seen to forget the rename when power was cut (2026-11-21).
  */
-import { mkdir, readdir, rm, stat, statfs } from 'node:fs/promises';
+import type { Dir } from 'node:fs';
+import { mkdir, opendir, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { LRUCache } from 'lru-cache';
-import type { Digest } from '../oci/digest.ts';
+import { type Digest, isDigest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import type { BlobReader, BlobStore, StagedFile, StorageSpace } from './blob-store.ts';
 import { type Destinations, openStagedFile, syncDirectory } from './filesystem-staged-file.ts';
@@ -97,6 +98,19 @@ class Filesystem implements BlobStore {
     this.#files.retire(digest);
   }
 
+  async *stored(): AsyncGenerator<Digest> {
+    for (const algorithm of ['sha256', 'sha512'] as const) {
+      for (let prefix = 0; prefix < 256; prefix++) {
+        const folder = `blobs/${algorithm}/${prefix.toString(16).padStart(2, '0')}`;
+        for await (const name of filesIn(join(this.#root, folder))) {
+          const digest = `${algorithm}:${name}`;
+          // Not one in a wrong folder either: nobody would find it by its digest.
+          if (isDigest(digest) && this.pathOf(digest) === `${folder}/${name}`) yield digest;
+        }
+      }
+    }
+  }
+
   async stage(id: string): Promise<StagedFile> {
     return openStagedFile(this.#staging, id, this.#destinations);
   }
@@ -142,6 +156,20 @@ class Filesystem implements BlobStore {
       this.#files.retire(digest);
     }
     return bytes;
+  }
+}
+
+/** Names, read from the disk some at a time; none where there is no such folder. */
+async function* filesIn(folder: string): AsyncGenerator<string> {
+  let entries: Dir;
+  try {
+    entries = await opendir(folder);
+  } catch (error) {
+    if (failedWith(error, 'ENOENT') || failedWith(error, 'ENOTDIR')) return;
+    throw error;
+  }
+  for await (const entry of entries) {
+    if (entry.isFile()) yield entry.name;
   }
 }
 

@@ -132,6 +132,41 @@ export function conformsToBlobStore(open: () => Promise<Storage>): void {
       assert.deepEqual(await readAll(reader, signal), content);
     });
 
+    it('walks over every blob that it has, and nothing else', async () => {
+      await using storage = await open();
+      const contents = Array.from({ length: 50 }, (_, index) => Buffer.from(`blob ${index}`));
+      const digests = await Promise.all(
+        contents.map((content, index) =>
+          keep(storage.store, content, digestOf(content, index % 2 ? 'sha256' : 'sha512'), {
+            id: `kept-${index}`,
+          }),
+        ),
+      );
+      await storage.store.remove(digests[0] ?? assert.fail());
+      await using staged = await storage.store.stage('half');
+      await staged.write(randomBytes(10), 0);
+
+      const walked = await Array.fromAsync(storage.store.stored());
+
+      assert.deepEqual(walked.toSorted(), digests.slice(1).toSorted());
+      const reopened = await storage.reopen();
+      assert.equal((await Array.fromAsync(reopened.stored())).length, 49);
+    });
+
+    it('goes on walking while blobs are removed, and stops when nobody asks for more', async () => {
+      await using storage = await open();
+      for (const text of ['one', 'two', 'three']) await keep(storage.store, Buffer.from(text));
+
+      for await (const digest of storage.store.stored()) await storage.store.remove(digest);
+      assert.deepEqual(await Array.fromAsync(storage.store.stored()), []);
+
+      const kept = await keep(storage.store, Buffer.from('four'));
+      for await (const digest of storage.store.stored()) {
+        assert.equal(digest, kept);
+        break;
+      }
+    });
+
     for (const size of [1000, 1 << 20]) {
       it(`serves 50 readers that open one blob of ${size} bytes at the same time`, async () => {
         await using storage = await open();
@@ -241,8 +276,9 @@ export async function keep(
   store: BlobStore,
   content: Buffer,
   digest: Digest = digestOf(content),
+  { id = 'kept' }: { readonly id?: string } = {},
 ): Promise<Digest> {
-  await using staged = await store.stage('kept');
+  await using staged = await store.stage(id);
   await staged.write(content, 0);
   await staged.commit(digest);
   return digest;

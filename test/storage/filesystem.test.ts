@@ -11,7 +11,7 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { openFilesystem } from '../../src/storage/filesystem.ts';
@@ -48,6 +48,29 @@ describe('the filesystem driver', () => {
     const hex = digest.slice('sha256:'.length);
     assert.equal(path, `blobs/sha256/${hex.slice(0, 2)}/${hex}`);
     assert.deepEqual(await readFile(join(directory.path, 'deep', 'data', path)), content);
+  });
+
+  it('walks past files and folders that are no blobs, and leaves them alone', async () => {
+    await using directory = await temporaryDirectory();
+    await using store = await openFilesystem(directory.path);
+    const digest = await keep(store, Buffer.from('a blob'));
+    const [blob = '', other = ''] = [digest, digestOf(Buffer.from('other'))].map((one) =>
+      join(directory.path, store.pathOf?.(one) ?? ''),
+    );
+    const foreign = [
+      join(directory.path, 'blobs', 'README'),
+      join(directory.path, 'blobs', 'sha512'),
+      join(directory.path, 'blobs', 'sha256', basename(other)),
+      join(dirname(blob), '.nfs0001'),
+      join(dirname(blob), basename(other)),
+      join(dirname(blob), basename(blob).toUpperCase()),
+    ];
+    for (const path of foreign) await writeFile(path, 'not a blob');
+    await mkdir(other, { recursive: true });
+
+    assert.deepEqual(await Array.fromAsync(store.stored()), [digest]);
+
+    for (const path of foreign) assert.equal(await readFile(path, 'utf8'), 'not a blob');
   });
 
   it('syncs the name of every folder that it makes', async (test) => {

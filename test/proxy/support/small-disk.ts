@@ -36,6 +36,7 @@ export function onSmallDisk(store: BlobStore, total: number): BlobStore {
       await store.remove(digest);
       used.delete(digest);
     },
+    stored: () => store.stored(),
     stage: async (id) => limited(await store.stage(id)),
     staged: () => store.staged(),
     space: async () => ({ total, free: free() }),
