@@ -67,7 +67,12 @@ async function condemned(
   return (await query.execute()).map(({ digest }) => digest);
 }
 
-/** Row first, file second: nobody finds a blob without its bytes. @returns bytes, undefined where somebody wants it now */
+/**
+ * Row first, file second: nobody finds a blob without its bytes. That the file is gone is not synced, which would cost
+ * more than the removal: one that a crash or a power cut leaves, or brings back, without a row is found by the sweep.
+ *
+ * @returns bytes, undefined where somebody wants it now
+ */
 async function collectOne(
   { database, store, locks }: CollectionPorts,
   digest: Digest,

@@ -15,6 +15,7 @@ import {
   linkedBlob,
   unlinkBlob,
 } from './blob-rows.ts';
+import { sweepBlobs } from './blob-sweep.ts';
 import { DigestLocks } from './digest-locks.ts';
 import { KnownBlobs } from './known-blobs.ts';
 import { ensureRepository, requireRepository } from './repositories.ts';
@@ -78,6 +79,8 @@ export interface Blobs {
    * @returns how many
    */
   releaseUnreferenced(before: number, options?: { readonly signal?: AbortSignal }): Promise<number>;
+  /** Condemns stored bytes that no row knows, as crashes leave them. Reads every name in the store. Aborting ends it early. @returns how many */
+  sweep(options?: { readonly signal?: AbortSignal }): Promise<number>;
 }
 
 const GRACE_MS = 60 * 60 * 1000;
@@ -146,5 +149,7 @@ export function createBlobs(options: BlobsOptions): Blobs {
 
     releaseUnreferenced: (before, { signal } = {}) =>
       releaseUnreferenced({ database, accessTimes, now }, { before, signal }),
+
+    sweep: ({ signal } = {}) => sweepBlobs({ database, store, locks, now }, { signal }),
   };
 }

@@ -3,7 +3,7 @@ import type { Blobs } from './blobs.ts';
 import type { Uploads } from './uploads.ts';
 
 export interface MaintenanceOptions {
-  readonly blobs: Pick<Blobs, 'collect' | 'releaseUnreferenced'>;
+  readonly blobs: Pick<Blobs, 'collect' | 'releaseUnreferenced' | 'sweep'>;
   readonly uploads: Pick<Uploads, 'expire'>;
   /** Milliseconds UTC. */
   readonly now: () => number;
@@ -14,8 +14,12 @@ export interface MaintenanceOptions {
 const INTERVAL_MS = 60_000;
 /** It looks at everything that was ever pushed. */
 const RELEASE_INTERVAL_MS = 60 * 60_000;
+/** It reads every name in the store. */
+const SWEEP_INTERVAL_MS = 24 * 60 * 60_000;
+/** What it looks for is left by the end of the process before, but a start has better things to do. */
+const FIRST_SWEEP_MS = 10 * 60_000;
 
-/** Drops abandoned uploads and takes condemned bytes away, now and then. Disposing waits for what is under way. */
+/** Drops abandoned uploads, takes condemned bytes away and looks for those that nobody knows, now and then. Disposing waits for what is under way. */
 export function startMaintenance(options: MaintenanceOptions): AsyncDisposable {
   const { blobs, uploads, now, expiryMs } = options;
   const stop = new AbortController();
@@ -34,22 +38,32 @@ export function startMaintenance(options: MaintenanceOptions): AsyncDisposable {
       ),
     ),
   );
+  timers.use(
+    every(SWEEP_INTERVAL_MS, () => attempted('sweep', () => blobs.sweep({ signal })), {
+      firstMs: FIRST_SWEEP_MS,
+    }),
+  );
   timers.defer(() => stop.abort());
   return timers;
 }
 
 /** Leaves a turn out while the one before it still works. */
-function every(intervalMs: number, work: () => Promise<void>): AsyncDisposable {
+function every(
+  intervalMs: number,
+  work: () => Promise<void>,
+  { firstMs = intervalMs }: { readonly firstMs?: number } = {},
+): AsyncDisposable {
   let running: Promise<void> | undefined;
-  const timer = setInterval(() => {
+  const begin = (): void => {
+    timer = setTimeout(begin, intervalMs).unref();
     running ??= work().finally(() => {
       running = undefined;
     });
-  }, intervalMs);
-  timer.unref();
+  };
+  let timer = setTimeout(begin, firstMs).unref();
   return {
     async [Symbol.asyncDispose]() {
-      clearInterval(timer);
+      clearTimeout(timer);
       await running;
     },
   };

@@ -177,6 +177,11 @@ export const collected = factChannel<{ readonly blobs: number; readonly bytes: n
   'portolan.blobs.collected',
 );
 
+/** Files that no row knew were found in storage: a few after a crash, many where the metadata is not that of the blobs. */
+export const straysCondemned = factChannel<{ readonly blobs: number }>(
+  'portolan.blobs.strays-condemned',
+);
+
 /** A project of the configuration file met one of the same name and kind, and now rules it. */
 export const projectAdopted = factChannel<{ readonly project: string }>('portolan.project.adopted');
 

@@ -42,6 +42,7 @@ export function logFacts(log: Log, options: { readonly accessLog: boolean }): Di
   line(channels.uploadEnded, 'debug', 'upload ended');
   line(channels.evicted, 'debug', 'blob evicted');
   line(channels.collected, 'info', 'blobs collected');
+  line(channels.straysCondemned, 'warn', 'blobs without a row condemned');
   line(channels.projectAdopted, 'info', 'project adopted');
   line(channels.maintenanceFailed, 'error', 'maintenance failed');
   return listening;

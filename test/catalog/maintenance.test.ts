@@ -24,6 +24,22 @@ describe('maintenance', () => {
     assert.equal(done.filter((text) => text === 'release before 800').length, 1);
   });
 
+  it('sweeps some minutes after the start, and then once a day', async () => {
+    using clock = mockTimers();
+    const { work, done } = recorded();
+    await using _ = startMaintenance(work);
+    const sweeps = (): number => done.filter((text) => text === 'sweep').length;
+
+    await clock.tick(10 * MINUTE - 1);
+    assert.equal(sweeps(), 0);
+    await clock.tick(1);
+    assert.equal(sweeps(), 1);
+    await clock.tick(24 * 60 * MINUTE - 1);
+    assert.equal(sweeps(), 1);
+    await clock.tick(1);
+    assert.equal(sweeps(), 2);
+  });
+
   it('begins nothing anew while it is still at it, and is waited for', async () => {
     using clock = mockTimers();
     const { work, done } = recorded();
@@ -48,16 +64,11 @@ describe('maintenance', () => {
   it('ends what takes long when the node stops', async () => {
     using clock = mockTimers();
     const { work } = recorded();
-    const stopped = Promise.withResolvers<void>();
-    const releaseUnreferenced = async (
-      _before: number,
-      { signal }: { signal?: AbortSignal } = {},
-    ) => {
-      signal?.addEventListener('abort', () => stopped.resolve());
-      await stopped.promise;
-      return 0;
+    const blobs: MaintenanceOptions['blobs'] = {
+      ...work.blobs,
+      releaseUnreferenced: (_before, options) => untilStopped(options),
+      sweep: untilStopped,
     };
-    const blobs = { ...work.blobs, releaseUnreferenced };
     const maintenance = startMaintenance({ ...work, blobs });
     await clock.tick(60 * MINUTE);
 
@@ -80,6 +91,13 @@ describe('maintenance', () => {
   });
 });
 
+async function untilStopped({ signal }: { signal?: AbortSignal } = {}): Promise<number> {
+  const stopped = Promise.withResolvers<void>();
+  signal?.addEventListener('abort', () => stopped.resolve());
+  await stopped.promise;
+  return 0;
+}
+
 async function failing(): Promise<number> {
   throw new Error('no');
 }
@@ -97,6 +115,10 @@ function recorded() {
         done.push(`release before ${before}`);
         return 0;
       },
+      async sweep() {
+        done.push('sweep');
+        return 0;
+      },
     },
     uploads: {
       async expire(before) {
@@ -111,7 +133,7 @@ function recorded() {
 }
 
 function mockTimers() {
-  mock.timers.enable({ apis: ['setInterval'] });
+  mock.timers.enable({ apis: ['setTimeout'] });
   return {
     /** What the timers begin has its turn, too. */
     async tick(milliseconds: number): Promise<void> {
