@@ -5,7 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 
 const PAGE = 1_000;
 
-/** Takes out what lies in staging, what nothing refers to, and starts a new epoch of the feed. */
+/** Takes out what lies in staging, and what nothing refers to. */
 export async function forgetUnfinished(database: Database): Promise<void> {
   await database.write(async (transaction) => {
     await transaction.deleteFrom('uploads').execute();
@@ -22,11 +22,6 @@ export async function forgetUnfinished(database: Database): Promise<void> {
           ),
         ),
       )
-      .execute();
-    // Whoever follows the feed has seen seqs that the copy will give to other changes.
-    await transaction
-      .updateTable('instance')
-      .set((row) => ({ feed_epoch: row('feed_epoch', '+', 1) }))
       .execute();
   });
 }

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { startNewEpoch } from './copy-mark.ts';
 import {
   backupFile,
   checkVersion,
@@ -24,7 +25,7 @@ export interface OpenOptions {
 
 /**
  * Opens the embedded database of a data folder and brings it to this program's version; data that is there already is
- * copied first. The folder is this process's until the database is disposed.
+ * copied first, and where they are a copy themselves the feed starts another epoch. The folder is this process's until the database is disposed.
  *
  * @throws DataFolderInUse, DataTooNew, and then nothing has changed
  */
@@ -47,6 +48,7 @@ export async function openDatabase(
     migrations,
     before: (version) => snapshotTo(backupFile(folder, version), file),
   });
+  await startNewEpoch(database, now());
   // A full disk must not stop a start that has nothing to write.
   if (found !== migrations.length) await writeVersion(folder, migrations.length);
 

@@ -28,7 +28,7 @@ export type Cause = 'push' | 'api' | 'federation' | 'retention' | `replication:$
 export interface InstanceRow {
   /** A UUID. One row. */
   id: string;
-  /** Grows when the feed starts again from a copy of the data, so that no member takes old seqs for new ones. */
+  /** 1, and the time (milliseconds UTC) of each start from a copy of the data, so that nobody takes old seqs for new ones. */
   feed_epoch: number;
   last_seq: number;
   last_hlc: string;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, it } from 'node:test';
@@ -186,6 +186,38 @@ describe('a snapshot', () => {
     assert.equal((await stat(copy)).mode & 0o777, 0o640);
   });
 
+  it('starts another epoch of the feed wherever a node starts from it', async () => {
+    await using directory = await temporaryDirectory();
+    const [folder, copy] = [join(directory.path, 'data'), join(directory.path, 'copy.db')];
+    assert.equal(await epochAt(folder, 1_000), 1);
+    await snapshotTo(copy, databaseFile(folder));
+    const at = (name: string): string => join(directory.path, name);
+    const [first, second, third] = [at('1'), at('2'), at('3')];
+    for (const path of [first, second, third]) {
+      await mkdir(path);
+      await copyFile(copy, databaseFile(path));
+    }
+
+    assert.equal(await epochAt(first, 2_000), 2_000);
+    assert.equal(await epochAt(second, 3_000), 3_000);
+    // With a clock that is wrong, none that the data has seen.
+    assert.equal(await epochAt(third, 0), 2);
+    assert.equal(await epochAt(first, 4_000), 2_000);
+    assert.equal(await epochAt(folder, 4_000), 1);
+  });
+
+  it('starts another epoch where it was made before a newer program, and is put back', async () => {
+    await using directory = await temporaryDirectory();
+    const folder = directory.path;
+    await addUser(folder, 'ada', MIGRATIONS);
+    await addUser(folder, 'bob', [...MIGRATIONS, addsTable]);
+
+    await copyFile(backupFile(folder, MIGRATIONS.length), databaseFile(folder));
+    await writeFile(join(folder, 'VERSION'), `${MIGRATIONS.length}\n`);
+
+    assert.equal(await epochAt(folder, 2_000), 2_000);
+  });
+
   it('replaces an older copy, and what a copy that was cut short left', async () => {
     await using directory = await temporaryDirectory();
     const copy = join(directory.path, 'copy.db');
@@ -219,6 +251,14 @@ async function addUser(
       .values({ name, ...user })
       .execute(),
   );
+}
+
+/** Of the feed, as a node that starts at that time has it. */
+async function epochAt(folder: string, time: number): Promise<number> {
+  await using database = await openDatabase(folder, { now: () => time });
+  const { read } = database;
+  return (await read.selectFrom('instance').select('feed_epoch').executeTakeFirstOrThrow())
+    .feed_epoch;
 }
 
 async function usersIn(file: string): Promise<readonly string[]> {
