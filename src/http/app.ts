@@ -40,10 +40,7 @@ export interface AppOptions
     OriginOptions,
     BlobOptions,
     ManifestOptions,
-    UploadOptions {
-  /** The listener's name, as naming knows it. */
-  readonly listener: string;
-}
+    UploadOptions {}
 
 /** The application of one listener. */
 export function createApp(ports: Ports, options: AppOptions): Koa<State, object> {
@@ -77,8 +74,7 @@ function middlewareOf(ports: Ports, options: AppOptions): readonly Middleware[] 
 /** The most frequent first: each one looks at every request that those before it left. */
 function routesOf(ports: Ports, options: AppOptions): readonly Routes[] {
   const { names } = ports;
-  const { listener } = options;
-  const gate = createGate(names, listener);
+  const gate = createGate(names);
   return [
     manifestRoutes(ports.manifests, gate, options),
     blobRoutes(ports.blobs, gate, options),
@@ -86,7 +82,7 @@ function routesOf(ports: Ports, options: AppOptions): readonly Routes[] {
     tagRoutes(ports.tags, gate),
     referrerRoutes(ports.referrers, gate),
     catalogRoutes(ports.catalog),
-    tokenRoutes(ports.tokens, names, listener),
+    tokenRoutes(ports.tokens, names),
     baseRoutes(),
   ];
 }

@@ -9,7 +9,7 @@ export interface Mirror {
 }
 
 export interface ListenersOptions
-  extends Omit<AppOptions, 'listener' | 'mirror' | 'mirrorHosts'>,
+  extends Omit<AppOptions, 'mirror' | 'mirrorHosts'>,
     Omit<ListenOptions, 'app'> {
   readonly mirrors: readonly Mirror[];
 }
@@ -37,7 +37,7 @@ export async function openListeners(
   await using opening = new AsyncDisposableStack();
   const open: OpenListener[] = [];
   for (const { at, mirror } of places) {
-    const app = createApp(ports, { ...options, listener: mirror ?? 'node', mirror, mirrorHosts });
+    const app = createApp(ports, { ...options, mirror, mirrorHosts });
     const listener = opening.use(await listen({ address: at, tls, app, timeouts }));
     open.push({ listener, mirror });
   }

@@ -27,11 +27,8 @@ export interface Target {
 }
 
 export interface NameRequest {
-  /** The name of the listener. */
-  readonly listener: string;
   /** The upstream that the listener or the host stands in for. */
   readonly mirror?: string;
-  readonly host: string;
   readonly ns: string | undefined;
   readonly name: string;
   readonly method: string;
@@ -69,10 +66,10 @@ export interface Need {
  */
 export type Gate = (ctx: Context, need: Need) => Promise<Target>;
 
-export function createGate(names: Names, listener: string): Gate {
+export function createGate(names: Names): Gate {
   return async (ctx, { route, name, action }) => {
     ctx.state.route = route;
-    const target = await locate(names, ctx, { listener, name, method: ctx.method });
+    const target = await locate(names, ctx, { name, method: ctx.method });
     // OCI distribution-spec main (2025-11) "Pull-through": says that the namespace was understood.
     if (target.ns !== undefined) ctx.res.setHeader('OCI-Namespace', target.ns);
     if (isAllowed(ctx, action, target)) return target;
@@ -112,9 +109,9 @@ function isAllowed(ctx: Context, action: Action, { repository, project }: Target
 export function locate(
   names: Names,
   ctx: Context,
-  { listener, name, method }: { listener: string; name: string; method: string },
+  { name, method }: { name: string; method: string },
 ): Promise<Target> {
-  const { host, mirror } = ctx.state.origin;
-  const request = { listener, host, ns: queryOf(ctx, 'ns'), name, method };
+  const { mirror } = ctx.state.origin;
+  const request = { ns: queryOf(ctx, 'ns'), name, method };
   return names.locate(mirror === undefined ? request : { ...request, mirror });
 }

@@ -38,7 +38,7 @@ interface Scope {
  * Docker Registry v2 token authentication, "Requesting a Token". Without the OAuth2 form of it (POST), which clients
  * that prefer it give up on a 405.
  */
-export function tokenRoutes(tokens: Tokens, names: Names, listener: string): Routes {
+export function tokenRoutes(tokens: Tokens, names: Names): Routes {
   const router: Routes = new Router<State, object>();
 
   router.get(TOKEN_PATH, async (ctx) => {
@@ -49,7 +49,7 @@ export function tokenRoutes(tokens: Tokens, names: Names, listener: string): Rou
     }
     const grants: Grant[] = [];
     for (const scope of scopesOf(ctx)) {
-      const grant = await grantOf(ctx, scope, { names, listener });
+      const grant = await grantOf(ctx, scope, names);
       if (grant !== undefined) grants.push(grant);
     }
     const { token, expiresInSeconds, issuedAt } = await tokens.issue(caller, grants);
@@ -85,7 +85,7 @@ function scopesOf(ctx: Context): readonly Scope[] {
 async function grantOf(
   ctx: Context,
   { type, name, actions }: Scope,
-  { names, listener }: { names: Names; listener: string },
+  names: Names,
 ): Promise<Grant | undefined> {
   const { caller } = ctx.state;
   if (type === 'registry') {
@@ -95,7 +95,7 @@ async function grantOf(
   if (type !== 'repository') return undefined;
   try {
     // Names that no project has are pulled from the default project, so a scope names them as a pull does.
-    const { repository, project } = await locate(names, ctx, { listener, name, method: 'GET' });
+    const { repository, project } = await locate(names, ctx, { name, method: 'GET' });
     const allowed = ACTIONS.filter(
       (action) =>
         (actions.includes(action) || actions.includes('*')) &&

@@ -78,12 +78,6 @@ export interface UploadOptions {
   readonly mostUploads: number;
 }
 
-/** What a mount's `from` is found by. */
-export interface Lookup {
-  readonly names: Names;
-  readonly listener: string;
-}
-
 const START = /^\/v2\/(.+)\/blobs\/uploads\/?$/;
 const SESSION = /^\/v2\/(.+)\/blobs\/uploads\/([^/]+)$/;
 
@@ -91,7 +85,7 @@ const SESSION = /^\/v2\/(.+)\/blobs\/uploads\/([^/]+)$/;
 export function uploadRoutes(
   uploads: Uploads,
   gate: Gate,
-  { mostUploads, ...lookup }: UploadOptions & Lookup,
+  { mostUploads, names }: UploadOptions & { readonly names: Names },
 ): Routes {
   const router: Routes = new Router<State, object>();
   const slots = createUploadSlots(mostUploads);
@@ -100,7 +94,7 @@ export function uploadRoutes(
     const name = ctx.captures?.[0] ?? '';
     const target = await gate(ctx, { route: 'upload', name, action: 'push' });
     const mount = digestIn(ctx, 'mount');
-    if (mount !== undefined && (await isMounted(ctx, target, mount, { uploads, ...lookup }))) {
+    if (mount !== undefined && (await isMounted(ctx, target, mount, { uploads, names }))) {
       return created(ctx, target, mount);
     }
     const digest = digestIn(ctx, 'digest');
@@ -214,7 +208,7 @@ async function isMounted(
   ctx: Context,
   target: Target,
   digest: Digest,
-  { uploads, names, listener }: { uploads: Uploads } & Lookup,
+  { uploads, names }: { uploads: Uploads; names: Names },
 ): Promise<boolean> {
   const { caller } = ctx.state;
   const from = queryOf(ctx, 'from');
@@ -223,12 +217,10 @@ async function isMounted(
       may(caller, PERMISSIONS.pull, project),
     );
   }
-  const source = await locate(names, ctx, { listener, name: from, method: 'GET' }).catch(
-    (error: unknown) => {
-      if (error instanceof OciError) return undefined;
-      throw error;
-    },
-  );
+  const source = await locate(names, ctx, { name: from, method: 'GET' }).catch((error: unknown) => {
+    if (error instanceof OciError) return undefined;
+    throw error;
+  });
   if (source === undefined || !may(caller, PERMISSIONS.pull, source.project)) return false;
   return uploads.mountBlob(target, digest, source);
 }

@@ -26,7 +26,6 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
   const app = createApp(
     { ...ports, ...options.ports?.(ports) },
     {
-      listener: 'main',
       service: 'portolan',
       largestManifest: 4 << 20,
       mostUploads: 100,
