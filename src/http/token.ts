@@ -35,8 +35,7 @@ interface Scope {
  * Tokens for what was asked and is allowed; nobody gets one too, for what is public. A wrong password is 401, and so is
  * a token: what it allows would grow with every exchange, and it would never end.
  *
- * Docker Registry v2 token authentication, "Requesting a Token". Without the OAuth2 form of it (POST), which clients
- * that prefer it give up on a 405.
+ * Docker Registry v2 token authentication, "Requesting a Token"; without the OAuth2 form of it.
  */
 export function tokenRoutes(tokens: Tokens, names: Names): Routes {
   const router: Routes = new Router<State, object>();
@@ -63,6 +62,12 @@ export function tokenRoutes(tokens: Tokens, names: Names): Routes {
         issued_at: new Date(issuedAt).toISOString(),
       }),
     );
+  });
+
+  // The OAuth2 form. Clients that prefer it go on to GET, go-containerregistry on no other status (docs/wire-notes.md 2).
+  router.post(TOKEN_PATH, (ctx) => {
+    ctx.state.route = 'token';
+    throw new RequestError(404, 'UNSUPPORTED', { message: 'tokens are given to GET' });
   });
 
   return router;

@@ -97,10 +97,18 @@ describe('GET /service/token', () => {
     assert.equal(answer.status, 414);
   });
 
-  it('does not take the OAuth2 form, which its clients then leave', async () => {
+  it('does not take the OAuth2 form, and says so with the 404 that its clients go on to GET from', async () => {
     await using node = await startNode();
 
-    assert.equal((await node.send({ method: 'POST', path: '/service/token' })).status, 405);
+    const answer = await node.send({
+      method: 'POST',
+      path: '/service/token',
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+      body: Buffer.from('grant_type=refresh_token&service=portolan&refresh_token=x'),
+    });
+
+    assert.equal(answer.status, 404);
+    assert.equal(answer.code, 'UNSUPPORTED');
   });
 });
 
