@@ -44,7 +44,9 @@ const Storage = z.strictObject({
     .optional()
     .meta({
       description:
-        'Answer blobs with `X-Accel-Redirect` below this location, for an nginx in front that reads the `data` folder and sends them.',
+        'Answer blobs with `X-Accel-Redirect` below this location, for an nginx in front that reads the `data` folder and sends them. ' +
+        'nginx drops most headers of such an answer, so its location has `internal`, an `alias` to the `data` folder, `etag off`, ' +
+        '`add_header Docker-Content-Digest $upstream_http_docker_content_digest` and `add_header ETag $upstream_http_etag`.',
       examples: ['/internal-blobs/'],
     }),
 });

@@ -30,6 +30,7 @@ describe('a node behind nginx', { timeout: 300_000 }, () => {
     });
     assert.equal(headers['x-sent-by'], 'nginx');
     assert.equal(headers['docker-content-digest'], layer);
+    assert.equal(headers.etag, `"${layer}"`);
     assert.equal(rawBody.length, 10);
   });
 });

@@ -44,8 +44,10 @@ http {
     location /internal-blobs/ {
       internal;
       alias ${data}/;
-      # nginx keeps few headers of the answer that redirected it, and this is not one of them.
+      # nginx keeps few headers of the answer that redirected it, and these are not among them.
+      etag off;
       add_header Docker-Content-Digest $upstream_http_docker_content_digest;
+      add_header ETag $upstream_http_etag;
       add_header X-Sent-By nginx;
     }
   }
