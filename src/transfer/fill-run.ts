@@ -1,4 +1,5 @@
 import type { BlobPart } from '../registry/peer.ts';
+import { bringerOf, type Courses, leaderOf, reachOf } from './courses.ts';
 import type { FillSource } from './fill-source.ts';
 import type { GrowingFile } from './growing-file.ts';
 import type { TransferLimits } from './limits.ts';
@@ -40,6 +41,7 @@ export class FillRun implements SegmentHost {
   readonly #parts: RunParts;
   readonly #abort = new AbortController();
   readonly #segments = new Set<Segment>();
+  readonly #courses: Courses<Segment>;
   readonly #opened = Promise.withResolvers<void>();
   readonly #done = Promise.withResolvers<void>();
   #hasAnswered = false;
@@ -56,6 +58,8 @@ export class FillRun implements SegmentHost {
     this.limits = parts.limits;
     this.random = parts.random;
     this.#parts = parts;
+    const { soonBytes } = parts.limits;
+    this.#courses = { file: parts.file, running: this.#segments, soonBytes };
     this.#opened.promise.catch(() => {}); // The askers hear of it, if there are any.
     this.#done.promise.catch(() => {}); // The fill awaits it a turn later.
   }
@@ -86,7 +90,7 @@ export class FillRun implements SegmentHost {
   /** Somebody waits for a byte that is missing. */
   wanted(position: number): void {
     if (!this.#hasAnswered || this.#isOver || this.#abort.signal.aborted) return;
-    const coming = this.#bringerOf(position);
+    const coming = bringerOf(position, this.#courses);
     const mostSegments = this.#mayRunSeveral ? this.limits.segments : 1;
     if (coming !== undefined) coming.wantedAt = position;
     else if (this.#segments.size < mostSegments) this.#begin(position);
@@ -98,7 +102,9 @@ export class FillRun implements SegmentHost {
     if (!this.#canRange) {
       return file.gapsBetween(segment.position, file.size).at(-1)?.[1] ?? segment.position;
     }
-    return file.availableAt(segment.position) > 0 ? segment.position : this.#reachOf(segment);
+    return file.availableAt(segment.position) > 0
+      ? segment.position
+      : reachOf(segment, this.#courses);
   }
 
   answered(segment: Segment, part: BlobPart): boolean {
@@ -125,24 +131,6 @@ export class FillRun implements SegmentHost {
     this.#parts.interrupted(error);
   }
 
-  /** The segment that brings the byte soon. */
-  #bringerOf(position: number): Segment | undefined {
-    return [...this.#segments].find((segment) => {
-      const distance = position - segment.position;
-      const isNear = distance >= 0 && distance <= this.limits.soonBytes;
-      return isNear && position < this.#reachOf(segment);
-    });
-  }
-
-  /** Where bytes begin that another brings or brought; what this one has just written does not count as such. */
-  #reachOf(segment: Segment): number {
-    const others = [...this.#segments]
-      .filter((other) => other !== segment && other.start >= segment.position)
-      .map((other) => other.start);
-    const written = segment.position + this.file.availableAt(segment.position);
-    return Math.min(this.file.nextPresent(written), ...others);
-  }
-
   #goOn(): void {
     if (this.#abort.signal.aborted) return this.#over(this.#abort.signal.reason);
     this.#lookAround();
@@ -161,15 +149,11 @@ export class FillRun implements SegmentHost {
     this.#opened.resolve();
   }
 
-  /** Whoever reads behind a segment that is far ahead has enough to read until it can go on. */
   #makeWay(): void {
     // The only one that upstream grants us is not given up for another.
     if (!this.#mayRunSeveral) return;
     this.#isOneTooMany = true;
-    const ahead = [...this.#segments].findLast(
-      ({ position, wantedAt }) => position - wantedAt > this.limits.soonBytes,
-    );
-    ahead?.giveWay();
+    leaderOf(this.#courses)?.giveWay();
   }
 
   #lookAround(): void {

@@ -1,0 +1,51 @@
+/** Which segment of a fill brings which bytes, where each of them stops, and which one makes way. */
+import type { GrowingFile } from './growing-file.ts';
+
+/** How far a segment is. */
+export interface Course {
+  readonly start: number;
+  /** Where its next byte goes. */
+  readonly position: number;
+  /** The last byte that somebody waited for it to bring. */
+  readonly wantedAt: number;
+}
+
+/** The segments that fill a file, the oldest first. */
+export interface Courses<Running extends Course> {
+  readonly file: Pick<GrowingFile, 'availableAt' | 'nextPresent'>;
+  readonly running: Iterable<Running>;
+  /** A segment that is no farther away than this is waited for. */
+  readonly soonBytes: number;
+}
+
+/** The segment that brings the byte soon; undefined where the byte needs one of its own. */
+export function bringerOf<Running extends Course>(
+  position: number,
+  courses: Courses<Running>,
+): Running | undefined {
+  return [...courses.running].find((course) => {
+    const distance = position - course.position;
+    const isNear = distance >= 0 && distance <= courses.soonBytes;
+    return isNear && position < reachOf(course, courses);
+  });
+}
+
+/** Where bytes begin that another brings or brought; what this one has just written does not count as such. */
+export function reachOf<Running extends Course>(
+  course: Running,
+  { file, running }: Courses<Running>,
+): number {
+  const others = [...running]
+    .filter((other) => other !== course && other.start >= course.position)
+    .map((other) => other.start);
+  const written = course.position + file.availableAt(course.position);
+  return Math.min(file.nextPresent(written), ...others);
+}
+
+/** The newest segment that is far ahead: whoever reads behind it has enough to read until it can go on. */
+export function leaderOf<Running extends Course>({
+  running,
+  soonBytes,
+}: Courses<Running>): Running | undefined {
+  return [...running].findLast(({ position, wantedAt }) => position - wantedAt > soonBytes);
+}
