@@ -22,8 +22,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/database': ['src/oci'],
   'src/storage': ['src/oci'],
   adapters: ['src/oci', 'src/registry'],
-  'src/catalog': ['src/oci', 'src/database', 'src/storage', 'policies'],
-  'src/access': ['src/oci', 'src/cache', 'src/database', 'policies'],
+  'src/audit': ['src/oci', 'src/database'],
+  'src/catalog': ['src/oci', 'src/database', 'src/storage', 'src/audit', 'policies'],
+  'src/access': ['src/oci', 'src/cache', 'src/database', 'src/audit', 'policies'],
   'src/transfer': ['src/oci', 'src/registry', 'src/storage', 'src/catalog', 'policies'],
   'src/proxy': [
     'src/oci',

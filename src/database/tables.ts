@@ -228,6 +228,8 @@ export interface AuditRow {
   operation: string;
   resource_type: string;
   resource: string;
+  /** The id of the project it happened in, which may be gone. */
+  project: number | null;
   succeeded: Flag;
   address: string;
   detail: string;

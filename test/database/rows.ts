@@ -138,6 +138,7 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     operation: 'delete',
     resource_type: 'project',
     resource: 'team',
+    project: 1,
     succeeded: 1,
     address: '::1',
     detail: '',

@@ -1,4 +1,4 @@
-/** Users with profiles, groups, members of projects, robots, and what tokens are signed and renewed with. */
+/** Users with profiles, groups, members of projects, robots, what tokens are signed and renewed with, and who did it. */
 import { sql } from 'kysely';
 import type { Engine } from '../engine.ts';
 import type { Migration } from '../migration.ts';
@@ -10,6 +10,7 @@ export const access: Migration = {
       ...memberTables(engine),
       ...robotTables(engine),
       ...tokenTables(engine),
+      ...auditColumns(engine),
     ];
     for (const statement of statements) await sql.raw(statement).execute(transaction);
   },
@@ -88,4 +89,10 @@ const tokenTables = ({ integer, text, keyedTable }: Engine): readonly string[] =
   ) ${keyedTable}`,
   'create index refresh_tokens_user on refresh_tokens (user_id)',
   'create index refresh_tokens_expires on refresh_tokens (expires_at)',
+];
+
+const auditColumns = ({ integer }: Engine): readonly string[] => [
+  // No reference: what happened stays when the project goes.
+  `alter table audit add column project ${integer}`,
+  'create index audit_project on audit (project, id)',
 ];
