@@ -1,3 +1,4 @@
+import type { Selectable } from 'kysely';
 import type { Queries, WriteTransaction } from '../database/database.ts';
 import type { EndpointRow, Flag, ProjectRow } from '../database/tables.ts';
 import {
@@ -37,7 +38,7 @@ export async function readProjects(queries: Queries) {
   }));
 }
 
-function projectOf(row: Omit<ProjectRow, 'id'> & { readonly id: number }) {
+function projectOf(row: Selectable<ProjectRow>) {
   return {
     id: row.id,
     name: row.name,

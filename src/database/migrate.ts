@@ -5,9 +5,10 @@ import { DataTooNew } from './errors.ts';
 import type { Migration, MigrationFacts } from './migration.ts';
 import { initial } from './migrations/0001-initial.ts';
 import { access } from './migrations/0002-access.ts';
+import { management } from './migrations/0003-management.ts';
 
 /** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
-export const MIGRATIONS: readonly Migration[] = [initial, access];
+export const MIGRATIONS: readonly Migration[] = [initial, access, management];
 
 export interface MigrateOptions {
   readonly engine: Engine;

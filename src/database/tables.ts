@@ -6,12 +6,21 @@
  *         │             ├──< tags ─ tag_history          manifest_bytes (by digest, shared)
  *         │             └──< blob_links >── blobs        uploads, fills (unfinished)
  *         ├─< project_endpoints >─ endpoints
- *         └─< project_contents (each digest once: what a quota counts)
+ *         ├─< project_contents (each digest once: what a quota counts)
+ *         ├─< project_metadata, immutable_rules      settings (of the node)
+ *         └─< labels ─< manifest_labels >─ manifests
  *     users, user_groups ─< project_members >─ projects ─< robots      signing_keys · users ─< refresh_tokens
  *     changes (the feed, the outbox of everything owned) · arrivals (the outbox of what was cached) · audit
  */
 import type { Generated } from 'kysely';
 import type { Digest } from '../oci/digest.ts';
+import type {
+  ImmutableRuleRow,
+  LabelRow,
+  ManifestLabelRow,
+  ProjectMetadataRow,
+  SettingRow,
+} from './management-tables.ts';
 
 /** Of a manifest, tag or blob link: pushed here, copied by a policy or a member, or pulled through and evictable. */
 export type Ownership = 'origin' | 'replica' | 'cache';
@@ -53,6 +62,10 @@ export interface ProjectRow {
   created_at: number;
   updated_at: number;
   deleted_at: number | null;
+  /** Bytes that owned content may take; -1: any number. */
+  storage_limit: Generated<number>;
+  /** Bytes: the sum of the project's `project_contents`. */
+  storage_used: Generated<number>;
 }
 
 export interface EndpointRow {
@@ -63,6 +76,11 @@ export interface EndpointRow {
   /** JSON: the adapter's options; never a credential. */
   settings: string;
   declared: Flag;
+  description: Generated<string>;
+  /** JSON `{ username, password }`, sealed with the master key; null for those of the configuration, which keeps theirs. */
+  credential: string | null;
+  /** Certificates (PEM) to trust there besides those of the system. */
+  ca: string | null;
   created_at: number;
   updated_at: number;
 }
@@ -79,6 +97,7 @@ export interface RepositoryRow {
   /** The canonical name, project included: `docker.io/library/alpine`. */
   name: string;
   pull_count: number;
+  description: Generated<string>;
   created_at: number;
   updated_at: number;
 }
@@ -321,6 +340,7 @@ export interface RefreshTokenRow {
 export interface Tables {
   instance: InstanceRow;
   projects: ProjectRow;
+  project_metadata: ProjectMetadataRow;
   endpoints: EndpointRow;
   project_endpoints: ProjectEndpointRow;
   repositories: RepositoryRow;
@@ -329,6 +349,10 @@ export interface Tables {
   manifest_references: ManifestReferenceRow;
   tags: TagRow;
   tag_history: TagHistoryRow;
+  labels: LabelRow;
+  manifest_labels: ManifestLabelRow;
+  immutable_rules: ImmutableRuleRow;
+  settings: SettingRow;
   blobs: BlobRow;
   blob_links: BlobLinkRow;
   project_contents: ProjectContentRow;
