@@ -13,7 +13,7 @@ export interface NewLink {
   readonly at: number;
 }
 
-/** Puts a blob that has a row into the repository, and takes back its condemnation. @returns whether it has a row */
+/** Puts a blob that has a row into the repository, and takes back its condemnation. @returns whether it has a row @throws OciError DENIED over the project's limit */
 export async function linkBlob(
   transaction: WriteTransaction,
   repository: Repository,
@@ -40,7 +40,7 @@ export async function linkBlob(
     .insertInto('blob_links')
     .values({ repository: repository.id, digest, ownership, linked_at: at })
     .execute();
-  await addContent(transaction, repository.project, { digest, size: blob.size });
+  await addContent(transaction, repository.project, { digest, size: blob.size, ownership });
   await completeReferrersTo(transaction, repository.id, digest);
   return true;
 }

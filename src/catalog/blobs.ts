@@ -18,6 +18,7 @@ import {
 import { sweepBlobs } from './blob-sweep.ts';
 import { DigestLocks } from './digest-locks.ts';
 import { KnownBlobs } from './known-blobs.ts';
+import { requireRoom } from './project-contents.ts';
 import { ensureRepository, requireRepository } from './repositories.ts';
 
 export interface BlobsOptions {
@@ -55,12 +56,12 @@ export interface Blobs {
    * Commits the file and puts the blob into the repository. A crash on the way leaves the former state, or bytes that
    * the collection takes away. Keeping what is there already is fine.
    *
-   * @throws StorageFull, OciError NAME_UNKNOWN (no such project), STORAGE_FULL
+   * @throws StorageFull, OciError NAME_UNKNOWN (no such project), STORAGE_FULL, DENIED over the project's limit
    */
   keep(staged: StagedFile, blob: StagedBlob, options?: KeepOptions): Promise<void>;
   /** Puts bytes that are here into one more repository. @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN (no such project) */
   link(repository: string, digest: Digest, ownership: Ownership): Promise<void>;
-  /** The same for a client's mount. @returns false where `from` does not have it, and then nothing happened */
+  /** The same for a client's mount. @returns false where `from` does not have it, and then nothing happened @throws OciError DENIED over the project's limit */
   mount(repository: string, digest: Digest, from: string): Promise<boolean>;
   /** With its last repository the blob is condemned. @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN */
   unlink(repository: string, digest: Digest): Promise<void>;
@@ -100,23 +101,18 @@ export function createBlobs(options: BlobsOptions): Blobs {
     heldByProject: (project, digest) => heldByProject(database.read, project, digest),
     touch: (digest) => accessTimes.blobRead(digest),
 
-    async keep(staged, blob, { alongside } = {}) {
-      const { digest, size, ownership } = blob;
-      await locks.holding(digest, async () => {
-        await database.write((transaction) =>
-          announceBlob(transaction, { digest, size, at: now() }),
-        );
-        await staged.commit(digest);
+    keep: (staged, blob, { alongside } = {}) =>
+      locks.holding(blob.digest, async () => {
         await database.write(async (transaction) => {
-          const at = now();
-          const repository = await ensureRepository(transaction, blob.repository, at);
-          const isLinked = await linkBlob(transaction, repository, { digest, ownership, at });
-          // Never acknowledged without a row: whatever took it away, the client has to hear of it.
-          if (!isLinked) throw new Error(`the row of ${digest} went away while it was kept`);
+          await requireRoom(transaction, blob.repository, blob);
+          await announceBlob(transaction, { ...blob, at: now() });
+        });
+        await staged.commit(blob.digest);
+        await database.write(async (transaction) => {
+          await linkKept(transaction, blob, now());
           await alongside?.(transaction);
         });
-      });
-    },
+      }),
 
     async link(name, digest, ownership) {
       await database.write(async (transaction) => {
@@ -152,4 +148,15 @@ export function createBlobs(options: BlobsOptions): Blobs {
 
     sweep: ({ signal } = {}) => sweepBlobs({ database, store, locks, now }, { signal }),
   };
+}
+
+async function linkKept(
+  transaction: WriteTransaction,
+  { digest, ownership, ...blob }: StagedBlob,
+  at: number,
+): Promise<void> {
+  const repository = await ensureRepository(transaction, blob.repository, at);
+  const isLinked = await linkBlob(transaction, repository, { digest, ownership, at });
+  // Never acknowledged without a row: whatever took it away, the client has to hear of it.
+  if (!isLinked) throw new Error(`the row of ${digest} went away while it was kept`);
 }

@@ -37,7 +37,7 @@ export async function storeManifest(
   repository: Repository,
   incoming: IncomingManifest,
 ): Promise<StoringFacts> {
-  const { digest, bytes, parsed } = incoming;
+  const { digest, bytes, parsed, ownership } = incoming;
   const missing = await missingReferences(transaction, repository.id, parsed.references);
   const complete = missing.length === 0 ? 1 : 0;
   const known = await transaction
@@ -66,7 +66,7 @@ export async function storeManifest(
     .returning('id')
     .executeTakeFirstOrThrow();
   await insertReferences(transaction, id, parsed.references);
-  await addContent(transaction, repository.project, { digest, size: bytes.length });
+  await addContent(transaction, repository.project, { digest, size: bytes.length, ownership });
   await completeReferrersTo(transaction, repository.id, digest);
   return { former: undefined, missing };
 }

@@ -59,7 +59,7 @@ export interface Manifests {
    * accepted and the manifest marked incomplete.
    *
    * @throws OciError MANIFEST_INVALID, DIGEST_INVALID, TAG_INVALID, NAME_UNKNOWN (no such project), MANIFEST_BLOB_UNKNOWN
-   *   with `{ missing: Digest[] }` as detail, STORAGE_FULL
+   *   with `{ missing: Digest[] }` as detail, STORAGE_FULL, DENIED over the project's limit
    */
   put(repository: string, pushed: PushedManifest): Promise<PushResult>;
   /** Keeps what upstream answered, evictable and not in the feed. Owned content stays as it is, its tags included. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { Database } from '../database/database.ts';
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../oci/digest.ts';
-import { OciError } from '../oci/error.ts';
+import { OciError, type OciErrorCode } from '../oci/error.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { StorageFull } from '../storage/errors.ts';
 import { maintenanceFailed, uploadEnded, uploadStarted } from '../telemetry/channels.ts';
@@ -112,7 +112,7 @@ export class Uploads {
   /**
    * Adds the last bytes, if any, and makes a blob of the session.
    *
-   * @throws as `append`, and OciError DIGEST_INVALID, which ends the session
+   * @throws as `append`, and OciError DIGEST_INVALID, or DENIED over the project's limit, which end the session
    */
   async finish(
     repository: string,
@@ -262,11 +262,11 @@ function unknown(id: string): OciError {
   return new OciError('BLOB_UPLOAD_UNKNOWN', { detail: { id } });
 }
 
+const FATAL = new Set<OciErrorCode>(['DIGEST_INVALID', 'STORAGE_FULL', 'DENIED']);
+
 function isFatal(error: unknown): boolean {
   if (error instanceof StorageFull) return true;
-  return (
-    error instanceof OciError && (error.code === 'DIGEST_INVALID' || error.code === 'STORAGE_FULL')
-  );
+  return error instanceof OciError && FATAL.has(error.code);
 }
 
 /** @throws what it is given, in the words of the client's protocol where it has one */
