@@ -1,8 +1,44 @@
-import type { Database } from '../database/database.ts';
+import type { Selectable, Updateable } from 'kysely';
+import { type Actor, writeAudit } from '../audit/audit.ts';
+import type { Database, Queries, WriteTransaction } from '../database/database.ts';
+import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
+import type { Flag, UserRow } from '../database/tables.ts';
+import { ManagementError } from '../oci/management-error.ts';
+import { PasswordChecks } from './password-checks.ts';
 import { generatePassword, hashPassword, isPassword } from './passwords.ts';
+import { assertPassword, assertProfile, assertUserName, type UserProfile } from './user-rules.ts';
 
 const ADMIN = 'admin';
+/** Of the first user of a database, who stays and stays an admin, so that there always is one. */
+const ADMIN_ID = 1;
 
+export interface User {
+  readonly id: number;
+  readonly name: string;
+  /** Unique; undefined for the built-in admin until somebody gives it one. */
+  readonly email: string | undefined;
+  readonly realName: string;
+  readonly comment: string;
+  readonly isAdmin: boolean;
+  readonly disabled: boolean;
+  /** Milliseconds UTC, as are the others; late by a minute at most. */
+  readonly lastLoginAt: number | undefined;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export interface NewUser extends UserProfile {
+  readonly name: string;
+  readonly password: string;
+}
+
+export interface NewPassword {
+  readonly password: string;
+  /** Has to be right where it is given: people who change their own give it. */
+  readonly current?: string | undefined;
+}
+
+/** Who has a password here. What throws a ManagementError has changed nothing. */
 export interface Users {
   /**
    * Makes sure that there is an `admin`: with `password` if one is configured, else with the one it has, else with a
@@ -11,40 +47,277 @@ export interface Users {
    * @returns the generated password, the only time that anybody can see it
    */
   ensureAdmin(password: string | undefined): Promise<string | undefined>;
+  /** @throws ManagementError BAD_REQUEST, or CONFLICT where somebody has the name or the email */
+  create(user: NewUser, actor: Actor): Promise<User>;
+  /** @throws ManagementError NOT_FOUND, as all do that take an id */
+  get(id: number): Promise<User>;
+  /**
+   * By name, the built-in admin (id 1) among them. Fields: `id`, `name`, `email`, `realName`, `comment`, `isAdmin`,
+   * `disabled`, `createdAt`, `updatedAt`.
+   */
+  list(query: ListQuery): Promise<Listed<User>>;
+  /** @throws ManagementError BAD_REQUEST, or CONFLICT where somebody else has the email */
+  updateProfile(id: number, profile: UserProfile, actor: Actor): Promise<void>;
+  /** @throws ManagementError FORBIDDEN for the built-in admin, who stays one */
+  setAdmin(id: number, isAdmin: boolean, actor: Actor): Promise<void>;
+  /**
+   * Tokens and sessions from before are void.
+   *
+   * @throws ManagementError FORBIDDEN for a wrong current password, BAD_REQUEST for one that is not new; OciError
+   *   TOOMANYREQUESTS when many are being checked
+   */
+  changePassword(id: number, change: NewPassword, actor: Actor): Promise<void>;
+  /**
+   * A disabled user cannot sign in, and its tokens and sessions are void.
+   *
+   * @throws ManagementError FORBIDDEN for the built-in admin
+   */
+  setDisabled(id: number, disabled: boolean, actor: Actor): Promise<void>;
+  /** @throws ManagementError FORBIDDEN for the built-in admin, and for oneself */
+  remove(id: number, actor: Actor): Promise<void>;
 }
 
-export function createUsers(database: Database, options: { now: () => number }): Users {
+interface Options {
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+  readonly checks?: PasswordChecks;
+}
+
+export function createUsers(database: Database, options: Options): Users {
+  const { now, checks = new PasswordChecks() } = options;
   return {
-    async ensureAdmin(password) {
-      const admin = await database.read
-        .selectFrom('users')
-        .select('password_hash as passwordHash')
-        .where('name', '=', ADMIN)
-        .executeTakeFirst();
-      if (admin !== undefined) {
-        if (password === undefined || (await isPassword(password, admin.passwordHash))) {
-          return undefined;
-        }
-        const password_hash = await hashPassword(password);
-        await database.write((transaction) =>
-          transaction
-            .updateTable('users')
-            .set({ password_hash, updated_at: options.now() })
-            .where('name', '=', ADMIN)
-            .execute(),
-        );
-        return undefined;
-      }
-      const generated = password === undefined ? generatePassword() : undefined;
-      const password_hash = await hashPassword(password ?? generated ?? '');
-      const at = options.now();
-      await database.write((transaction) =>
-        transaction
+    ensureAdmin: (password) => ensureAdmin(database, password, now),
+
+    async create(user, actor) {
+      assertUserName(user.name);
+      assertPassword(user.password);
+      assertProfile(user);
+      const row = { ...columnsOf(user), name: user.name, admin: 0 } as const;
+      const password_hash = await hashPassword(user.password);
+      return database.write(async (transaction) => {
+        await refuseTaken(transaction, user);
+        const at = now();
+        // Tokens of somebody else who had the name are not this one's.
+        const times = { valid_from: at, created_at: at, updated_at: at };
+        const created = await transaction
           .insertInto('users')
-          .values({ name: ADMIN, password_hash, admin: 1, created_at: at, updated_at: at })
-          .execute(),
-      );
-      return generated;
+          .values({ ...row, ...times, password_hash })
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        await audit(transaction, actor, { operation: 'create', name: user.name, at });
+        return userOf(created);
+      });
+    },
+
+    get: async (id) => userOf(await rowOf(database.read, id)),
+    list: (query) => listUsers(database, query),
+
+    updateProfile(id, profile, actor) {
+      assertProfile(profile);
+      return change(database, { id, actor, at: now() }, async (transaction) => {
+        await refuseTaken(transaction, profile, id);
+        return { set: columnsOf(profile), detail: 'profile' };
+      });
+    },
+
+    setAdmin(id, isAdmin, actor) {
+      return change(database, { id, actor, at: now() }, async () => {
+        if (!isAdmin) refuseBuiltIn(id, 'stays an admin');
+        return { set: { admin: flag(isAdmin) }, detail: isAdmin ? 'made admin' : 'no admin' };
+      });
+    },
+
+    changePassword: (id, password, actor) =>
+      changePassword({ database, checks, now }, id, password, actor),
+
+    setDisabled(id, disabled, actor) {
+      const at = now();
+      return change(database, { id, actor, at }, async () => {
+        if (disabled) refuseBuiltIn(id, 'cannot be disabled');
+        const set = { disabled: flag(disabled), ...(disabled ? { valid_from: at } : {}) };
+        return { set, detail: disabled ? 'disabled' : 'enabled' };
+      });
+    },
+
+    async remove(id, actor) {
+      await database.write(async (transaction) => {
+        const { name } = await rowOf(transaction, id);
+        refuseBuiltIn(id, 'cannot be deleted');
+        if (name === actor.name)
+          throw new ManagementError('FORBIDDEN', 'nobody deletes themselves');
+        await transaction.deleteFrom('users').where('id', '=', id).execute();
+        await audit(transaction, actor, { operation: 'delete', name, at: now() });
+      });
     },
   };
+}
+
+async function ensureAdmin(
+  database: Database,
+  password: string | undefined,
+  now: () => number,
+): Promise<string | undefined> {
+  const admin = await database.read
+    .selectFrom('users')
+    .select('password_hash as passwordHash')
+    .where('name', '=', ADMIN)
+    .executeTakeFirst();
+  if (admin !== undefined) {
+    if (password === undefined || (await isPassword(password, admin.passwordHash))) {
+      return undefined;
+    }
+    const password_hash = await hashPassword(password);
+    const at = now();
+    await database.write((transaction) =>
+      transaction
+        .updateTable('users')
+        .set({ password_hash, valid_from: at, updated_at: at })
+        .where('name', '=', ADMIN)
+        .execute(),
+    );
+    return undefined;
+  }
+  const generated = password === undefined ? generatePassword() : undefined;
+  const password_hash = await hashPassword(password ?? generated ?? '');
+  const at = now();
+  await database.write((transaction) =>
+    transaction
+      .insertInto('users')
+      .values({ name: ADMIN, password_hash, admin: 1, created_at: at, updated_at: at })
+      .execute(),
+  );
+  return generated;
+}
+
+async function changePassword(
+  { database, checks, now }: Required<Options> & { readonly database: Database },
+  id: number,
+  { password, current }: NewPassword,
+  actor: Actor,
+): Promise<void> {
+  const { password_hash: before } = await rowOf(database.read, id);
+  if (current !== undefined && !(await checks.matches(current, before))) {
+    throw new ManagementError('FORBIDDEN', 'the current password is not that');
+  }
+  assertPassword(password);
+  if (await checks.matches(password, before)) {
+    throw new ManagementError('BAD_REQUEST', 'the new password is the one there was');
+  }
+  const password_hash = await hashPassword(password);
+  const at = now();
+  await change(database, { id, actor, at }, async () => ({
+    set: { password_hash, valid_from: at },
+    detail: 'password',
+  }));
+}
+
+function listUsers({ read }: Database, query: ListQuery): Promise<Listed<User>> {
+  return listPage(read.selectFrom('users').selectAll(), query, {
+    fields: {
+      id: ['id', 'integer'],
+      name: ['name', 'text'],
+      email: ['email', 'text'],
+      realName: ['real_name', 'text'],
+      comment: ['comment', 'text'],
+      isAdmin: ['admin', 'flag'],
+      disabled: ['disabled', 'flag'],
+      createdAt: ['created_at', 'time'],
+      updatedAt: ['updated_at', 'time'],
+    },
+    order: { column: 'name', descending: false },
+  }).then(({ items, total }) => ({ items: items.map(userOf), total }));
+}
+
+interface Change {
+  readonly set: Updateable<UserRow>;
+  /** What of the user changed, for the audit log. */
+  readonly detail: string;
+}
+
+async function change(
+  database: Database,
+  { id, actor, at }: { readonly id: number; readonly actor: Actor; readonly at: number },
+  decide: (transaction: WriteTransaction) => Promise<Change>,
+): Promise<void> {
+  await database.write(async (transaction) => {
+    const { name } = await rowOf(transaction, id);
+    const { set, detail } = await decide(transaction);
+    await transaction
+      .updateTable('users')
+      .set({ ...set, updated_at: at })
+      .where('id', '=', id)
+      .execute();
+    await audit(transaction, actor, { operation: 'update', name, at, detail });
+  });
+}
+
+async function rowOf(queries: Queries, id: number) {
+  const row = await queries.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
+  if (row === undefined) throw new ManagementError('NOT_FOUND', `there is no user ${id}`);
+  return row;
+}
+
+async function refuseTaken(
+  transaction: WriteTransaction,
+  { name, email }: { readonly name?: string; readonly email: string },
+  except = 0,
+): Promise<void> {
+  const taken = await transaction
+    .selectFrom('users')
+    .select('name')
+    .where('id', '<>', except)
+    .where((row) => row.or([row('name', '=', name ?? ''), row('email', '=', email)]))
+    .executeTakeFirst();
+  if (taken === undefined) return;
+  const what = taken.name === name ? `the name ${name}` : 'that email address';
+  throw new ManagementError('CONFLICT', `there is a user with ${what}`);
+}
+
+function refuseBuiltIn(id: number, why: string): void {
+  if (id === ADMIN_ID) throw new ManagementError('FORBIDDEN', `the built-in admin ${why}`);
+}
+
+async function audit(
+  transaction: WriteTransaction,
+  actor: Actor,
+  done: {
+    readonly operation: 'create' | 'update' | 'delete';
+    readonly name: string;
+    readonly at: number;
+    readonly detail?: string;
+  },
+): Promise<void> {
+  const { operation, name, at, detail } = done;
+  await writeAudit(transaction, {
+    actor,
+    operation,
+    resourceType: 'user',
+    resource: name,
+    succeeded: true,
+    detail: `${operation} user ${name}${detail === undefined ? '' : `: ${detail}`}`,
+    at,
+  });
+}
+
+function userOf(row: Selectable<UserRow>): User {
+  return {
+    id: row.id,
+    name: row.name,
+    email: row.email ?? undefined,
+    realName: row.real_name,
+    comment: row.comment,
+    isAdmin: row.admin === 1,
+    disabled: row.disabled === 1,
+    lastLoginAt: row.last_login_at ?? undefined,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}
+
+function columnsOf({ email, realName, comment }: UserProfile) {
+  return { email, real_name: realName, comment };
+}
+
+function flag(value: boolean): Flag {
+  return value ? 1 : 0;
 }
