@@ -58,22 +58,8 @@ export async function completeReferrersTo(
   repository: number,
   digest: Digest,
 ): Promise<void> {
-  const waiting = await transaction
-    .selectFrom('manifests')
-    .innerJoin('manifest_bytes', 'manifest_bytes.digest', 'manifests.digest')
-    .select(['manifests.id', 'manifests.media_type', 'manifest_bytes.bytes'])
-    .where('manifests.repository', '=', repository)
-    .where('manifests.complete', '=', 0)
-    .where('manifests.id', 'in', (query) =>
-      query
-        .selectFrom('manifest_references')
-        .select('manifest_references.manifest')
-        .where('manifest_references.digest', '=', digest),
-    )
-    .execute();
-  for (const { id, media_type, bytes } of waiting) {
-    // Read again and not from the rows, which do not say what is optional.
-    const { references } = parseManifest(bytes, media_type);
+  const waiting = await manifestsNaming(transaction, { repository, digest, complete: 0 });
+  for (const { id, references } of waiting) {
     const missing = await missingReferences(transaction, repository, references);
     if (missing.length > 0) continue;
     await transaction.updateTable('manifests').set({ complete: 1 }).where('id', '=', id).execute();
@@ -86,23 +72,8 @@ export async function uncompleteReferrersTo(
   repository: number,
   { digest, as }: { readonly digest: Digest; readonly as: 'manifest' | 'blob' },
 ): Promise<void> {
-  const referring = await transaction
-    .selectFrom('manifests')
-    .innerJoin('manifest_bytes', 'manifest_bytes.digest', 'manifests.digest')
-    .select(['manifests.id', 'manifests.media_type', 'manifest_bytes.bytes'])
-    .where('manifests.repository', '=', repository)
-    .where('manifests.complete', '=', 1)
-    .where('manifests.id', 'in', (query) =>
-      query
-        .selectFrom('manifest_references')
-        .select('manifest_references.manifest')
-        .where('manifest_references.digest', '=', digest)
-        .where('manifest_references.kind', as === 'manifest' ? '=' : '!=', 'manifest'),
-    )
-    .execute();
-  for (const { id, media_type, bytes } of referring) {
-    // Read again, as above.
-    const { references } = parseManifest(bytes, media_type);
+  const referring = await manifestsNaming(transaction, { repository, digest, complete: 1 });
+  for (const { id, references } of referring) {
     const isNeeded = references.some(
       (reference) =>
         reference.digest === digest &&
@@ -112,6 +83,34 @@ export async function uncompleteReferrersTo(
     if (!isNeeded) continue;
     await transaction.updateTable('manifests').set({ complete: 0 }).where('id', '=', id).execute();
   }
+}
+
+/** With what they name read again from their bytes: the rows do not say what is optional. */
+async function manifestsNaming(
+  transaction: WriteTransaction,
+  {
+    repository,
+    digest,
+    complete,
+  }: { readonly repository: number; readonly digest: Digest; readonly complete: 0 | 1 },
+): Promise<readonly { readonly id: number; readonly references: readonly ManifestReference[] }[]> {
+  const rows = await transaction
+    .selectFrom('manifests')
+    .innerJoin('manifest_bytes', 'manifest_bytes.digest', 'manifests.digest')
+    .select(['manifests.id', 'manifests.media_type', 'manifest_bytes.bytes'])
+    .where('manifests.repository', '=', repository)
+    .where('manifests.complete', '=', complete)
+    .where('manifests.id', 'in', (query) =>
+      query
+        .selectFrom('manifest_references')
+        .select('manifest_references.manifest')
+        .where('manifest_references.digest', '=', digest),
+    )
+    .execute();
+  return rows.map(({ id, media_type, bytes }) => {
+    const { references } = parseManifest(bytes, media_type);
+    return { id, references };
+  });
 }
 
 function digestsOf(references: readonly ManifestReference[]): readonly Digest[] {
