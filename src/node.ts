@@ -102,6 +102,7 @@ export async function startNode(
       ownNames: ownNames(config),
     }),
     operations: operationPorts(opened, { catalog, store, version }),
+    api: apiPorts({ catalog, store }, config, { version, now }),
   };
   const listeners = await openListeners(ports, listenersOptions(config));
   for (const { listener } of listeners) opened.use(listener);
@@ -276,6 +277,32 @@ function pushable({ repository, project }: Target): string {
   throw new OciError('UNSUPPORTED', { message });
 }
 
+function apiPorts(
+  parts: { catalog: Catalog; store: BlobStore },
+  { listen: { externalUrl } }: Config,
+  { version, now }: Required<NodeOptions>,
+): Ports['api'] {
+  const { projects } = parts.catalog;
+  const { store } = parts;
+  return {
+    projects,
+    system: {
+      version,
+      now,
+      externalUrl,
+      readiness: () => readinessOf(parts),
+      space: () => store.space(),
+    },
+  };
+}
+
+function readinessOf({ catalog, store }: { catalog: Catalog; store: BlobStore }) {
+  return readiness({
+    database: async () => void (await catalog.projects.list()),
+    storage: async () => void (await store.space()),
+  });
+}
+
 function operationPorts(
   opened: AsyncDisposableStack,
   { catalog, store, version }: { catalog: Catalog; store: BlobStore; version: string },
@@ -286,11 +313,7 @@ function operationPorts(
   };
   return {
     metrics: opened.use(createMetrics({ version, storage })),
-    readiness: () =>
-      readiness({
-        database: async () => void (await catalog.projects.list()),
-        storage: async () => void (await store.space()),
-      }),
+    readiness: () => readinessOf({ catalog, store }),
   };
 }
 

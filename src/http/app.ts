@@ -1,5 +1,8 @@
 import Koa from 'koa';
 import { requestFailed } from '../telemetry/channels.ts';
+import { type ApiPorts, apiRoutes } from './api/api.ts';
+import { apiDoor } from './api/door.ts';
+import { versionRoutes } from './api/system.ts';
 import { type ChallengeOptions, createChallenge } from './challenge.ts';
 import type { Middleware, Routes, State } from './context.ts';
 import { type Access, authentication } from './middleware/authentication.ts';
@@ -33,6 +36,7 @@ export interface Ports {
   readonly referrers: Referrers;
   readonly catalog: Catalog;
   readonly operations: Operations;
+  readonly api: ApiPorts;
 }
 
 export interface AppOptions
@@ -63,6 +67,7 @@ function middlewareOf(ports: Ports, options: AppOptions): readonly Middleware[] 
     requestId(),
     requestFacts(createOrigins(options)),
     ociErrors(createChallenge(options)),
+    apiDoor(),
     requestPath(),
     operationRoutes(ports.operations).routes(),
     authentication(ports.access),
@@ -84,5 +89,7 @@ function routesOf(ports: Ports, options: AppOptions): readonly Routes[] {
     catalogRoutes(ports.catalog),
     tokenRoutes(ports.tokens, names),
     baseRoutes(),
+    versionRoutes(),
+    apiRoutes(ports.api),
   ];
 }

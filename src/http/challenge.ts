@@ -1,3 +1,4 @@
+import { isApi } from './api/door.ts';
 import type { Context } from './context.ts';
 
 export const TOKEN_PATH = '/service/token';
@@ -16,9 +17,11 @@ export interface ChallengeOptions {
  * conformance program reads only the first header (docs/wire-notes.md 1). Bearer, since docker gives up on Basic when
  * it has no credential, and then could not pull what is public (seen with docker 20.10, 2026-11-21).
  */
-export function createChallenge(options: ChallengeOptions): (ctx: Context) => string {
+export function createChallenge(options: ChallengeOptions): (ctx: Context) => string | undefined {
   return (ctx) => {
     const { origin, scope, caller } = ctx.state;
+    // Harbor's API has none: a browser would ask for a password over the portal's own sign-in.
+    if (isApi(ctx.req)) return undefined;
     // The token service itself wants a password. By path: a wrong one is refused before any route.
     if (ctx.path === TOKEN_PATH) return `Basic realm="${origin.host}"`;
     const parts = [

@@ -5,7 +5,7 @@ import type { Origin } from './origin.ts';
 
 /** What the middleware in front of the routes found out about a request. */
 export interface State {
-  /** Unique among the requests of this process; the client sees it as `X-Request-Id`. */
+  /** The client sees it as `X-Request-Id`. Unique among the requests of this process, but for those that had one. */
   id: string;
   origin: Origin;
   caller: Caller;

@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
-import { OciError } from '../oci/error.ts';
 import type { Context } from './context.ts';
 
 // A client that is still sending sees an answer only if we go on reading: cutting at once makes its kernel drop what
@@ -32,10 +31,13 @@ export function bodyOf({ req, res }: Pick<Context, 'req' | 'res'>): Readable {
 /**
  * The whole body, where there is a small bound for it.
  *
- * @throws OciError MANIFEST_TOO_LARGE as soon as more is announced or has come
+ * @throws what `tooLarge` makes, as soon as more is announced or has come
  */
-export async function readBody(ctx: Pick<Context, 'req' | 'res'>, most: number): Promise<Buffer> {
-  const tooLarge = (): OciError => new OciError('MANIFEST_TOO_LARGE', { detail: { limit: most } });
+export async function readBody(
+  ctx: Pick<Context, 'req' | 'res'>,
+  most: number,
+  tooLarge: () => Error,
+): Promise<Buffer> {
   if ((declaredLength(ctx.req) ?? 0) > most) throw tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;

@@ -16,6 +16,7 @@ export type RouteKind =
   | 'catalog'
   | 'token'
   | 'operations'
+  | 'api'
   | 'other';
 
 export interface RequestFinished {

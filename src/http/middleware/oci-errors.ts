@@ -16,7 +16,7 @@ const ABOUT_CONTENT = [
 ];
 
 /** Answers every error below it in OCI form, and reports to the log what the client must not see. */
-export function ociErrors(challenge: (ctx: Context) => string): Middleware {
+export function ociErrors(challenge: (ctx: Context) => string | undefined): Middleware {
   return async (ctx, next) => {
     try {
       await next();
@@ -32,7 +32,7 @@ export function ociErrors(challenge: (ctx: Context) => string): Middleware {
 async function answer(
   ctx: Context,
   { status, headers, body }: ErrorResponse,
-  challenge: (ctx: Context) => string,
+  challenge: (ctx: Context) => string | undefined,
 ): Promise<void> {
   const { res } = ctx;
   if (res.headersSent || !ctx.writable) {
@@ -43,7 +43,8 @@ async function answer(
   }
   for (const name of ABOUT_CONTENT) res.removeHeader(name);
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-  if (status === 401) res.setHeader('WWW-Authenticate', challenge(ctx));
+  const asked = status === 401 ? challenge(ctx) : undefined;
+  if (asked !== undefined) res.setHeader('WWW-Authenticate', asked);
   const bytes = Buffer.from(JSON.stringify(body));
   ctx.respond = false;
   ctx.status = status;

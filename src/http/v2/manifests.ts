@@ -102,7 +102,9 @@ export function manifestRoutes(
     const target = await gate(ctx, { route: 'manifest', name, action: 'push' });
     const reference = parseReference(text);
     const tags = reference.kind === 'digest' ? tagsOf(ctx) : [];
-    const bytes = await readBody(ctx, largestManifest);
+    const bytes = await readBody(ctx, largestManifest, () => {
+      return new OciError('MANIFEST_TOO_LARGE', { detail: { limit: largestManifest } });
+    });
     const contentType = ctx.req.headers['content-type'];
     const actor = ctx.state.caller.name;
     const stored = await manifests.putManifest(target, {

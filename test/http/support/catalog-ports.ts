@@ -74,6 +74,16 @@ export async function openCatalogPorts(): Promise<CatalogPorts> {
       uploads: uploadPorts(createUploads({ database, store, blobs, now }), { blobs, projects }),
       tags: { tags: ({ repository }, page) => tags.list(repository, page) },
       referrers: referrerPorts(database),
+      api: {
+        projects,
+        system: {
+          version: '0.0.0',
+          now,
+          externalUrl: undefined,
+          readiness: async () => ({ checks: { database: 'ok', storage: 'ok' } }),
+          space: () => store.space(),
+        },
+      },
       operations: {
         metrics: {
           contentType: 'text/plain; version=0.0.4',

@@ -1,0 +1,21 @@
+import type { Routes } from '../context.ts';
+import type { Projects } from './gate.ts';
+import type { ApiRoute } from './route.ts';
+import { apiRouter } from './router.ts';
+import { type System, systemRoutes } from './system.ts';
+
+/** What the management API needs of the node. */
+export interface ApiPorts {
+  readonly projects: Projects;
+  readonly system: System;
+}
+
+/** Harbor's management API, `/api/v2.0`, as far as there is something behind it. */
+export function apiRoutes(ports: ApiPorts): Routes {
+  return apiRouter(operationsOf(ports), ports.projects);
+}
+
+/** Every operation that there is, in the contract's words. */
+export function operationsOf({ system }: Omit<ApiPorts, 'projects'>): readonly ApiRoute[] {
+  return [...systemRoutes(system)];
+}

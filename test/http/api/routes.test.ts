@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { operationsOf } from '../../../src/http/api/api.ts';
+import { openCatalogPorts } from '../support/catalog-ports.ts';
+import { OPERATIONS } from './support/contract.ts';
+import { startApiNode } from './support/node.ts';
+
+const OPEN = new Set<unknown>(['nobody', 'visible']);
+
+describe('every operation', async () => {
+  await using opened = await openCatalogPorts();
+  const routes = operationsOf(opened.ports.api);
+
+  for (const route of routes) {
+    it(`${route.operation} is the contract's, and names what it needs`, () => {
+      const declared = OPERATIONS.find(({ operation }) => operation === route.operation);
+
+      assert.ok(declared, 'not in the contract');
+      assert.equal(route.method, declared.method);
+      assert.equal(route.path, declared.path);
+      assert.deepEqual(
+        route.answers.toSorted((a, b) => a - b),
+        declared.statuses.filter((status) => status !== 500).toSorted((a, b) => a - b),
+      );
+      const { permission } = route;
+      if (typeof permission === 'string') assert.match(permission, /^(nobody|visible|signed-in)$/);
+      else assert.match(String(Object.values(permission)[0]), /^[a-z-]+:[a-z]+$/);
+    });
+  }
+
+  it('is there once', () => {
+    assert.equal(new Set(routes.map(({ operation }) => operation)).size, routes.length);
+  });
+
+  it('that is not for everybody is 401 for nobody', async () => {
+    await using node = await startApiNode();
+    for (const { method, path, permission } of routes) {
+      if (OPEN.has(permission)) continue;
+      const sent = { method, path: `/api/v2.0${path.replaceAll(/\{\w+\}/g, '1')}` };
+      assert.equal((await node.send(sent)).status, 401, `${method} ${path}`);
+    }
+  });
+});

@@ -1,0 +1,73 @@
+import Koa from 'koa';
+import { ANONYMOUS, type Caller } from '../../../../src/access/caller.ts';
+import { apiDoor } from '../../../../src/http/api/door.ts';
+import type { Project } from '../../../../src/http/api/gate.ts';
+import type { ApiRoute } from '../../../../src/http/api/route.ts';
+import { apiRouter } from '../../../../src/http/api/router.ts';
+import type { State } from '../../../../src/http/context.ts';
+import { authentication } from '../../../../src/http/middleware/authentication.ts';
+import { ociErrors } from '../../../../src/http/middleware/oci-errors.ts';
+import { requestFacts } from '../../../../src/http/middleware/request-facts.ts';
+import { requestId } from '../../../../src/http/middleware/request-id.ts';
+import { requestPath } from '../../../../src/http/middleware/request-path.ts';
+import { unknownRoute } from '../../../../src/http/middleware/unknown-route.ts';
+import { createOrigins } from '../../../../src/http/origin.ts';
+import { listen } from '../../../../src/http/server.ts';
+import { type Answer, createClient, type Sent } from '../../support/client.ts';
+
+const PROJECTS: readonly Project[] = [
+  { id: 1, name: 'open', isPublic: true },
+  { id: 2, name: 'closed', isPublic: false },
+  { id: 3, name: '2', isPublic: false },
+];
+
+/** A guest of `closed`, who is nobody in `2`; with the name of a caller as `Authorization`. */
+const CALLERS: Readonly<Record<string, Partial<Caller>>> = {
+  admin: { id: 1, isAdmin: true },
+  guest: { id: 2, roles: new Map([[2, ['guest']]]) },
+  stranger: { id: 3 },
+  pusher: { id: 2, isAdmin: true, grants: [] },
+  robot: {
+    id: 2,
+    robot: { system: new Set(), everywhere: new Set(['member:list']), projects: new Map() },
+  },
+};
+
+export interface RoutesNode extends AsyncDisposable {
+  send(sent: Sent): Promise<Answer>;
+}
+
+/** A listening server that has these operations and no others. */
+export async function startRoutes(
+  routes: readonly ApiRoute[],
+  { mirror }: { readonly mirror?: string } = {},
+): Promise<RoutesNode> {
+  const app = new Koa<State, object>();
+  const projects = {
+    get: async (name: string) => PROJECTS.find((project) => project.name === name),
+    list: async () => PROJECTS,
+  };
+  const middleware = [
+    requestId(),
+    requestFacts(createOrigins({ mirror })),
+    ociErrors(() => undefined),
+    apiDoor(),
+    requestPath(),
+    authentication({
+      authenticate: async (name = '') =>
+        name === '' ? ANONYMOUS : { ...ANONYMOUS, isAnonymous: false, name, ...CALLERS[name] },
+    }),
+    apiRouter(routes, projects).routes(),
+    unknownRoute(),
+  ];
+  for (const each of middleware) app.use(each);
+  app.on('error', () => {});
+  await using opened = new AsyncDisposableStack();
+  const listener = opened.use(await listen({ address: { host: '127.0.0.1', port: 0 }, app }));
+  const client = opened.use(createClient(listener));
+  const resources = opened.move();
+  return {
+    send: (sent) => client.send(sent),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
