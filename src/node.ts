@@ -18,6 +18,7 @@ import { reconcile } from './catalog/reconcile.ts';
 import { seedsFor } from './catalog/seeds.ts';
 import type { Config } from './config/load.ts';
 import { WELL_KNOWN_REGISTRIES } from './config/registries.ts';
+import { isBeingCopied } from './database/data-folder.ts';
 import { openDatabase } from './database/open-database.ts';
 import type { Ports } from './http/app.ts';
 import { type ListenersOptions, openListeners } from './http/listeners.ts';
@@ -77,6 +78,7 @@ export async function startNode(
       store,
       now,
       graceMs: config.storage.grace,
+      isBeingCopied: () => isBeingCopied(config.data),
       wellKnownHosts: WELL_KNOWN_REGISTRIES.map(({ name }) => name),
     }),
   );

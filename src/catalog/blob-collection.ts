@@ -15,6 +15,8 @@ export interface CollectionPorts {
   readonly store: Pick<BlobStore, 'remove'>;
   /** Those that `keep` takes: a file that is just coming in must not go with the row of its predecessor. */
   readonly locks: DigestLocks;
+  /** Whether somebody still has to read what was condemned lately. */
+  readonly mustWait: () => boolean;
 }
 
 /** Taken at once: they share a commit, and nobody waits long behind them. */
@@ -25,6 +27,8 @@ export async function collectBlobs(
   ports: CollectionPorts,
   condemnedBefore: number,
 ): Promise<Collected> {
+  // Once is enough: to a copy of the data that begins later, all that goes now is condemned already.
+  if (ports.mustWait()) return { blobs: 0, bytes: 0 };
   let [blobs, bytes] = [0, 0];
   const failures: unknown[] = [];
   let last: Digest | undefined;

@@ -29,6 +29,8 @@ export interface BlobsOptions {
   readonly now: () => number;
   /** How long condemned bytes wait for somebody who still wants them. */
   readonly graceMs?: number;
+  /** Whether another process is copying the metadata and then the blobs that they name. */
+  readonly isBeingCopied?: () => boolean;
 }
 
 /** A blob whose bytes lie in a staged file, their size and digest verified by the caller. */
@@ -43,7 +45,7 @@ export interface StagedBlob {
 
 export interface KeepOptions {
   /** What becomes true together with the blob: its upload or fill row goes. */
-  readonly alongside?: (transaction: WriteTransaction) => Promise<unknown>;
+  readonly alongside?: ((transaction: WriteTransaction) => Promise<unknown>) | undefined;
 }
 
 /** The blobs of this node's repositories, by canonical name. Bytes are kept once; who has them is per repository. */
@@ -71,7 +73,10 @@ export interface Blobs {
   heldByProject(project: number, digest: Digest): Promise<boolean>;
   /** Somebody read it. */
   touch(digest: Digest): void;
-  /** Takes away the bytes that have been condemned for the grace period, or one given here, and that nobody wanted since. */
+  /**
+   * Takes away the bytes that have been condemned for the grace period and that nobody wanted since, none while the data
+   * are being copied. A grace period given here says that room is needed at once, copy or not.
+   */
   collect(options?: { readonly graceMs?: number }): Promise<Collected>;
   /**
    * Takes pushed blobs out of repositories where no manifest refers to them, if they were neither pushed nor asked for
@@ -88,6 +93,7 @@ const GRACE_MS = 60 * 60 * 1000;
 
 export function createBlobs(options: BlobsOptions): Blobs {
   const { database, store, accessTimes, now, graceMs = GRACE_MS } = options;
+  const { isBeingCopied = () => false } = options;
   const locks = new DigestLocks();
   const known = new KnownBlobs(database);
   return {
@@ -102,17 +108,7 @@ export function createBlobs(options: BlobsOptions): Blobs {
     touch: (digest) => accessTimes.blobRead(digest),
 
     keep: (staged, blob, { alongside } = {}) =>
-      locks.holding(blob.digest, async () => {
-        await database.write(async (transaction) => {
-          await requireRoom(transaction, blob.repository, blob);
-          await announceBlob(transaction, { ...blob, at: now() });
-        });
-        await staged.commit(blob.digest);
-        await database.write(async (transaction) => {
-          await linkKept(transaction, blob, now());
-          await alongside?.(transaction);
-        });
-      }),
+      locks.holding(blob.digest, () => commitBlob({ database, now }, { staged, blob, alongside })),
 
     async link(name, digest, ownership) {
       await database.write(async (transaction) => {
@@ -140,14 +136,33 @@ export function createBlobs(options: BlobsOptions): Blobs {
       });
     },
 
-    collect: (given = {}) =>
-      collectBlobs({ database, store, locks }, now() - (given.graceMs ?? graceMs)),
+    collect: ({ graceMs: given } = {}) =>
+      collectBlobs(
+        { database, store, locks, mustWait: given === undefined ? isBeingCopied : () => false },
+        now() - (given ?? graceMs),
+      ),
 
     releaseUnreferenced: (before, { signal } = {}) =>
       releaseUnreferenced({ database, accessTimes, now }, { before, signal }),
 
     sweep: ({ signal } = {}) => sweepBlobs({ database, store, locks, now }, { signal }),
   };
+}
+
+/** The caller holds the digest. */
+async function commitBlob(
+  { database, now }: Pick<BlobsOptions, 'database' | 'now'>,
+  { staged, blob, alongside }: KeepOptions & { staged: StagedFile; blob: StagedBlob },
+): Promise<void> {
+  await database.write(async (transaction) => {
+    await requireRoom(transaction, blob.repository, blob);
+    await announceBlob(transaction, { ...blob, at: now() });
+  });
+  await staged.commit(blob.digest);
+  await database.write(async (transaction) => {
+    await linkKept(transaction, blob, now());
+    await alongside?.(transaction);
+  });
 }
 
 async function linkKept(

@@ -18,6 +18,8 @@ export interface CatalogOptions {
   readonly now: () => number;
   /** How long condemned bytes wait for somebody who still wants them. */
   readonly graceMs: number;
+  /** Whether another process is copying the metadata and then the blobs that they name. */
+  readonly isBeingCopied: () => boolean;
   /** Hosts that no hosted project may be called while names without a project go to an upstream. */
   readonly wellKnownHosts: readonly string[];
 }
@@ -37,9 +39,9 @@ export interface Catalog extends AsyncDisposable {
 }
 
 export function createCatalog(options: CatalogOptions): Catalog {
-  const { database, store, now, graceMs, wellKnownHosts } = options;
+  const { database, store, now, graceMs, isBeingCopied, wellKnownHosts } = options;
   const accessTimes = createAccessTimes({ database, now });
-  const blobs = createBlobs({ database, store, accessTimes, now, graceMs });
+  const blobs = createBlobs({ database, store, accessTimes, now, graceMs, isBeingCopied });
   return {
     projects: createProjects(database, { now, wellKnownHosts }),
     repositories: createRepositories(database),

@@ -5,12 +5,12 @@
  *     blobs/<algorithm>/…       every blob that the metadata names
  *     portolan.db               the metadata
  *
- * The metadata is copied first. Blobs that it names stay on disk for the grace period at least, so they can follow
- * while the node goes on. A cached one may have made room all the same: it is taken out of the copy.
+ * The metadata is copied first. Blobs that it names stay on disk while the folder is held, so they can follow while
+ * the node goes on. A cached one may have made room all the same: it is taken out of the copy.
  */
 import { access, mkdtempDisposable, open, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { checkVersion, databaseFile } from '../database/data-folder.ts';
+import { checkVersion, databaseFile, holdForCopy } from '../database/data-folder.ts';
 import { MIGRATIONS } from '../database/migrate.ts';
 import { snapshotTo } from '../database/snapshot.ts';
 import { openSqlite } from '../database/sqlite.ts';
@@ -47,6 +47,7 @@ export async function backup({ dataFolder, file }: BackupOptions): Promise<Backu
   await assertData(folder);
   await using scratch = await mkdtempDisposable(join(dirname(target), '.portolan-backup-'));
   const metadata = join(scratch.path, 'metadata');
+  using _ = await holdForCopy(folder);
   await snapshotTo(metadata, databaseFile(folder));
   await using store = await openFilesystem(folder, { memoryBytes: 0 });
   const partial = join(scratch.path, basename(target));

@@ -36,7 +36,7 @@ const Storage = z.strictObject({
   }),
   grace: Timeout.prefault('1h').meta({
     description:
-      'Blobs that are in no repository stay on disk this long, for backups and transfers that are under way; less where room is needed.',
+      'Blobs that are in no repository stay on disk this long, for transfers that are under way, and as long as a backup runs; less where room is needed.',
   }),
   accelRedirect: z
     .string()

@@ -3,11 +3,12 @@
  *
  *     <data>/
  *     ├── lock            held by the process that owns the folder
+ *     ├── backup.lock     held by processes that copy the folder
  *     ├── VERSION         which program understands the rest
  *     ├── portolan.db     the metadata (with -wal and -shm beside it while it is open)
  *     └── backups/        version-<n>.db: the metadata as it was before a newer program changed it
  */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { DataFolderInUse, DataTooNew } from './errors.ts';
@@ -23,6 +24,11 @@ export function databaseFile(folder: string): string {
 /** Whoever may open it can keep the folder from its owner. */
 export function lockFile(folder: string): string {
   return join(folder, 'lock');
+}
+
+/** Whoever may read it can keep the folder's owner from collecting blobs. */
+export function copyLockFile(folder: string): string {
+  return join(folder, 'backup.lock');
 }
 
 /** Where a copy of the metadata lies that was made before a newer program changed version `version`. */
@@ -63,6 +69,38 @@ export function lockDataFolder(folder: string): Disposable {
     throw cause;
   }
   return { [Symbol.dispose]: () => connection.close() };
+}
+
+/**
+ * Tells the folder's owner that this process copies it, until it is disposed or the process ends, by `kill -9` too.
+ * Several may at once.
+ */
+export async function holdForCopy(folder: string): Promise<Disposable> {
+  const file = copyLockFile(folder);
+  // The owner makes it: who copies may be somebody who can only read.
+  await access(file).catch(() => makePrivateFile(file));
+  const connection = new DatabaseSync(file, { readOnly: true, timeout: 5000 });
+  try {
+    connection.exec('begin');
+    connection.prepare('select * from sqlite_schema').all();
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+  return { [Symbol.dispose]: () => connection.close() };
+}
+
+/** Whether some process copies the folder at this moment. */
+export function isBeingCopied(folder: string): boolean {
+  using connection = new DatabaseSync(copyLockFile(folder), { timeout: 0 });
+  try {
+    connection.exec('pragma journal_mode = memory');
+    connection.exec('begin exclusive');
+    return false;
+  } catch (error) {
+    if (isSqliteError(error, SQLITE_BUSY)) return true;
+    throw error;
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { startNewEpoch } from './copy-mark.ts';
 import {
   backupFile,
   checkVersion,
+  copyLockFile,
   databaseFile,
   lockDataFolder,
   lockFile,
@@ -40,6 +41,7 @@ export async function openDatabase(
   await makePrivateFile(lockFile(folder));
   opened.use(lockDataFolder(folder));
   const found = await checkVersion(folder, migrations.length);
+  await makePrivateFile(copyLockFile(folder));
   await makePrivateFile(file);
   const database = opened.use(await openSqlite({ file }));
   await migrate(database, {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { createAccessTimes } from '../../src/catalog/access-times.ts';
@@ -10,11 +11,13 @@ import { createManifests } from '../../src/catalog/manifests.ts';
 import { createProjects } from '../../src/catalog/projects.ts';
 import { seedsFor } from '../../src/catalog/seeds.ts';
 import { createUploads } from '../../src/catalog/uploads.ts';
+import { isBeingCopied } from '../../src/database/data-folder.ts';
 import { openDatabase } from '../../src/database/open-database.ts';
 import { openFilesystem } from '../../src/storage/filesystem.ts';
 import { arrive, type Content, contentOf, imageOf, keepBlob, push } from '../catalog/world.ts';
-import { portolan } from '../support/portolan.ts';
+import { end, launch, portolan } from '../support/portolan.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
 
 const LOCAL = 'local/app';
 const CACHED = 'docker.io/library/alpine';
@@ -112,6 +115,41 @@ describe('portolan backup', { timeout: 60_000 }, () => {
     assert.ok(Number(epochs[1]) < Number(epochs[2]), String(epochs));
   });
 
+  it('keeps the node from collecting what it has yet to read, however long it takes', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'backup.tar');
+    await using data = await openData(join(directory.path, 'data'));
+    const image = await pushImage(data);
+    await using slow = await startSlowBackup(data, file, image.layer);
+
+    await data.blobs.unlink(LOCAL, image.config.digest);
+    assert.deepEqual(await data.blobs.collect(), { blobs: 0, bytes: 0 });
+    assert.equal(await slow.goOn(), 0);
+
+    await using restored = await openData(await untar(file, join(directory.path, 'restored')));
+    assert.equal(await restored.store.size(image.config.digest), image.config.bytes.length);
+    assert.notEqual(await restored.blobs.find(LOCAL, image.config.digest), undefined);
+    assert.equal((await data.blobs.collect()).blobs, 1);
+  });
+
+  it('keeps the node from nothing once it is killed, nor where room is needed', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'backup.tar');
+    await using data = await openData(join(directory.path, 'data'));
+    const image = await pushImage(data);
+    const other = contentOf('other');
+    await keepBlob(data, LOCAL, other);
+    await using slow = await startSlowBackup(data, file, image.layer);
+
+    await data.blobs.unlink(LOCAL, other.digest);
+    assert.equal((await data.blobs.collect({ graceMs: 0 })).blobs, 1);
+    await data.blobs.unlink(LOCAL, image.config.digest);
+    assert.equal((await data.blobs.collect()).blobs, 0);
+    await slow[Symbol.asyncDispose]();
+
+    assert.equal((await data.blobs.collect()).blobs, 1);
+  });
+
   it('says that there is no data, or no place for the file', async () => {
     await using directory = await temporaryDirectory();
     const nothing = join(directory.path, 'nothing');
@@ -146,7 +184,14 @@ async function openData(folder: string) {
   const registry = { name: 'docker.io', adapter: 'docker-hub', url: 'https://hub.example' };
   const projects = createProjects(database, { now, wellKnownHosts: [] });
   await projects.seed(seedsFor([registry]));
-  const blobs = createBlobs({ database, store, accessTimes, now });
+  const blobs = createBlobs({
+    database,
+    store,
+    accessTimes,
+    now,
+    graceMs: 0,
+    isBeingCopied: () => isBeingCopied(folder),
+  });
   const resources = opened.move();
   return {
     folder,
@@ -163,6 +208,7 @@ async function openData(folder: string) {
 type Data = Awaited<ReturnType<typeof openData>>;
 
 interface Image {
+  readonly config: Content;
   readonly layer: Content;
   readonly image: Content;
 }
@@ -173,7 +219,7 @@ async function pushImage(data: Data): Promise<Image> {
   await keepBlob(data, LOCAL, layer);
   const image = imageOf(config, [layer]);
   await push(data, LOCAL, image, { tag: 'v1' });
-  return { layer, image };
+  return { config, layer, image };
 }
 
 async function pullImage(data: Data): Promise<Image> {
@@ -182,7 +228,36 @@ async function pullImage(data: Data): Promise<Image> {
   await arrive(data, CACHED, image, 'latest');
   await keepBlob(data, CACHED, config, 'cache');
   await keepBlob(data, CACHED, layer, 'cache');
-  return { layer, image };
+  return { config, layer, image };
+}
+
+/** Has copied the metadata, and waits at `blob`, the first one that it reads, until it may go on or is disposed. */
+async function startSlowBackup(data: Data, file: string, blob: Content) {
+  const { read } = data.database;
+  const first = await read.selectFrom('blobs').select('digest').orderBy('digest').execute();
+  assert.equal(first[0]?.digest, blob.digest);
+  const path = join(data.folder, data.store.pathOf?.(blob.digest) ?? '');
+  await rm(path);
+  // Whoever opens it to read waits for somebody to open it to write.
+  await promisify(execFile)('mkfifo', [path]);
+  const child = launch(['backup', file, '--data', data.folder]);
+  const closed = once(child, 'close');
+  const folder = dirname(file);
+  await until(
+    async () => {
+      const names = await readdir(folder, { recursive: true });
+      return names.some((name) => name.endsWith(`/${basename(file)}`));
+    },
+    { withinMs: 30_000 },
+  );
+  return {
+    async goOn(): Promise<number | null> {
+      await using _ = await open(path, 'r+');
+      await closed;
+      return child.exitCode;
+    },
+    [Symbol.asyncDispose]: () => end(child, 'SIGKILL'),
+  };
 }
 
 async function epochOf({ database }: Data): Promise<number> {

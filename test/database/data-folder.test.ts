@@ -55,7 +55,7 @@ describe('a data folder', () => {
 
     const files = await readdir(directory.path);
 
-    assert.deepEqual(files.toSorted(), ['VERSION', 'lock', 'portolan.db']);
+    assert.deepEqual(files.toSorted(), ['VERSION', 'backup.lock', 'lock', 'portolan.db']);
   });
 
   it('refuses a second owner in the same process, and is free once the first is gone', async () => {
