@@ -15,7 +15,7 @@ import { createTags } from '../../../src/catalog/tags.ts';
 import { SQLITE } from '../../../src/database/engine.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { openSqlite } from '../../../src/database/sqlite.ts';
-import { isDigest } from '../../../src/oci/digest.ts';
+import { type Digest, isDigest } from '../../../src/oci/digest.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
 import { createEvictions } from '../../../src/proxy/evictions.ts';
 import { createPulls } from '../../../src/proxy/pulls.ts';
@@ -116,6 +116,19 @@ export function addImage(
   layer: Buffer = randomBytes(1000),
 ) {
   return { ...upstream.addImage(PATH, tag, [layer]), layer };
+}
+
+/** An image whose manifest is here and whose layer is not. */
+export async function pulledImage(world: World, size = 1000) {
+  const { layer, layers } = addImage(world, '3.20', randomBytes(size));
+  await world.manifest('3.20');
+  const digest = layers[0]?.digest;
+  if (digest === undefined) throw new Error('an image without a layer');
+  return { layer, digest };
+}
+
+export async function sizeOf(world: World, digest: Digest, repository = REPOSITORY) {
+  return world.node.pulls.blobSize(repository, digest, { signal: soon() });
 }
 
 interface Parts {
