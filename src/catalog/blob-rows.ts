@@ -59,6 +59,15 @@ export async function unlinkBlob(
   if (numDeletedRows === 0n) return false;
   await dropContent(transaction, repository.project, digest);
   await uncompleteReferrersTo(transaction, repository.id, { digest, as: 'blob' });
+  await condemnUnlinked(transaction, { digest, at });
+  return true;
+}
+
+/** Unless a repository still has it, or it is condemned already. */
+export async function condemnUnlinked(
+  transaction: WriteTransaction,
+  { digest, at }: { readonly digest: Digest; readonly at: number },
+): Promise<void> {
   await transaction
     .updateTable('blobs')
     .set({ state: 'condemned', condemned_at: at })
@@ -70,7 +79,6 @@ export async function unlinkBlob(
       ),
     )
     .execute();
-  return true;
 }
 
 /** Somebody wants it: what was condemned is present again. @returns undefined where there is no such blob (any more) */

@@ -82,6 +82,13 @@ export async function deleteManifest(
     .where('repository', '=', repository.id)
     .where('digest', '=', digest)
     .execute();
+  await forgetBytes(transaction, digest);
+  await dropContent(transaction, repository.project, digest);
+  await uncompleteReferrersTo(transaction, repository.id, { digest, as: 'manifest' });
+}
+
+/** Unless a repository still has the manifest. */
+export async function forgetBytes(transaction: WriteTransaction, digest: Digest): Promise<void> {
   await transaction
     .deleteFrom('manifest_bytes')
     .where('digest', '=', digest)
@@ -91,8 +98,6 @@ export async function deleteManifest(
       ),
     )
     .execute();
-  await dropContent(transaction, repository.project, digest);
-  await uncompleteReferrersTo(transaction, repository.id, { digest, as: 'manifest' });
 }
 
 function rowOf({ digest, bytes, parsed, ownership, actor, at }: IncomingManifest) {

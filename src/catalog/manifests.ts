@@ -191,7 +191,7 @@ async function removeManifest(
     .where('digest', '=', digest)
     .orderBy('name')
     .execute();
-  const removal = { repository, tags, deleted: isOwned(manifest.ownership) ? digest : undefined };
+  const removal = { repository, tags, deleted: isOwned(manifest.ownership) ? [digest] : [] };
   await removeTags(transaction, removal, { actor, cause: 'api', at });
   await deleteManifest(transaction, repository, digest);
 }

@@ -16,7 +16,7 @@ export interface Writing {
 }
 
 /** Of projects that nobody created by the API. */
-const OWNER = 'admin';
+const NOBODY = 'admin';
 
 /** In the order in which they were created. */
 export async function readProjects(queries: Queries) {
@@ -71,7 +71,12 @@ export async function readEndpoints(queries: Queries) {
   }));
 }
 
-export async function insertProject(writing: Writing, project: ProjectDeclaration): Promise<void> {
+/** @returns its id */
+export async function insertProject(
+  writing: Writing,
+  project: ProjectDeclaration,
+  owner = NOBODY,
+): Promise<number> {
   const { id } = await writing.transaction
     .insertInto('projects')
     .values({
@@ -79,12 +84,13 @@ export async function insertProject(writing: Writing, project: ProjectDeclaratio
       name: project.name,
       kind: project.kind,
       upstream_host: project.upstreamHost ?? null,
-      owner: OWNER,
+      owner,
       created_at: writing.now,
     })
     .returning('id')
     .executeTakeFirstOrThrow();
   await insertUses(writing, id, project);
+  return id;
 }
 
 /** Kind and upstream stay. */

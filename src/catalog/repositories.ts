@@ -1,4 +1,6 @@
+import type { ExpressionBuilder } from 'kysely';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
 import { OciError } from '../oci/error.ts';
 
 export interface Repository {
@@ -36,20 +38,23 @@ export function createRepositories(database: Database) {
         .select('repositories.name')
         .where('projects.name', 'in', projects)
         .where('projects.deleted_at', 'is', null)
-        .where((is) =>
-          is.exists(
-            is
-              .selectFrom('manifests')
-              .select('manifests.id')
-              .whereRef('manifests.repository', '=', 'repositories.id'),
-          ),
-        )
+        .where(holdsManifest)
         .orderBy('repositories.name');
       if (last !== undefined) query = query.where('repositories.name', '>', last);
       if (limit !== undefined) query = query.limit(limit);
       return (await query.execute()).map(({ name }) => name);
     },
   };
+}
+
+/** For a `where`: what never got a manifest, or lost the last one, does not show. */
+export function holdsManifest(is: ExpressionBuilder<Tables, 'repositories'>) {
+  return is.exists(
+    is
+      .selectFrom('manifests')
+      .select('manifests.id')
+      .whereRef('manifests.repository', '=', 'repositories.id'),
+  );
 }
 
 async function findRepository(queries: Queries, name: string): Promise<Repository | undefined> {

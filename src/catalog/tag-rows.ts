@@ -64,17 +64,17 @@ export async function pointTags(
     .execute();
 }
 
-/** Deletes the tags, and the manifest's place in the feed after them if `deleted` names it. */
+/** Deletes the tags, and tells in the feed after them of the owned manifests that go too. */
 export async function removeTags(
   transaction: WriteTransaction,
   removal: {
     readonly repository: Repository;
     readonly tags: readonly KnownTag[];
-    readonly deleted?: Digest | undefined;
+    readonly deleted?: readonly Digest[];
   },
   act: Act,
 ): Promise<void> {
-  const { repository, tags, deleted } = removal;
+  const { repository, tags, deleted = [] } = removal;
   const place = { project: projectNameOf(repository.name), repository: repository.name };
   const changes = tags
     .filter(({ ownership }) => isOwned(ownership))
@@ -83,10 +83,10 @@ export async function removeTags(
       const previous = { digest, origin, seq };
       return { ...place, kind: 'tag-deleted', tag: tag.name, digest, previous, ...act };
     });
-  if (deleted !== undefined) {
-    changes.push({ ...place, kind: 'manifest-deleted', digest: deleted, ...act });
-  }
-  await appendChanges(transaction, changes, act.at);
+  const gone = deleted.map(
+    (digest): Change => ({ ...place, kind: 'manifest-deleted', digest, ...act }),
+  );
+  await appendChanges(transaction, [...changes, ...gone], act.at);
   for (const tag of tags) {
     await transaction.deleteFrom('tags').where('id', '=', tag.id).execute();
     await remember(transaction, { repository, tag: tag.name, digest: null, former: tag }, act);

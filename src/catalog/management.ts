@@ -1,0 +1,21 @@
+import {
+  createProjectAdministration,
+  type ProjectAdministration,
+  type ProjectAdministrationOptions,
+} from './project-administration.ts';
+import { createQuotas, type Quotas } from './quotas.ts';
+
+export type ManagementOptions = ProjectAdministrationOptions;
+
+/** What people manage of the catalog, beside pushing to it and pulling from it. Each change is written down with it. */
+export interface Management {
+  readonly projects: ProjectAdministration;
+  readonly quotas: Quotas;
+}
+
+export function createManagement(options: ManagementOptions): Management {
+  return {
+    projects: createProjectAdministration(options),
+    quotas: createQuotas(options),
+  };
+}

@@ -1,0 +1,70 @@
+import type { WriteTransaction } from '../database/database.ts';
+import type { BlobStore } from '../storage/blob-store.ts';
+import { condemnUnlinked } from './blob-rows.ts';
+import { forgetBytes } from './manifest-rows.ts';
+import { isOwned } from './ownership.ts';
+import { dropContent } from './project-contents.ts';
+import type { Repository } from './repositories.ts';
+import { type Act, removeTags } from './tag-rows.ts';
+
+/**
+ * Takes the repository away with everything in it: tags, manifests, links to blobs, which are condemned with their last
+ * one. The feed tells of what was owned.
+ *
+ * @returns the unfinished uploads, whose staged files are the caller's to discard once this is committed
+ */
+export async function removeRepository(
+  transaction: WriteTransaction,
+  repository: Repository,
+  act: Act,
+): Promise<readonly string[]> {
+  const uploads = await transaction
+    .selectFrom('uploads')
+    .select('id')
+    .where('repository', '=', repository.id)
+    .execute();
+  const tags = await transaction
+    .selectFrom('tags')
+    .selectAll()
+    .where('repository', '=', repository.id)
+    .orderBy('name')
+    .execute();
+  const manifests = await transaction
+    .selectFrom('manifests')
+    .select(['digest', 'ownership'])
+    .where('repository', '=', repository.id)
+    .orderBy('id')
+    .execute();
+  const links = await transaction
+    .selectFrom('blob_links')
+    .select('digest')
+    .where('repository', '=', repository.id)
+    .execute();
+  const owned = manifests.filter(({ ownership }) => isOwned(ownership));
+  await removeTags(
+    transaction,
+    { repository, tags, deleted: owned.map(({ digest }) => digest) },
+    act,
+  );
+  await transaction.deleteFrom('repositories').where('id', '=', repository.id).execute();
+  for (const { digest } of manifests) {
+    await forgetBytes(transaction, digest);
+    await dropContent(transaction, repository.project, digest);
+  }
+  for (const { digest } of links) {
+    await dropContent(transaction, repository.project, digest);
+    await condemnUnlinked(transaction, { digest, at: act.at });
+  }
+  return uploads.map(({ id }) => id);
+}
+
+/** Of uploads whose rows are gone. */
+export async function discardStaged(
+  store: Pick<BlobStore, 'stage'>,
+  uploads: readonly string[],
+): Promise<void> {
+  for (const id of uploads) {
+    await using file = await store.stage(id);
+    await file.discard();
+  }
+}
