@@ -7,6 +7,9 @@ import { EndpointConfig } from '../adapters/index.ts';
 import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts';
 import { createUserAccounts } from './access/accounts.ts';
 import { createAuthenticator } from './access/authenticator.ts';
+import { openMasterKeys } from './access/master-key.ts';
+import { createSecrets } from './access/secrets.ts';
+import { createSigningKeys } from './access/signing-keys.ts';
 import { createTokens, SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
 import { createMemoryCache } from './cache/cache.ts';
@@ -87,7 +90,10 @@ export async function startNode(
   const generatedPassword = await users.ensureAdmin(config.admin.password);
 
   const accounts = createUserAccounts(database);
-  const tokens = await createTokens({ accounts, now });
+  const secrets = createSecrets(await openMasterKeys(config.data, config.secrets.masterKey));
+  const rotationMs = config.tokens.keyRotation;
+  const keys = await createSigningKeys({ database, secrets, now, rotationMs });
+  const tokens = createTokens({ accounts, keys, now });
   const endpoints = await openEndpoints(opened, catalog, config, { version, now });
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
   opened.use(startMaintenance({ ...catalog, now, expiryMs: config.limits.uploadExpiry }));

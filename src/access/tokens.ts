@@ -1,24 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { generateKeyPair, jwtVerify, SignJWT } from 'jose';
+import { decodeProtectedHeader, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { OciError } from '../oci/error.ts';
 import type { Accounts } from './accounts.ts';
 import { ANONYMOUS, type Caller, type Grant } from './caller.ts';
+import type { SigningKeys } from './signing-keys.ts';
+import { LEEWAY_SECONDS, LIFETIME_SECONDS } from './token-times.ts';
 
 /** What challenges call this node, and what its tokens are for. */
 export const SERVICE = 'portolan';
-/** Seconds. A client asks again when it ends; an upload goes on with the token that it began with. */
-const LIFETIME_SECONDS = 300;
-/**
- * Clocks of one site differ by seconds, and docker gives up where a token that is good by its own clock is refused
- * (docs/wire-notes.md 2: distribution takes them for as long).
- */
-const LEEWAY_SECONDS = 60;
 /** Verifying ES256 costs four times the rest of a small request; a text that was good is good until it ends. */
 const MOST_VERIFIED = 10_000;
 /** Of their texts, in characters: anybody gets tokens, with a hundred scopes in each. */
 const LARGEST_VERIFIED = 4 * 1024 * 1024;
+
+const NOT_VALID = 'the token is not valid';
 
 const Claims = z.object({
   sub: z.string(),
@@ -46,27 +43,73 @@ export interface Tokens {
   verify(token: string): Promise<Caller>;
 }
 
-/** Signs with a key of this process's own: a token ends with the process at the latest, and its client gets another. */
-export async function createTokens({
-  accounts,
-  now,
-}: {
+export interface TokensOptions {
   readonly accounts: Accounts;
+  readonly keys: Pick<SigningKeys, 'signing' | 'verifying'>;
   /** Milliseconds UTC. */
   readonly now: () => number;
-}): Promise<Tokens> {
-  const { privateKey, publicKey } = await generateKeyPair('ES256');
-  const verified = new LRUCache<string, Claims>({
+}
+
+export function createTokens(options: TokensOptions): Tokens {
+  const claimsOf = createVerifier(options);
+  return {
+    issue: (caller, grants) => issue(options, caller, grants),
+
+    async verify(token) {
+      const { sub, access: grants } = await claimsOf(token);
+      if (sub === '') return { ...ANONYMOUS, grants };
+      // Asked anew each time: the user may be gone, or be no admin any more.
+      const account = await options.accounts.find(sub);
+      if (account === undefined) throw new OciError('UNAUTHORIZED');
+      return { ...account.caller, grants };
+    },
+  };
+}
+
+async function issue(
+  { keys, now }: TokensOptions,
+  caller: Caller,
+  grants: readonly Grant[],
+): Promise<IssuedToken> {
+  const issuedAt = now();
+  const { kid, privateKey } = await keys.signing();
+  const seconds = Math.floor(issuedAt / 1000);
+  const token = await new SignJWT({ access: grants })
+    .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid })
+    .setIssuer(SERVICE)
+    .setAudience(SERVICE)
+    .setSubject(caller.isAnonymous ? '' : caller.name)
+    .setIssuedAt(seconds)
+    .setNotBefore(seconds - LEEWAY_SECONDS)
+    .setExpirationTime(seconds + LIFETIME_SECONDS)
+    .setJti(randomUUID())
+    .sign(privateKey);
+  return { token, expiresInSeconds: LIFETIME_SECONDS, issuedAt };
+}
+
+interface Verified {
+  readonly kid: string;
+  readonly claims: Claims;
+}
+
+/** What a token says, if it is one of ours and has not ended. */
+function createVerifier({ keys, now }: TokensOptions): (token: string) => Promise<Claims> {
+  const verified = new LRUCache<string, Verified>({
     max: MOST_VERIFIED,
     maxSize: LARGEST_VERIFIED,
-    sizeCalculation: (_claims, token) => token.length,
+    sizeCalculation: (_verified, token) => token.length,
   });
 
-  async function claimsOf(token: string): Promise<Claims> {
+  return async (token) => {
     const known = verified.get(token);
-    if (known !== undefined && now() < (known.exp + LEEWAY_SECONDS) * 1000) return known;
+    const isKnown = known !== undefined && now() < (known.claims.exp + LEEWAY_SECONDS) * 1000;
+    const kid = isKnown ? known.kid : kidOf(token);
+    // Also of a text that is known: its key may have been taken away since.
+    const key = await keys.verifying(kid);
+    if (key === undefined) throw new OciError('UNAUTHORIZED', { message: NOT_VALID });
+    if (isKnown) return known.claims;
     try {
-      const { payload } = await jwtVerify(token, publicKey, {
+      const { payload } = await jwtVerify(token, key, {
         algorithms: ['ES256'],
         audience: SERVICE,
         issuer: SERVICE,
@@ -74,37 +117,19 @@ export async function createTokens({
         currentDate: new Date(now()),
       });
       const claims = Claims.parse(payload);
-      verified.set(token, claims);
+      verified.set(token, { kid, claims });
       return claims;
     } catch (cause) {
-      throw new OciError('UNAUTHORIZED', { message: 'the token is not valid', cause });
+      throw new OciError('UNAUTHORIZED', { message: NOT_VALID, cause });
     }
-  }
-
-  return {
-    async issue(caller, grants) {
-      const issuedAt = now();
-      const seconds = Math.floor(issuedAt / 1000);
-      const token = await new SignJWT({ access: grants })
-        .setProtectedHeader({ alg: 'ES256', typ: 'JWT' })
-        .setIssuer(SERVICE)
-        .setAudience(SERVICE)
-        .setSubject(caller.isAnonymous ? '' : caller.name)
-        .setIssuedAt(seconds)
-        .setNotBefore(seconds - LEEWAY_SECONDS)
-        .setExpirationTime(seconds + LIFETIME_SECONDS)
-        .setJti(randomUUID())
-        .sign(privateKey);
-      return { token, expiresInSeconds: LIFETIME_SECONDS, issuedAt };
-    },
-
-    async verify(token) {
-      const { sub, access: grants } = await claimsOf(token);
-      if (sub === '') return { ...ANONYMOUS, grants };
-      // Asked anew each time: the user may be gone, or be no admin any more.
-      const account = await accounts.find(sub);
-      if (account === undefined) throw new OciError('UNAUTHORIZED');
-      return { ...account.caller, grants };
-    },
   };
+}
+
+/** Of the key that a token says it is signed with. @throws OciError UNAUTHORIZED */
+function kidOf(token: string): string {
+  try {
+    return decodeProtectedHeader(token).kid ?? '';
+  } catch (cause) {
+    throw new OciError('UNAUTHORIZED', { message: NOT_VALID, cause });
+  }
 }

@@ -2,24 +2,26 @@
  * A backup is a tar file of a data folder as it was at one moment:
  *
  *     VERSION
+ *     master.key                what opens the metadata's secrets, where it lies in the data folder
  *     blobs/<algorithm>/…       every blob that the metadata names
  *     portolan.db               the metadata
  *
  * The metadata is copied first. Blobs that it names stay on disk while the folder is held, so they can follow while
  * the node goes on. A cached one may have made room all the same: it is taken out of the copy.
  */
-import { access, mkdtempDisposable, open, readFile, rename } from 'node:fs/promises';
+import { mkdtempDisposable, open, readFile, rename } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { checkVersion, databaseFile, holdForCopy } from '../database/data-folder.ts';
-import { MIGRATIONS } from '../database/migrate.ts';
+import { masterKeyFile } from '../access/master-key.ts';
+import { databaseFile, holdForCopy } from '../database/data-folder.ts';
 import { snapshotTo } from '../database/snapshot.ts';
 import { openSqlite } from '../database/sqlite.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
 import { openFilesystem } from '../storage/filesystem.ts';
-import { BackupFailed } from './backup-failed.ts';
 import { forgetBlob, forgetUnfinished, namedBlobs } from './backup-metadata.ts';
+import { CommandFailed } from './command-failed.ts';
+import { assertCurrentData } from './current-data.ts';
 import { type TarWriter, writeTar } from './tar-file.ts';
 
 export interface BackupOptions {
@@ -39,20 +41,23 @@ export interface BackupDone {
 /**
  * Writes the backup of a data folder, whether a node uses it or not.
  *
- * @throws BackupFailed, DataTooNew, and what the system says of the files; then `file` is what it was
+ * @throws CommandFailed, DataTooNew, and what the system says of the files; then `file` is what it was
  */
 export async function backup({ dataFolder, file }: BackupOptions): Promise<BackupDone> {
   const folder = resolve(dataFolder);
   const target = resolve(file);
-  await assertData(folder);
+  await assertCurrentData(folder);
   await using scratch = await mkdtempDisposable(join(dirname(target), '.portolan-backup-'));
   const metadata = join(scratch.path, 'metadata');
   using _ = await holdForCopy(folder);
+  const masterKey = await masterKeyIn(folder);
   await snapshotTo(metadata, databaseFile(folder));
+  assertSame(masterKey, await masterKeyIn(folder));
   await using store = await openFilesystem(folder, { memoryBytes: 0 });
   const partial = join(scratch.path, basename(target));
   const done = await writeTar(partial, async (tar) => {
     await tar.file('VERSION', join(folder, 'VERSION'));
+    if (masterKey !== undefined) await tar.secret(basename(masterKeyFile(folder)), masterKey);
     const copied = await addBlobs(tar, { metadata, store });
     await tar.file(basename(databaseFile(folder)), metadata);
     return copied;
@@ -63,19 +68,20 @@ export async function backup({ dataFolder, file }: BackupOptions): Promise<Backu
   return done;
 }
 
-async function assertData(folder: string): Promise<void> {
+/** Undefined where the configuration has it, which no backup holds. */
+async function masterKeyIn(folder: string): Promise<Buffer | undefined> {
   try {
-    await access(databaseFile(folder));
-  } catch (cause) {
-    throw new BackupFailed(`there is no data in ${folder}`, { cause });
+    return await readFile(masterKeyFile(folder));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
   }
-  await checkVersion(folder, MIGRATIONS.length);
-  const version = Number(await readFile(join(folder, 'VERSION'), 'utf8'));
-  if (version < MIGRATIONS.length) {
-    throw new BackupFailed(
-      `the data in ${folder} is of version ${version}: back it up with the program that wrote it, or start this one once`,
-    );
-  }
+}
+
+/** What the copied metadata is sealed with is one of its keys, unless they changed meanwhile. */
+function assertSame(before: Buffer | undefined, after: Buffer | undefined): void {
+  if (Buffer.compare(before ?? Buffer.alloc(0), after ?? Buffer.alloc(0)) === 0) return;
+  throw new CommandFailed('the master key was changed while the backup ran: run it again');
 }
 
 /** Leaves the metadata naming what the tar has, and nothing else. */
@@ -98,7 +104,7 @@ async function addBlobs(
       continue;
     }
     if (isOwned) {
-      throw new BackupFailed(
+      throw new CommandFailed(
         `${digest}, which was deleted while the backup ran or is missing, is not in storage: run it again`,
       );
     }
@@ -119,6 +125,6 @@ async function openIfThere(store: BlobStore, digest: Digest): Promise<BlobReader
 
 function pathOf(store: BlobStore, digest: Digest): string {
   const path = store.pathOf?.(digest);
-  if (path === undefined) throw new BackupFailed('the blobs are not in the data folder');
+  if (path === undefined) throw new CommandFailed('the blobs are not in the data folder');
   return path;
 }

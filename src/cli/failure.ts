@@ -1,9 +1,11 @@
+import { MasterKeyMissing } from '../access/master-key.ts';
+import { SecretUnreadable } from '../access/secrets.ts';
 import { DeclarationConflict } from '../catalog/declarations.ts';
 import { ConfigurationInvalid } from '../config/problems.ts';
 import { DataFolderInUse, DataTooNew } from '../database/errors.ts';
 import { describeError } from '../telemetry/redact.ts';
 import { UsageError } from './arguments.ts';
-import { BackupFailed } from './backup-failed.ts';
+import { CommandFailed } from './command-failed.ts';
 
 /** How a command ends that could not do what it was told. */
 export interface Failure {
@@ -19,6 +21,8 @@ const UNUSABLE = [
   DeclarationConflict,
   DataFolderInUse,
   DataTooNew,
+  MasterKeyMissing,
+  SecretUnreadable,
 ] as const;
 
 const LISTENING: Readonly<Record<string, string>> = {
@@ -33,7 +37,7 @@ export function failureOf(error: unknown): Failure {
   if (UNUSABLE.some((kind) => error instanceof kind) && error instanceof Error) {
     return { text: error.message, exitCode: 2 };
   }
-  if (error instanceof BackupFailed) return { text: error.message, exitCode: 1 };
+  if (error instanceof CommandFailed) return { text: error.message, exitCode: 1 };
   if (isSystemError(error)) return { text: systemText(error), exitCode: 1 };
   const { stack, name, message } = describeError(error);
   return { text: stack ?? `${name}: ${message}`, exitCode: 1 };

@@ -1,16 +1,19 @@
 import { once } from 'node:events';
 import { type FileHandle, open } from 'node:fs/promises';
-import { type Header, type Pack, pack } from 'tar-stream';
+import { type Pack, pack } from 'tar-stream';
 
 const CHUNK_BYTES = 256 * 1024;
-/** For the operator and the group only: metadata holds password hashes. */
-const FILE_MODE = 0o640;
+/** Of entries, for the operator and the group: metadata holds password hashes. */
+const ENTRY_MODE = 0o640;
+/** Of the whole, which may hold the master key, and of entries that are secret. */
+const FILE_MODE = 0o600;
 
 /** Reads into the start of `into`; resolves to the bytes read, 0 only at the end. */
 export type ReadAt = (into: Buffer, position: number) => Promise<number>;
 
 export interface TarWriter {
-  text(name: string, text: string): Promise<void>;
+  /** A file for the operator alone. */
+  secret(name: string, content: Buffer): Promise<void>;
   file(name: string, path: string): Promise<void>;
   /** @throws Error when there are fewer bytes than `size` */
   bytes(name: string, size: number, read: ReadAt): Promise<void>;
@@ -43,8 +46,12 @@ function tarWriter(tar: Pack, written: Promise<void>): TarWriter {
   const orFailed = <T>(step: Promise<T>): Promise<T> =>
     Promise.race([step, written.then(() => Promise.reject(new Error('the tar file ended early')))]);
 
-  async function bytes(name: string, size: number, read: ReadAt): Promise<void> {
-    const entry = tar.entry(headerOf(name, size));
+  async function add(
+    header: { readonly name: string; readonly size: number; readonly mode: number },
+    read: ReadAt,
+  ): Promise<void> {
+    const { name, size } = header;
+    const entry = tar.entry({ ...header, mtime: new Date() });
     const finished = once(entry, 'finish');
     finished.catch(() => {});
     for (let position = 0; position < size; ) {
@@ -59,25 +66,21 @@ function tarWriter(tar: Pack, written: Promise<void>): TarWriter {
   }
 
   return {
-    bytes,
+    bytes: (name, size, read) => add({ name, size, mode: ENTRY_MODE }, read),
 
-    async text(name, text) {
-      const content = Buffer.from(text);
-      await bytes(name, content.length, async (into, position) => content.copy(into, 0, position));
-    },
+    secret: (name, content) =>
+      add({ name, size: content.length, mode: FILE_MODE }, async (into, position) =>
+        content.copy(into, 0, position),
+      ),
 
     async file(name, path) {
       await using file = await open(path);
       const { size } = await file.stat();
-      await bytes(name, size, readerOf(file));
+      await add({ name, size, mode: ENTRY_MODE }, readerOf(file));
     },
   };
 }
 
 function readerOf(file: FileHandle): ReadAt {
   return async (into, position) => (await file.read(into, 0, into.length, position)).bytesRead;
-}
-
-function headerOf(name: string, size: number): Partial<Header> & Pick<Header, 'name'> {
-  return { name, size, mode: FILE_MODE, mtime: new Date() };
 }

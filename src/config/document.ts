@@ -15,9 +15,9 @@ Unknown keys are errors. \`portolan config check\` says whether a file is right,
 effect, without secrets. What the file says is read once, at start.
 
 - **Precedence**: the command line (\`--listen\`, \`--data\`), then the environment (\`PORTOLAN_LISTEN\`, \`PORTOLAN_DATA\`,
-  \`PORTOLAN_ADMIN_PASSWORD\`), then the file.
+  \`PORTOLAN_ADMIN_PASSWORD\`, \`PORTOLAN_MASTER_KEY\`), then the file.
 - **Secrets**: \`\${NAME}\` in any text is the environment's value (\`$\${NAME}\` is the text itself), and \`passwordFile\`
-  names a file that holds the password.
+  names a file that holds the password, \`masterKeyFile\` one that holds the master key.
 - **Durations** are \`500ms\`, \`30s\`, \`5m\`, \`12h\`, \`7d\`; **sizes** are \`64KiB\`, \`4MiB\`, \`100GiB\`, \`2TB\`.
 - **Patterns** of repositories and tags: \`*\` and \`?\` stay within one component of a name, \`**\` spans components,
   \`{a,b}\` is either.

@@ -8,7 +8,7 @@ import { isMapping, type JsonSchema, valueAt } from './json-schema.ts';
 import { ConfigurationInvalid } from './problems.ts';
 import { withWellKnownEndpoints } from './registries.ts';
 import { ConfigSchema } from './schema.ts';
-import { resolveSecrets } from './secrets.ts';
+import { FILE_KEYS, resolveSecrets } from './secrets.ts';
 import { type Path, readYaml, type YamlSource } from './yaml-source.ts';
 
 /** Everything the operator decides, with defaults filled in and secrets resolved. */
@@ -123,8 +123,9 @@ function withValue(data: unknown, [key, ...rest]: Path, value: string): unknown 
   if (key === undefined) return value;
   if (data !== undefined && data !== null && !isMapping(data)) return data;
   const inner = withValue(valueAt(data, [key]), rest, value);
-  const changed = { ...data, [key]: inner };
-  if (key !== 'password') return changed;
-  const { passwordFile: _beaten, ...others } = changed;
-  return others;
+  const changed: Record<string, unknown> = { ...data, [key]: inner };
+  for (const { file, content } of FILE_KEYS) {
+    if (key === content) delete changed[file];
+  }
+  return changed;
 }

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { EndpointConfig } from '../../adapters/index.ts';
 import { EvictionRule } from '../../policies/eviction.ts';
-import { Duration, Size } from '../../policies/units.ts';
+import { Duration, DurationOrForever, Size } from '../../policies/units.ts';
 import { Timeout } from './fields.ts';
 import { Listen } from './listen.ts';
 import { ProjectConfig, ProjectName } from './projects.ts';
@@ -27,6 +27,39 @@ const Admin = z.strictObject({
     .meta({
       description: 'A file that holds it.',
       examples: ['/run/secrets/admin'],
+    }),
+});
+
+const MASTER_KEYS = /^\s*[A-Za-z0-9+/]{43}=(?:\s+[A-Za-z0-9+/]{43}=)*\s*$/;
+
+const Secrets = z.strictObject({
+  masterKey: z
+    .string()
+    .regex(MASTER_KEYS, '32 bytes in base64, as `openssl rand -base64 32` makes them')
+    .optional()
+    .meta({
+      secret: true,
+      description:
+        'Seals signing keys and credentials in the database. Better a `masterKeyFile`, `${NAME}` of the environment, or `PORTOLAN_MASTER_KEY`. Without any, one is generated into `master.key` in the `data` folder, and backups hold it. Several, one a line: the first seals, all of them open; `portolan secrets rotate` seals everything with the first.',
+      examples: ['${MASTER_KEY}'],
+    }),
+  masterKeyFile: z
+    .string()
+    .optional()
+    .meta({
+      description: 'A file that holds it. Backups do not.',
+      examples: ['/run/secrets/portolan-master-key'],
+    }),
+});
+
+const SHORTEST_ROTATION_MS = 60 * 60_000;
+
+const Tokens = z.strictObject({
+  keyRotation: DurationOrForever.refine((ms) => ms >= SHORTEST_ROTATION_MS, 'at least 1h')
+    .prefault('90d')
+    .meta({
+      description:
+        'How long a key signs before another follows, which is published a day before it signs. `portolan keys rotate` does it at once.',
     }),
 });
 
@@ -126,6 +159,8 @@ export const ConfigSchema = z.strictObject({
       'Whether an empty database gets the project `local` and a public proxy project for each well-known registry.',
   }),
   admin: Admin.prefault({}),
+  secrets: Secrets.prefault({}).meta({ description: 'Secrets at rest.' }),
+  tokens: Tokens.prefault({}).meta({ description: 'What clients sign in with.' }),
   endpoints: z
     .record(z.string(), EndpointConfig)
     .prefault({})

@@ -3,6 +3,11 @@ import type { Problem } from './issues.ts';
 import { isMapping } from './json-schema.ts';
 import type { Path } from './yaml-source.ts';
 
+/** Keys that name a file, and the key that what it holds is put at. */
+export const FILE_KEYS = [
+  { file: 'passwordFile', content: 'password' },
+  { file: 'masterKeyFile', content: 'masterKey' },
+] as const;
 const REFERENCE = /\$(\$?)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
 export interface Resolved {
@@ -12,7 +17,8 @@ export interface Resolved {
 
 /**
  * Puts secrets in their place: `${NAME}` in any text is the environment's value of that name (`$${NAME}` stays as
- * text), and `passwordFile: <path>` becomes `password: <what the file holds, without its last line break>`.
+ * text), and `passwordFile: <path>` becomes `password: <what the file holds, without its last line break>`, as
+ * {@link FILE_KEYS} has them.
  */
 export async function resolveSecrets(
   data: unknown,
@@ -30,10 +36,10 @@ export async function resolveSecrets(
     });
   }
 
-  async function passwordIn(file: string, path: Path): Promise<string> {
+  async function contentOf(file: string, path: Path): Promise<string> {
     try {
-      const password = (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
-      if (password !== '') return password;
+      const content = (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
+      if (content !== '') return content;
       problems.push({ path, text: `found ${file}, which is empty` });
     } catch (error) {
       const reason = error instanceof Error && 'code' in error ? error.code : error;
@@ -51,14 +57,24 @@ export async function resolveSecrets(
     const entries = Object.entries(value).map(
       async ([key, inner]) => [key, await resolve(inner, [...path, key])] as const,
     );
-    const resolved = Object.fromEntries(await Promise.all(entries));
-    const { passwordFile, ...rest } = resolved;
-    if (typeof passwordFile !== 'string') return resolved;
-    if ('password' in rest) {
-      problems.push({ path, text: 'has password and passwordFile; allowed: one of them' });
+    let resolved = Object.fromEntries(await Promise.all(entries));
+    for (const keys of FILE_KEYS) resolved = await withContent(resolved, keys, path);
+    return resolved;
+  }
+
+  async function withContent(
+    mapping: Record<string, unknown>,
+    keys: (typeof FILE_KEYS)[number],
+    path: Path,
+  ): Promise<Record<string, unknown>> {
+    const { [keys.file]: file, ...rest } = mapping;
+    if (typeof file !== 'string') return mapping;
+    if (keys.content in rest) {
+      const text = `has ${keys.content} and ${keys.file}; allowed: one of them`;
+      problems.push({ path, text });
       return rest;
     }
-    return { ...rest, password: await passwordIn(passwordFile, [...path, 'passwordFile']) };
+    return { ...rest, [keys.content]: await contentOf(file, [...path, keys.file]) };
   }
 
   return { data: await resolve(data, []), problems };

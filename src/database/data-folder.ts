@@ -5,6 +5,7 @@
  *     ├── lock            held by the process that owns the folder
  *     ├── backup.lock     held by processes that copy the folder
  *     ├── VERSION         which program understands the rest
+ *     ├── master.key      what opens sealed values, unless the configuration has it (src/access/master-key.ts)
  *     ├── portolan.db     the metadata (with -wal and -shm beside it while it is open)
  *     └── backups/        version-<n>.db: the metadata as it was before a newer program changed it
  */
@@ -135,7 +136,7 @@ export async function replaceDurably(partial: string, target: string): Promise<v
   await syncFolder(dirname(target));
 }
 
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path);
   await folder.sync();
 }

@@ -4,7 +4,10 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Account } from '../../src/access/accounts.ts';
 import { ANONYMOUS, type Caller, type Grant } from '../../src/access/caller.ts';
+import { rotateSigningKeys } from '../../src/access/signing-keys.ts';
 import { createTokens } from '../../src/access/tokens.ts';
+import { databases } from '../support/databases.ts';
+import { freshSecrets, signingKeysOn } from './keys.ts';
 
 const ALICE: Caller = {
   name: 'alice',
@@ -19,7 +22,8 @@ const REFUSED = { code: 'UNAUTHORIZED' };
 
 describe('a token of this node', () => {
   it('says who its caller is and what it allows', async () => {
-    const { tokens } = await world();
+    await using opened = await world();
+    const { tokens } = opened;
 
     const alice = await tokens.issue(ALICE, GRANTS);
     const nobody = await tokens.issue(ANONYMOUS, []);
@@ -29,7 +33,8 @@ describe('a token of this node', () => {
   });
 
   it('ends after five minutes, and a minute later for clients whose clock is behind', async () => {
-    const { tokens, clock } = await world();
+    await using opened = await world();
+    const { tokens, clock } = opened;
     const { token, expiresInSeconds } = await tokens.issue(ALICE, []);
 
     assert.equal(expiresInSeconds, 300);
@@ -42,7 +47,8 @@ describe('a token of this node', () => {
   });
 
   it('is looked at anew once nothing remembers it, with the same result', async () => {
-    const { tokens, clock } = await world();
+    await using opened = await world();
+    const { tokens, clock } = opened;
     const { token } = await tokens.issue(ALICE, []);
 
     clock.now = AT + 359_000;
@@ -51,7 +57,8 @@ describe('a token of this node', () => {
   });
 
   it('ends with its user, and loses the rights that its user loses', async () => {
-    const { tokens, accounts } = await world();
+    await using opened = await world();
+    const { tokens, accounts } = opened;
     const { token } = await tokens.issue(ALICE, []);
 
     accounts.set('alice', accountOf({ ...ALICE, isAdmin: false }));
@@ -61,9 +68,35 @@ describe('a token of this node', () => {
     await assert.rejects(tokens.verify(token), REFUSED);
   });
 
+  it('is good after a restart, and on every node of the same database', async () => {
+    await using opened = await world();
+    const { token } = await opened.tokens.issue(ALICE, GRANTS);
+
+    const later = await opened.restarted();
+
+    assert.deepEqual(await later.verify(token), { ...ALICE, grants: GRANTS });
+  });
+
+  it('outlives the rotation of its key, and not its key', async () => {
+    await using opened = await world();
+    const { tokens, clock } = opened;
+    const { token } = await tokens.issue(ALICE, GRANTS);
+
+    await opened.rotate();
+
+    assert.equal((await tokens.verify(token)).name, 'alice');
+    assert.equal((await (await opened.restarted()).verify(token)).name, 'alice');
+    const { token: next } = await tokens.issue(ALICE, GRANTS);
+    assert.equal((await tokens.verify(next)).name, 'alice');
+    clock.now += 420_000;
+    await assert.rejects(tokens.verify(token), REFUSED);
+  });
+
   it('is nothing to another node', async () => {
-    const { tokens } = await world();
-    const { tokens: others } = await world();
+    await using opened = await world();
+    const { tokens } = opened;
+    await using other = await world();
+    const { tokens: others } = other;
 
     const { token } = await others.issue(ALICE, []);
 
@@ -71,7 +104,8 @@ describe('a token of this node', () => {
   });
 
   it('is remembered within bounds, however large tokens are asked for', async () => {
-    const { tokens } = await world();
+    await using opened = await world();
+    const { tokens } = opened;
     const grants = Array.from({ length: 100 }, (_, n): Grant => {
       return { type: 'repository', name: `a${n}/${'b'.repeat(200)}`, actions: ['pull'] };
     });
@@ -86,13 +120,26 @@ describe('a token of this node', () => {
 });
 
 async function world() {
+  const [engine] = databases;
+  if (engine === undefined) throw new Error('there is no engine');
+  const database = await engine.open();
   const clock = { now: AT };
   const accounts = new Map([['alice', accountOf(ALICE)]]);
-  const tokens = await createTokens({
-    accounts: { find: async (name) => accounts.get(name) },
-    now: () => clock.now,
-  });
-  return { tokens, clock, accounts };
+  const secrets = await freshSecrets();
+  const options = { secrets, now: () => clock.now };
+  const find = async (name: string) => accounts.get(name);
+  const keys = await signingKeysOn(database, options);
+  /** What another process on the same database makes. */
+  const restarted = async () =>
+    createTokens({ accounts: { find }, keys: await signingKeysOn(database, options), ...options });
+  return {
+    tokens: createTokens({ accounts: { find }, keys, ...options }),
+    restarted,
+    rotate: () => rotateSigningKeys({ database, ...options }),
+    clock,
+    accounts,
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  };
 }
 
 function accountOf(caller: Caller): Account {

@@ -36,7 +36,7 @@ describe('portolan backup', { timeout: 60_000 }, () => {
       stdout: `${file}: 2 blobs, ${layer.bytes.length + 2} bytes.\n`,
       stderr: '',
     });
-    assert.equal((await stat(file)).mode & 0o777, 0o640);
+    assert.equal((await stat(file)).mode & 0o777, 0o600);
     await using restored = await openData(await untar(file, join(directory.path, 'restored')));
     const found = await restored.manifests.find(LOCAL, { kind: 'tag', tag: 'v1' });
     assert.equal(found?.digest, image.digest);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
@@ -8,6 +8,7 @@ import { contentOf, imageOf } from '../catalog/world.ts';
 import { portolan } from '../support/portolan.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { AUTHORIZATION, ask, type ServingNode, serve } from './support.ts';
+import { kidOf, statusWith, tokenOf } from './tokens.ts';
 
 describe('a backup of a running node', { timeout: 60_000 }, () => {
   it('is untarred into a folder, and a node serves it', async () => {
@@ -15,6 +16,7 @@ describe('a backup of a running node', { timeout: 60_000 }, () => {
     const at = (name: string): string => join(directory.path, name);
     await using node = await serve(at('data'));
     const image = await pushImage(node);
+    const token = await tokenOf(node);
 
     const { code, stderr } = await portolan(['backup', at('backup.tar'), '--data', at('data')]);
     assert.equal(code, 0, stderr);
@@ -28,6 +30,10 @@ describe('a backup of a running node', { timeout: 60_000 }, () => {
       const layer = await ask(serving, `/v2/local/app/blobs/${LAYER.digest}`);
       assert.deepEqual(layer, { status: 200, body: LAYER.bytes.toString() });
     }
+    // What opens the secrets came along, for nobody else to read.
+    assert.equal((await stat(at('restored/master.key'))).mode & 0o777, 0o600);
+    assert.equal(kidOf(await tokenOf(restored)), kidOf(token));
+    assert.equal(await statusWith(restored, token), 200);
   });
 });
 

@@ -20,6 +20,7 @@ import type { Ports } from '../../../src/http/app.ts';
 import { OciError } from '../../../src/oci/error.ts';
 import { createNames } from '../../../src/proxy/names.ts';
 import { openFilesystem } from '../../../src/storage/filesystem.ts';
+import { signingKeysOn } from '../../access/keys.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 
 export interface CatalogPorts extends AsyncDisposable {
@@ -46,7 +47,7 @@ export async function openCatalogPorts(): Promise<CatalogPorts> {
   const tags = createTags({ database, now });
   const repositories = createRepositories(database);
   const accounts = createUserAccounts(database);
-  const tokens = await createTokens({ accounts, now });
+  const tokens = createTokens({ accounts, keys: await signingKeysOn(database), now });
   const resources = opened.move();
   return {
     ports: {
