@@ -4,6 +4,8 @@ import { type Command, HELP, parseCommandLine } from './cli/arguments.ts';
 import { backup } from './cli/backup.ts';
 import { banner } from './cli/banner.ts';
 import { failureOf } from './cli/failure.ts';
+import { rotateKeys } from './cli/rotate-keys.ts';
+import { rotateSecrets } from './cli/rotate-secrets.ts';
 import { VERSION } from './cli/version.ts';
 import {
   type Config,
@@ -48,6 +50,12 @@ async function run(command: Command): Promise<void> {
     case 'backup':
       await backupTo(command.file, await loadConfig(command.sources));
       return;
+    case 'keys rotate':
+      await newSigningKey(await loadConfig(command.sources));
+      return;
+    case 'secrets rotate':
+      await newMasterKey(await loadConfig(command.sources));
+      return;
     case 'serve':
       await serve(await loadConfig(command.sources));
   }
@@ -64,6 +72,18 @@ async function backupTo(file: string, config: Config): Promise<void> {
   const { blobs, bytes, leftOut } = await backup({ dataFolder: config.data, file });
   const without = leftOut === 0 ? '' : `; ${leftOut} cached blobs went away meanwhile`;
   process.stdout.write(`${file}: ${blobs} blobs, ${bytes} bytes${without}.\n`);
+}
+
+async function newSigningKey({ data, secrets }: Config): Promise<void> {
+  const kid = await rotateKeys({ dataFolder: data, masterKey: secrets.masterKey });
+  process.stdout.write(`Tokens are signed with ${kid} from now on.\n`);
+}
+
+async function newMasterKey({ data, secrets }: Config): Promise<void> {
+  const { masterKey } = secrets;
+  const sealed = await rotateSecrets({ dataFolder: data, masterKey });
+  const configured = masterKey === undefined ? '' : ' The configuration needs no other any more.';
+  process.stdout.write(`${sealed} secrets are sealed with the new master key.${configured}\n`);
 }
 
 async function serve(config: Config): Promise<void> {

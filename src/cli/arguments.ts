@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
 import type { ConfigSources, Override } from '../config/load.ts';
 
+const PAIRS = ['config check', 'config print', 'keys rotate', 'secrets rotate'] as const;
+
 /** What the command line asks for. */
 export type Command =
-  | { readonly name: 'serve' | 'config check' | 'config print'; readonly sources: ConfigSources }
+  | { readonly name: 'serve' | (typeof PAIRS)[number]; readonly sources: ConfigSources }
   | { readonly name: 'backup'; readonly file: string; readonly sources: ConfigSources }
   | { readonly name: 'help' | 'version' };
 
@@ -22,7 +24,10 @@ export const HELP = `Portolan, a container registry and pull-through cache.
   portolan config check    say whether the configuration can be used
   portolan config print    show the configuration in effect, without secrets
   portolan backup FILE     write database and blobs into a tar file, also while the node runs
-                           (to restore: untar it into an empty data folder)
+                           (to restore: untar it into an empty data folder); it holds what opens its secrets,
+                           unless the configuration has the master key
+  portolan keys rotate     sign tokens with a new key from now on, also while the node runs
+  portolan secrets rotate  seal the secrets in the database with a new master key, while the node does not run
 
   --config FILE            the configuration, YAML (PORTOLAN_CONFIG); without one, everything has its default
   --data DIR               the folder of database and blobs (PORTOLAN_DATA); default: ./data
@@ -49,17 +54,16 @@ export function parseCommandLine(args: readonly string[], env: Environment): Com
     refuseMore(more);
     return { name: 'backup', file, sources };
   }
-  if (command === 'config') {
-    const [what, ...more] = rest;
+  const family = PAIRS.filter((pair) => pair.startsWith(`${command} `));
+  if (family.length > 0) {
+    const [what = 'alone', ...more] = rest;
     refuseMore(more);
-    if (what === 'check') return { name: 'config check', sources };
-    if (what === 'print') return { name: 'config print', sources };
-    throw new UsageError(
-      `config ${what ?? 'alone'} is no command; allowed: config check, config print`,
-    );
+    const name = family.find((pair) => pair === `${command} ${what}`);
+    if (name !== undefined) return { name, sources };
+    throw new UsageError(`${command} ${what} is no command; allowed: ${family.join(', ')}`);
   }
   if (command !== 'serve') {
-    throw new UsageError(`${command} is no command; allowed: serve, config, backup`);
+    throw new UsageError(`${command} is no command; allowed: serve, config, backup, keys, secrets`);
   }
   refuseMore(rest);
   return { name: 'serve', sources };
@@ -98,6 +102,7 @@ function sourcesOf(
   add('PORTOLAN_LISTEN', ['listen', 'address'], env['PORTOLAN_LISTEN']);
   add('PORTOLAN_DATA', ['data'], env['PORTOLAN_DATA']);
   add('PORTOLAN_ADMIN_PASSWORD', ['admin', 'password'], env['PORTOLAN_ADMIN_PASSWORD']);
+  add('PORTOLAN_MASTER_KEY', ['secrets', 'masterKey'], env['PORTOLAN_MASTER_KEY']);
   add('--listen', ['listen', 'address'], values.listen);
   add('--data', ['data'], values.data);
   const file = values.config ?? (env['PORTOLAN_CONFIG'] || undefined);

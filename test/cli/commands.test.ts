@@ -23,7 +23,14 @@ describe('portolan', { timeout: 60_000 }, () => {
 
     assert.equal(code, 0);
     assert.equal(stderr, '');
-    for (const word of ['serve', 'config check', 'config print', 'backup FILE', '--listen']) {
+    for (const word of [
+      'serve',
+      'config check',
+      'config print',
+      'backup FILE',
+      'secrets rotate',
+      '--listen',
+    ]) {
       assert.ok(stdout.includes(word), word);
     }
   });
@@ -33,7 +40,7 @@ describe('portolan', { timeout: 60_000 }, () => {
       code: 2,
       stdout: '',
       stderr:
-        'portolan: sevre is no command; allowed: serve, config, backup\nportolan --help tells what there is.\n',
+        'portolan: sevre is no command; allowed: serve, config, backup, keys, secrets\nportolan --help tells what there is.\n',
     });
   });
 
