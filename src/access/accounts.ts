@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Role } from '../../policies/access.ts';
-import type { Database } from '../database/database.ts';
+import type { Database, Queries } from '../database/database.ts';
 import type { Caller } from './caller.ts';
 
 /** Somebody who can sign in: a user, or a robot. */
@@ -49,18 +49,35 @@ async function readAccount({ read }: Database, name: string): Promise<Account | 
     .where('disabled', '=', 0)
     .executeTakeFirst();
   if (user === undefined) return undefined;
-  const memberships = await read
-    .selectFrom('project_members')
-    .select(['project', 'role'])
-    .where('user_id', '=', user.id)
-    .execute();
-  const roles = new Map<number, readonly Role[]>(
-    memberships.map(({ project, role }) => [project, [role]]),
-  );
+  const roles = await rolesOf(read, user.id);
   const isAdmin = user.admin === 1;
   return {
     caller: { name, id: user.id, isAdmin, isAnonymous: false, roles },
     passwordHash: user.password_hash,
     validFrom: user.valid_from,
   };
+}
+
+/** By project; one's own and those of one's groups. */
+async function rolesOf(
+  queries: Queries,
+  user: number,
+): Promise<ReadonlyMap<number, readonly Role[]>> {
+  const memberships = await queries
+    .selectFrom('project_members')
+    .select(['project', 'role'])
+    .where((member) =>
+      member.or([
+        member('user_id', '=', user),
+        member('user_group', 'in', (groups) =>
+          groups.selectFrom('user_group_members').select('user_group').where('user_id', '=', user),
+        ),
+      ]),
+    )
+    .execute();
+  const roles = new Map<number, Role[]>();
+  for (const { project, role } of memberships) {
+    roles.set(project, [...(roles.get(project) ?? []), role]);
+  }
+  return roles;
 }

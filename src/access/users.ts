@@ -1,9 +1,10 @@
 import type { Selectable, Updateable } from 'kysely';
-import { type Actor, writeAudit } from '../audit/audit.ts';
+import type { Actor } from '../audit/audit.ts';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
 import type { Flag, UserRow } from '../database/tables.ts';
 import { ManagementError } from '../oci/management-error.ts';
+import { noteChange } from './changes.ts';
 import { PasswordChecks } from './password-checks.ts';
 import { generatePassword, hashPassword, isPassword } from './passwords.ts';
 import { assertPassword, assertProfile, assertUserName, type UserProfile } from './user-rules.ts';
@@ -11,6 +12,7 @@ import { assertPassword, assertProfile, assertUserName, type UserProfile } from 
 const ADMIN = 'admin';
 /** Of the first user of a database, who stays and stays an admin, so that there always is one. */
 const ADMIN_ID = 1;
+const USER = { resourceType: 'user' } as const;
 
 export interface User {
   readonly id: number;
@@ -88,26 +90,7 @@ export function createUsers(database: Database, options: Options): Users {
   return {
     ensureAdmin: (password) => ensureAdmin(database, password, now),
 
-    async create(user, actor) {
-      assertUserName(user.name);
-      assertPassword(user.password);
-      assertProfile(user);
-      const row = { ...columnsOf(user), name: user.name, admin: 0 } as const;
-      const password_hash = await hashPassword(user.password);
-      return database.write(async (transaction) => {
-        await refuseTaken(transaction, user);
-        const at = now();
-        // Tokens of somebody else who had the name are not this one's.
-        const times = { valid_from: at, created_at: at, updated_at: at };
-        const created = await transaction
-          .insertInto('users')
-          .values({ ...row, ...times, password_hash })
-          .returningAll()
-          .executeTakeFirstOrThrow();
-        await audit(transaction, actor, { operation: 'create', name: user.name, at });
-        return userOf(created);
-      });
-    },
+    create: (user, actor) => createUser(database, user, actor, now),
 
     get: async (id) => userOf(await rowOf(database.read, id)),
     list: (query) => listUsers(database, query),
@@ -146,10 +129,36 @@ export function createUsers(database: Database, options: Options): Users {
         if (name === actor.name)
           throw new ManagementError('FORBIDDEN', 'nobody deletes themselves');
         await transaction.deleteFrom('users').where('id', '=', id).execute();
-        await audit(transaction, actor, { operation: 'delete', name, at: now() });
+        const at = now();
+        await noteChange(transaction, actor, { operation: 'delete', resource: name, ...USER, at });
       });
     },
   };
+}
+
+async function createUser(
+  database: Database,
+  { name, password, ...profile }: NewUser,
+  actor: Actor,
+  now: () => number,
+): Promise<User> {
+  assertUserName(name);
+  assertPassword(password);
+  assertProfile(profile);
+  const password_hash = await hashPassword(password);
+  return database.write(async (transaction) => {
+    await refuseTaken(transaction, { name, ...profile });
+    const at = now();
+    // Tokens of somebody else who had the name are not this one's.
+    const times = { valid_from: at, created_at: at, updated_at: at };
+    const created = await transaction
+      .insertInto('users')
+      .values({ name, ...columnsOf(profile), ...times, password_hash, admin: 0 })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    await noteChange(transaction, actor, { operation: 'create', resource: name, ...USER, at });
+    return userOf(created);
+  });
 }
 
 async function ensureAdmin(
@@ -247,7 +256,8 @@ async function change(
       .set({ ...set, updated_at: at })
       .where('id', '=', id)
       .execute();
-    await audit(transaction, actor, { operation: 'update', name, at, detail });
+    const done = { operation: 'update', resource: name, ...USER, at, detail } as const;
+    await noteChange(transaction, actor, done);
   });
 }
 
@@ -275,28 +285,6 @@ async function refuseTaken(
 
 function refuseBuiltIn(id: number, why: string): void {
   if (id === ADMIN_ID) throw new ManagementError('FORBIDDEN', `the built-in admin ${why}`);
-}
-
-async function audit(
-  transaction: WriteTransaction,
-  actor: Actor,
-  done: {
-    readonly operation: 'create' | 'update' | 'delete';
-    readonly name: string;
-    readonly at: number;
-    readonly detail?: string;
-  },
-): Promise<void> {
-  const { operation, name, at, detail } = done;
-  await writeAudit(transaction, {
-    actor,
-    operation,
-    resourceType: 'user',
-    resource: name,
-    succeeded: true,
-    detail: `${operation} user ${name}${detail === undefined ? '' : `: ${detail}`}`,
-    at,
-  });
 }
 
 function userOf(row: Selectable<UserRow>): User {

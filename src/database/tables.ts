@@ -9,7 +9,7 @@
  *         ├─< project_contents (each digest once: what a quota counts)
  *         ├─< project_metadata, immutable_rules      settings (of the node)
  *         └─< labels ─< manifest_labels >─ manifests
- *     users, user_groups ─< project_members >─ projects ─< robots      signing_keys · users ─< refresh_tokens
+ *     users >─< user_groups, both ─< project_members >─ projects ─< robots      signing_keys · users ─< refresh_tokens
  *     changes (the feed, the outbox of everything owned) · arrivals (the outbox of what was cached) · audit
  */
 import type { Generated } from 'kysely';
@@ -272,7 +272,7 @@ export interface UserRow {
   updated_at: number;
 }
 
-/** People whom an identity provider groups; nobody is in one yet. */
+/** People whom an identity provider groups. */
 export interface UserGroupRow {
   id: Generated<number>;
   name: string;
@@ -280,6 +280,12 @@ export interface UserGroupRow {
   ldap_dn: string | null;
   created_at: number;
   updated_at: number;
+}
+
+/** As the identity provider said when the user last signed in. */
+export interface UserGroupMemberRow {
+  user_group: number;
+  user_id: number;
 }
 
 /** Of a user or of a group. */
@@ -363,6 +369,7 @@ export interface Tables {
   audit: AuditRow;
   users: UserRow;
   user_groups: UserGroupRow;
+  user_group_members: UserGroupMemberRow;
   project_members: ProjectMemberRow;
   robots: RobotRow;
   signing_keys: SigningKeyRow;

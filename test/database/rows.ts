@@ -184,6 +184,7 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     updated_at: at,
   },
   user_groups: { id: 1, name: 'ops', kind: 'http', ldap_dn: null, created_at: at, updated_at: at },
+  user_group_members: { user_group: 1, user_id: 1 },
   project_members: {
     id: 1,
     project: 1,

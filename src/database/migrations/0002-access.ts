@@ -26,7 +26,7 @@ const userColumns = ({ integer, text }: Engine): readonly string[] => [
   'create unique index users_email on users (email)',
 ];
 
-const memberTables = ({ id, integer, text, table }: Engine): readonly string[] => [
+const memberTables = ({ id, integer, text, table, keyedTable }: Engine): readonly string[] => [
   `create table user_groups (
     id ${id},
     name ${text} not null,
@@ -36,6 +36,12 @@ const memberTables = ({ id, integer, text, table }: Engine): readonly string[] =
     updated_at ${integer} not null,
     unique (kind, name)
   ) ${table}`,
+  `create table user_group_members (
+    user_group ${integer} not null references user_groups (id) on delete cascade,
+    user_id ${integer} not null references users (id) on delete cascade,
+    primary key (user_id, user_group)
+  ) ${keyedTable}`,
+  'create index user_group_members_group on user_group_members (user_group)',
   `create table project_members (
     id ${id},
     project ${integer} not null references projects (id) on delete cascade,
