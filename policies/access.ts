@@ -223,6 +223,16 @@ export function permissionsOf(role: Role): ReadonlySet<string> {
   return BY_ROLE.get(role) ?? new Set();
 }
 
+/** Whether there is such a thing to be allowed in a project, as `resource:action`. */
+export function isProjectPermission(text: string): text is ProjectPermission {
+  return ROBOT_PROJECT_PERMISSIONS.has(text);
+}
+
+/** Whether there is such a thing to be allowed on the node, as `resource:action`. */
+export function isSystemPermission(text: string): text is SystemPermission {
+  return ROBOT_SYSTEM_PERMISSIONS.has(text);
+}
+
 /** `CRL pull` of a resource as a set of `resource:action`. */
 function permissionsIn(rights: Readonly<Record<string, string>>): ReadonlySet<string> {
   return new Set(

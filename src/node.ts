@@ -11,7 +11,7 @@ import { openMasterKeys } from './access/master-key.ts';
 import { createSecrets } from './access/secrets.ts';
 import { createSigningKeys } from './access/signing-keys.ts';
 import { createTokens, SERVICE } from './access/tokens.ts';
-import { createUsers } from './access/users.ts';
+import { createUsers, type Users } from './access/users.ts';
 import { createMemoryCache } from './cache/cache.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
 import { DeclarationConflict } from './catalog/declarations.ts';
@@ -110,7 +110,7 @@ export async function startNode(
       ownNames: ownNames(config),
     }),
     operations: operationPorts(opened, { catalog, store, version }),
-    api: apiPorts({ catalog, store }, config, { version, now }),
+    api: apiPorts({ catalog, store, users }, config, { version, now }),
   };
   const listeners = await openListeners(ports, listenersOptions(config));
   for (const { listener } of listeners) opened.use(listener);
@@ -286,14 +286,15 @@ function pushable({ repository, project }: Target): string {
 }
 
 function apiPorts(
-  parts: { catalog: Catalog; store: BlobStore },
+  parts: { catalog: Catalog; store: BlobStore; users: Users },
   { listen: { externalUrl } }: Config,
   { version, now }: Required<NodeOptions>,
 ): Ports['api'] {
   const { projects } = parts.catalog;
-  const { store } = parts;
+  const { store, users } = parts;
   return {
     projects,
+    users,
     system: {
       version,
       now,

@@ -1,13 +1,16 @@
 import type { Routes } from '../context.ts';
 import type { Projects } from './gate.ts';
+import { permissionRoutes } from './permissions.ts';
 import type { ApiRoute } from './route.ts';
 import { apiRouter } from './router.ts';
 import { type System, systemRoutes } from './system.ts';
+import { type Users, userRoutes } from './users.ts';
 
 /** What the management API needs of the node. */
 export interface ApiPorts {
   readonly projects: Projects;
   readonly system: System;
+  readonly users: Users;
 }
 
 /** Harbor's management API, `/api/v2.0`, as far as there is something behind it. */
@@ -16,6 +19,6 @@ export function apiRoutes(ports: ApiPorts): Routes {
 }
 
 /** Every operation that there is, in the contract's words. */
-export function operationsOf({ system }: Omit<ApiPorts, 'projects'>): readonly ApiRoute[] {
-  return [...systemRoutes(system)];
+export function operationsOf({ projects, system, users }: ApiPorts): readonly ApiRoute[] {
+  return [...systemRoutes(system), ...userRoutes(users), ...permissionRoutes(projects)];
 }

@@ -1,6 +1,7 @@
 import { Router } from '@koa/router';
 import { ManagementError } from '../../oci/management-error.ts';
 import type { Routes, State } from '../context.ts';
+import { timeJson } from './json.ts';
 import { type ApiRoute, route } from './route.ts';
 
 /** What these routes need of the node. */
@@ -115,7 +116,7 @@ function forUsers({ version, externalUrl, now }: System, origin: string): object
     harbor_version: `${HARBOR_VERSION}-portolan.${version}`,
     external_url: url,
     registry_url: new URL(url).host,
-    current_time: new Date(now()).toISOString(),
+    current_time: timeJson(now()),
     project_creation_restriction: 'adminonly',
     has_ca_root: false,
     read_only: false,

@@ -3,6 +3,7 @@ import { createUserAccounts } from '../../../src/access/accounts.ts';
 import { createAuthenticator } from '../../../src/access/authenticator.ts';
 import { hashPassword } from '../../../src/access/passwords.ts';
 import { createTokens } from '../../../src/access/tokens.ts';
+import { createUsers } from '../../../src/access/users.ts';
 import { createAccessTimes } from '../../../src/catalog/access-times.ts';
 import { createBlobs } from '../../../src/catalog/blobs.ts';
 import type { ProjectDeclaration } from '../../../src/catalog/declarations.ts';
@@ -77,6 +78,7 @@ export async function openCatalogPorts(): Promise<CatalogPorts> {
       referrers: referrerPorts(database),
       api: {
         projects,
+        users: createUsers(database, { now }),
         system: {
           version: '0.0.0',
           now,
