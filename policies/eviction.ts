@@ -2,10 +2,11 @@
  * Eviction: how much of what was pulled through has to go. What goes is the least recently read first, and only what
  * upstream has too; pushed and replicated content is never asked about.
  *
- * Pure. Finding and condemning the blobs is `src/proxy/evictions.ts`' business.
+ * Pure. Finding and condemning the blobs is `src/proxy/evictions.ts`' business; what nobody wants any more is taken out by
+ * `src/catalog/maintenance.ts`.
  */
 import { z } from 'zod';
-import { Size } from './units.ts';
+import { DurationOrForever, Size } from './units.ts';
 
 const Percent = z.number().gt(0).lt(100);
 
@@ -22,12 +23,21 @@ export const EvictionRule = z
         'The cache itself may have so many bytes; at most, whatever the filesystem has room for.',
       examples: ['500GiB'],
     }),
+    maxIdle: DurationOrForever.prefault('90d').meta({
+      description:
+        'Cached manifests that nobody pulled, and whose tags nobody asked for, for this long go, with their tags, unless an index that stays refers to them. So do cached blobs that nobody asked for and no manifest of their repository refers to. They are looked for each hour.',
+    }),
   })
   .refine((rule) => rule.lowWatermark <= rule.highWatermark, {
     message: 'at most `highWatermark`',
     path: ['lowWatermark'],
   });
 export type EvictionRule = z.infer<typeof EvictionRule>;
+
+/** Cached content that nobody asked for since then has been idle too long. Milliseconds UTC; -Infinity: none ever has. */
+export function idleBefore(rule: EvictionRule, now: number): number {
+  return now - rule.maxIdle;
+}
 
 /** Bytes throughout. */
 export interface SpaceFacts {

@@ -96,7 +96,9 @@ export async function startNode(
   const tokens = createTokens({ accounts, keys, now });
   const endpoints = await openEndpoints(opened, catalog, config, { version, now });
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
-  opened.use(startMaintenance({ ...catalog, now, expiryMs: config.limits.uploadExpiry }));
+  const { limits, storage } = config;
+  const rules = { expiryMs: limits.uploadExpiry, eviction: storage.eviction };
+  opened.use(startMaintenance({ ...catalog, now, ...rules }));
 
   const ports: Ports = {
     ...pullPorts(catalog, pulls),

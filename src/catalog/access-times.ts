@@ -26,6 +26,8 @@ export interface AccessTimes extends AsyncDisposable {
   blobRead(digest: Digest): void;
   /** Whether somebody read it and its row does not say so yet; certain within a write. */
   isUnwritten(digest: Digest): boolean;
+  /** The same of a pull. */
+  isPullUnwritten(repository: string, digest: Digest): boolean;
   /** Writes what has gathered until now. What cannot be written is kept for the next time. */
   flush(): Promise<void>;
 }
@@ -89,6 +91,8 @@ export function createAccessTimes(options: AccessTimesOptions): AccessTimes {
       reads.set(digest, now());
     },
     isUnwritten: (digest) => reads.has(digest),
+    isPullUnwritten: (repository, digest) =>
+      pulls.values().some((pull) => pull.digest === digest && pull.repository === repository),
     flush,
     async [Symbol.asyncDispose]() {
       clearInterval(timer);

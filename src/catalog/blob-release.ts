@@ -13,17 +13,26 @@ export interface ReleasePorts {
   readonly now: () => number;
 }
 
+/** What was pushed or copied here, or what was pulled through. */
+export type ReleasedContent = 'owned' | 'cached';
+
 export interface ReleaseOptions {
+  readonly content: ReleasedContent;
   /** Milliseconds UTC. */
   readonly before: number;
   /** Aborting ends it early. */
   readonly signal?: AbortSignal | undefined;
 }
 
+interface Place {
+  readonly repository: Repository;
+  readonly content: ReleasedContent;
+}
+
 /** Looked at, and unlinked, at once: nobody waits long behind them. */
 const BATCH = 100;
 
-/** Unlinks owned blobs that no manifest of their repository refers to and nobody asked for since `before`. @returns how many */
+/** Unlinks blobs that no manifest of their repository refers to and nobody asked for since `before`. @returns how many */
 export async function releaseUnreferenced(
   ports: ReleasePorts,
   options: ReleaseOptions,
@@ -40,19 +49,19 @@ export async function releaseUnreferenced(
 async function releaseIn(
   ports: ReleasePorts,
   repository: Repository,
-  { before, signal }: ReleaseOptions,
+  { content, before, signal }: ReleaseOptions,
 ): Promise<number> {
   const { database } = ports;
   let released = 0;
-  let page = await ownedAfter(database, repository, undefined);
+  let page = await linkedAfter(database, { repository, content }, undefined);
   for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
-    const idle = await unreferenced(database.read, repository, before)
+    const idle = await unreferenced(database.read, { repository, content, before })
       .where('blobs.digest', 'in', page)
       .execute();
     const outcomes = await Promise.all(
       idle.map(({ digest }) =>
         database.write((transaction) =>
-          releaseOne(transaction, ports, { repository, digest, before }),
+          releaseOne(transaction, ports, { repository, content, digest, before }),
         ),
       ),
     );
@@ -60,7 +69,7 @@ async function releaseIn(
     if (signal?.aborted === true) return released;
     // The embedded database answers in the same turn of the event loop, so that nobody else would have one.
     await turn();
-    page = await ownedAfter(database, repository, last);
+    page = await linkedAfter(database, { repository, content }, last);
   }
   return released;
 }
@@ -68,40 +77,43 @@ async function releaseIn(
 async function releaseOne(
   transaction: WriteTransaction,
   { accessTimes, now }: ReleasePorts,
-  blob: { readonly repository: Repository; readonly digest: Digest; readonly before: number },
+  blob: Place & { readonly digest: Digest; readonly before: number },
 ): Promise<boolean> {
-  const { repository, digest, before } = blob;
+  const { repository, digest } = blob;
   // Somebody may have asked for it since, and a push come to refer to it.
   if (accessTimes.isUnwritten(digest)) return false;
-  const still = unreferenced(transaction, repository, before).where('blobs.digest', '=', digest);
+  const still = unreferenced(transaction, blob).where('blobs.digest', '=', digest);
   if ((await still.executeTakeFirst()) === undefined) return false;
   return unlinkBlob(transaction, repository, { digest, at: now() });
 }
 
-/** The next blobs of the repository that are not cached, by digest. */
-async function ownedAfter(
+/** The next blobs of the repository, by digest. */
+async function linkedAfter(
   database: Database,
-  repository: Repository,
+  { repository, content }: Place,
   after: Digest | undefined,
 ): Promise<readonly Digest[]> {
   let query = database.read
     .selectFrom('blob_links')
     .select('digest')
     .where('repository', '=', repository.id)
-    .where('ownership', '!=', 'cache')
+    .where('ownership', content === 'cached' ? '=' : '!=', 'cache')
     .orderBy('digest')
     .limit(BATCH);
   if (after !== undefined) query = query.where('digest', '>', after);
   return (await query.execute()).map(({ digest }) => digest);
 }
 
-function unreferenced(queries: Queries, repository: Repository, before: number) {
+function unreferenced(
+  queries: Queries,
+  { repository, content, before }: Place & { readonly before: number },
+) {
   return queries
     .selectFrom('blob_links')
     .innerJoin('blobs', 'blobs.digest', 'blob_links.digest')
     .select('blobs.digest')
     .where('blob_links.repository', '=', repository.id)
-    .where('blob_links.ownership', '!=', 'cache')
+    .where('blob_links.ownership', content === 'cached' ? '=' : '!=', 'cache')
     .where('blob_links.linked_at', '<=', before)
     .where('blobs.accessed_at', '<=', before)
     .where((is) =>

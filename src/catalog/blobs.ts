@@ -5,7 +5,7 @@ import { OciError } from '../oci/error.ts';
 import type { BlobStore, StagedFile } from '../storage/blob-store.ts';
 import type { AccessTimes } from './access-times.ts';
 import { type Collected, collectBlobs } from './blob-collection.ts';
-import { releaseUnreferenced } from './blob-release.ts';
+import { type ReleasedContent, releaseUnreferenced } from './blob-release.ts';
 import {
   announceBlob,
   describedSize,
@@ -79,12 +79,16 @@ export interface Blobs {
    */
   collect(options?: { readonly graceMs?: number }): Promise<Collected>;
   /**
-   * Takes pushed blobs out of repositories where no manifest refers to them, if they were neither pushed nor asked for
-   * since that time (milliseconds UTC): what abandoned pushes and deleted manifests leave behind. Aborting ends it early.
+   * Takes blobs, pushed ones unless told otherwise, out of repositories where no manifest refers to them, if they neither came
+   * nor were asked for since that time (milliseconds UTC): what abandoned pushes, deleted and evicted manifests leave behind.
+   * Aborting ends it early.
    *
    * @returns how many
    */
-  releaseUnreferenced(before: number, options?: { readonly signal?: AbortSignal }): Promise<number>;
+  releaseUnreferenced(
+    before: number,
+    options?: { readonly content?: ReleasedContent; readonly signal?: AbortSignal },
+  ): Promise<number>;
   /** Condemns stored bytes that no row knows, as crashes leave them. Reads every name in the store. Aborting ends it early. @returns how many */
   sweep(options?: { readonly signal?: AbortSignal }): Promise<number>;
 }
@@ -142,8 +146,8 @@ export function createBlobs(options: BlobsOptions): Blobs {
         now() - (given ?? graceMs),
       ),
 
-    releaseUnreferenced: (before, { signal } = {}) =>
-      releaseUnreferenced({ database, accessTimes, now }, { before, signal }),
+    releaseUnreferenced: (before, { content = 'owned', signal } = {}) =>
+      releaseUnreferenced({ database, accessTimes, now }, { content, before, signal }),
 
     sweep: ({ signal } = {}) => sweepBlobs({ database, store, locks, now }, { signal }),
   };

@@ -1,8 +1,10 @@
 import type { Database } from '../database/database.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { type AccessTimes, createAccessTimes } from './access-times.ts';
+import { type Arrivals, createArrivals } from './arrivals.ts';
 import { type Blobs, createBlobs } from './blobs.ts';
 import { type CachedBlobs, createCachedBlobs } from './cached-blobs.ts';
+import { type CachedManifests, createCachedManifests } from './cached-manifests.ts';
 import { createFills, type Fills } from './fills.ts';
 import { createManifests, type Manifests } from './manifests.ts';
 import { createProjects, type Projects } from './projects.ts';
@@ -33,6 +35,8 @@ export interface Catalog extends AsyncDisposable {
   readonly referrers: Referrers;
   readonly blobs: Blobs;
   readonly cachedBlobs: CachedBlobs;
+  readonly cachedManifests: CachedManifests;
+  readonly arrivals: Arrivals;
   readonly uploads: Uploads;
   readonly fills: Fills;
   readonly accessTimes: AccessTimes;
@@ -50,6 +54,8 @@ export function createCatalog(options: CatalogOptions): Catalog {
     referrers: createReferrers({ database }),
     blobs,
     cachedBlobs: createCachedBlobs({ database, now }),
+    cachedManifests: createCachedManifests({ database, accessTimes }),
+    arrivals: createArrivals({ database }),
     uploads: createUploads({ database, store, blobs, now }),
     fills: createFills({ database, now }),
     accessTimes,

@@ -93,6 +93,28 @@ export async function removeTags(
   }
 }
 
+/** Cached tags that point there, with their history: nobody is told of them. */
+export async function forgetTags(
+  transaction: WriteTransaction,
+  { id: repository }: Repository,
+  digest: Digest,
+): Promise<void> {
+  const tags = await transaction
+    .deleteFrom('tags')
+    .where('repository', '=', repository)
+    .where('digest', '=', digest)
+    .where('ownership', '=', 'cache')
+    .returning('name')
+    .execute();
+  for (const { name } of tags) {
+    await transaction
+      .deleteFrom('tag_history')
+      .where('repository', '=', repository)
+      .where('tag', '=', name)
+      .execute();
+  }
+}
+
 /** @returns whether the tag is new or points elsewhere now; one that is owned here, or was checked since, is left as it is */
 export async function pointCachedTag(
   transaction: WriteTransaction,

@@ -65,7 +65,7 @@ const Tokens = z.strictObject({
 
 const Storage = z.strictObject({
   eviction: EvictionRule.prefault({}).meta({
-    description: 'When cached blobs make room. What was pushed here is never evicted.',
+    description: 'When cached content goes. What was pushed here is never evicted.',
   }),
   grace: Timeout.prefault('1h').meta({
     description:

@@ -231,6 +231,7 @@ export interface ChangeRow {
   at: number;
 }
 
+/** Content that upstream's answer brought, or a tag that it moved. Kept for some days (`catalog/maintenance.ts`). */
 export interface ArrivalRow {
   id: Generated<number>;
   project: number;

@@ -173,6 +173,11 @@ export const uploadEnded = factChannel<{
 export const evicted = factChannel<{ readonly digest: string; readonly bytes: number }>(
   'portolan.blob.evicted',
 );
+/** Nobody asked for a cached manifest any more: it went with its tags. */
+export const manifestEvicted = factChannel<{
+  readonly repository: string;
+  readonly digest: string;
+}>('portolan.manifest.evicted');
 /** Condemned bytes left the disk. */
 export const collected = factChannel<{ readonly blobs: number; readonly bytes: number }>(
   'portolan.blobs.collected',

@@ -41,6 +41,7 @@ export function logFacts(log: Log, options: { readonly accessLog: boolean }): Di
   line(channels.uploadStarted, 'debug', 'upload started');
   line(channels.uploadEnded, 'debug', 'upload ended');
   line(channels.evicted, 'debug', 'blob evicted');
+  line(channels.manifestEvicted, 'debug', 'manifest evicted');
   line(channels.collected, 'info', 'blobs collected');
   line(channels.straysCondemned, 'warn', 'blobs without a row condemned');
   line(channels.projectAdopted, 'info', 'project adopted');

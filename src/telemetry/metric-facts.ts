@@ -211,6 +211,11 @@ function countStorage(meters: Meters): void {
     blobs.inc();
     bytes.inc(fact.bytes);
   });
+  const manifests = meters.counter(
+    'manifests_evicted_total',
+    'Cached manifests that nobody asked for any more.',
+  );
+  meters.on(channels.manifestEvicted, () => manifests.inc());
   const collected = meters.counter(
     'blobs_collected_bytes_total',
     'Bytes of blobs that left the disk.',

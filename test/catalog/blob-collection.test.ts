@@ -9,9 +9,11 @@ import type { Database, WriteTransaction } from '../../src/database/database.ts'
 import { maintenanceFailed } from '../../src/telemetry/channels.ts';
 import { databases } from '../support/databases.ts';
 import {
+  arrive,
   type Content,
   contentOf,
   HOUR,
+  imageOf,
   imageWithBlobs,
   keepBlob,
   openWorld,
@@ -146,6 +148,31 @@ for (const engine of databases) {
         assert.notEqual(await world.blobs.find(app, digest), undefined);
       }
       assert.notEqual(await world.blobs.find('docker.io/library/a', cached.digest), undefined);
+    });
+  });
+
+  describe(`cached blobs on ${engine.name}`, () => {
+    const cache = 'docker.io/library/a';
+
+    it('go once they are idle and no manifest of their repository refers to them', async () => {
+      await using world = await openWorld(engine);
+      const [kept, idle, asked] = [contentOf('kept'), contentOf('idle'), contentOf('asked')];
+      await arrive(world, cache, imageOf(kept, []));
+      for (const content of [kept, idle, asked]) await keepBlob(world, cache, content, 'cache');
+      await keepBlob(world, 'docker.io/library/b', kept, 'cache');
+      await keepBlob(world, app, contentOf('pushed'));
+      world.clock.at += HOUR;
+      await world.blobs.find(cache, asked.digest);
+      const content = 'cached';
+
+      assert.equal(await world.blobs.releaseUnreferenced(world.clock.at - 1, { content }), 2);
+
+      assert.deepEqual(await stateOf(world, idle), { state: 'condemned', at: world.clock.at });
+      for (const { digest } of [kept, asked]) {
+        assert.notEqual(await world.blobs.find(cache, digest), undefined);
+      }
+      assert.equal(await world.blobs.find('docker.io/library/b', kept.digest), undefined);
+      assert.notEqual(await world.blobs.find(app, contentOf('pushed').digest), undefined);
     });
   });
 

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
+import { EvictionRule } from '../../policies/eviction.ts';
 import { type MaintenanceOptions, startMaintenance } from '../../src/catalog/maintenance.ts';
 import { maintenanceFailed } from '../../src/telemetry/channels.ts';
 
 const MINUTE = 60_000;
+const WEEK = 7 * 24 * 60 * MINUTE;
 const NOTHING = { blobs: 0, bytes: 0 };
 
 describe('maintenance', () => {
-  it('looks for what expired each minute, and for blobs without a manifest each hour', async () => {
+  it('looks for what expired each minute, and for what nobody wants each hour', async () => {
     using clock = mockTimers();
     const { work, done } = recorded();
     await using _ = startMaintenance(work);
@@ -15,13 +17,28 @@ describe('maintenance', () => {
     await clock.tick(MINUTE - 1);
     assert.equal(done.length, 0);
     await clock.tick(1);
-    assert.deepEqual(done, ['expire before 800', 'collect']);
+    assert.deepEqual(done, ['expire before 800', `arrivals before ${1000 - WEEK}`, 'collect']);
     for (let minute = 2; minute < 60; minute++) await clock.tick(MINUTE);
-    assert.ok(!done.includes('release before 800'));
+    assert.deepEqual(done.filter(isHourly), []);
     await clock.tick(MINUTE);
 
     assert.equal(done.filter((text) => text === 'collect').length, 60);
-    assert.equal(done.filter((text) => text === 'release before 800').length, 1);
+    assert.deepEqual(done.filter(isHourly), [
+      'release owned before 800',
+      'evict idle before 700',
+      'release cached before 700',
+    ]);
+  });
+
+  it('leaves idle content alone where that may be idle forever', async () => {
+    using clock = mockTimers();
+    const { work, done } = recorded();
+    const eviction = EvictionRule.parse({ maxIdle: 'forever' });
+    await using _ = startMaintenance({ ...work, eviction });
+
+    await clock.tick(60 * MINUTE);
+
+    assert.deepEqual(done.filter(isHourly), ['release owned before 800']);
   });
 
   it('sweeps some minutes after the start, and then once a day', async () => {
@@ -58,7 +75,7 @@ describe('maintenance', () => {
     await over;
     await clock.tick(MINUTE);
 
-    assert.deepEqual(done, ['expire before 800', 'collecting', 'collected']);
+    assert.deepEqual(done.slice(2), ['collecting', 'collected']);
   });
 
   it('ends what takes long when the node stops', async () => {
@@ -86,23 +103,28 @@ describe('maintenance', () => {
     await clock.tick(MINUTE);
 
     assert.deepEqual(failed, ['upload expiry', 'upload expiry']);
-    assert.deepEqual(done, ['collect', 'collect']);
+    assert.equal(done.filter((text) => text === 'collect').length, 2);
     await maintenance[Symbol.asyncDispose]();
   });
 });
 
 async function untilStopped({ signal }: { signal?: AbortSignal } = {}): Promise<number> {
+  if (signal?.aborted === true) return 0;
   const stopped = Promise.withResolvers<void>();
   signal?.addEventListener('abort', () => stopped.resolve());
   await stopped.promise;
   return 0;
 }
 
+function isHourly(done: string): boolean {
+  return done.startsWith('release') || done.startsWith('evict');
+}
+
 async function failing(): Promise<number> {
   throw new Error('no');
 }
 
-/** Work that says what was asked for. It is 1000 now, and expiry takes 200. */
+/** Work that says what was asked for. It is 1000 now, expiry takes 200, and idle content may be so for 300. */
 function recorded() {
   const done: string[] = [];
   const work: MaintenanceOptions = {
@@ -111,12 +133,24 @@ function recorded() {
         done.push('collect');
         return NOTHING;
       },
-      async releaseUnreferenced(before) {
-        done.push(`release before ${before}`);
+      async releaseUnreferenced(before, { content = 'owned' } = {}) {
+        done.push(`release ${content} before ${before}`);
         return 0;
       },
       async sweep() {
         done.push('sweep');
+        return 0;
+      },
+    },
+    cachedManifests: {
+      async evictIdle(before) {
+        done.push(`evict idle before ${before}`);
+        return 0;
+      },
+    },
+    arrivals: {
+      async expire(before) {
+        done.push(`arrivals before ${before}`);
         return 0;
       },
     },
@@ -128,6 +162,7 @@ function recorded() {
     },
     now: () => 1000,
     expiryMs: 200,
+    eviction: EvictionRule.parse({ maxIdle: '300ms' }),
   };
   return { work, done };
 }

@@ -1,6 +1,8 @@
 import { createAccessTimes } from '../../src/catalog/access-times.ts';
+import { createArrivals } from '../../src/catalog/arrivals.ts';
 import { type Blobs, createBlobs } from '../../src/catalog/blobs.ts';
 import { createCachedBlobs } from '../../src/catalog/cached-blobs.ts';
+import { createCachedManifests } from '../../src/catalog/cached-manifests.ts';
 import { createFills } from '../../src/catalog/fills.ts';
 import { createManifests, type Manifests } from '../../src/catalog/manifests.ts';
 import { createProjects } from '../../src/catalog/projects.ts';
@@ -47,6 +49,8 @@ export async function openWorld(engine: TestEngine) {
     tags: createTags({ database, now }),
     referrers: createReferrers({ database }),
     cachedBlobs: createCachedBlobs({ database, now }),
+    cachedManifests: createCachedManifests({ database, accessTimes }),
+    arrivals: createArrivals({ database }),
     fills: createFills({ database, now }),
     uploads: createUploads({ database, store, blobs, now }),
     /** Uploads as another process would have them, over the same data. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { bytesToFree, EvictionRule } from '../../policies/eviction.ts';
+import { bytesToFree, EvictionRule, idleBefore } from '../../policies/eviction.ts';
 
 const facts = { total: 1000, free: 500, condemned: 0, cached: 400, wanted: 0 };
 
@@ -41,8 +41,22 @@ describe('eviction frees', () => {
 });
 
 describe('an eviction rule', () => {
+  it('says since when content must have been idle to go', () => {
+    assert.equal(idleBefore(EvictionRule.parse({ maxIdle: '1m' }), 100_000), 40_000);
+  });
+
+  it('lets nothing be idle for too long where that is forever', () => {
+    const rule = EvictionRule.parse({ maxIdle: 'forever' });
+
+    assert.equal(idleBefore(rule, 100_000), Number.NEGATIVE_INFINITY);
+  });
+
   it('keeps the watermarks of the documentation by default', () => {
-    assert.deepEqual(EvictionRule.parse({}), { highWatermark: 85, lowWatermark: 75 });
+    assert.deepEqual(EvictionRule.parse({}), {
+      highWatermark: 85,
+      lowWatermark: 75,
+      maxIdle: 90 * 24 * 60 * 60_000,
+    });
   });
 
   it('refuses a low watermark above the high one', () => {

@@ -8,12 +8,14 @@ import { readAll } from '../storage/conformance.ts';
 import { until } from '../support/until.ts';
 import { onSmallDisk } from './support/small-disk.ts';
 import {
+  addImage,
   BLOBS,
   HOUR,
   MINUTE,
   openWorld,
   PATH,
   REPOSITORY,
+  START,
   soon,
   type World,
   type WorldOptions,
@@ -83,6 +85,21 @@ describe('eviction', () => {
 
     assert.deepEqual(await kept(world, blobs), [true, false]);
     assert.notEqual(await world.node.blobs.find('local/app', blobs[0] ?? 'sha256:'), undefined);
+  });
+
+  it('of a manifest that nobody wants has it fetched again for who wants it then', async () => {
+    await using world = await openWorld();
+    const { manifest } = addImage(world, '3.20');
+    const { bytes } = await world.manifest('3.20');
+    await flushed(world);
+    world.pass(HOUR);
+    const { upstream, node } = world;
+    assert.equal(await node.cachedManifests.evictIdle(START), 1);
+
+    assert.deepEqual((await world.manifest('3.20')).bytes, bytes);
+
+    assert.equal(upstream.count({ method: 'GET', path: new RegExp(manifest.digest) }), 2);
+    assert.equal(await node.cachedManifests.evictIdle(START), 0);
   });
 
   it('breaks no pull in progress', async () => {

@@ -128,6 +128,8 @@ const manifestTables = ({
     unique (repository, digest)
   ) ${table}`,
   'create index manifests_digest on manifests (digest)',
+  // A pull moves its row in this index: what is pushed here has no part in it.
+  `create index manifests_idle on manifests (coalesce(pulled_at, pushed_at)) where ownership = 'cache'`,
   'create index manifests_subject on manifests (repository, subject) where subject is not null',
   `create table manifest_references (
     manifest ${integer} not null references manifests (id) on delete cascade,
@@ -247,6 +249,7 @@ const outboxTables = ({ id, integer, text, table }: Engine): readonly string[] =
     at ${integer} not null
   ) ${table}`,
   'create index arrivals_project on arrivals (project)',
+  'create index arrivals_at on arrivals (at)',
 ];
 
 const personTables = ({ id, integer, text, table }: Engine): readonly string[] => [

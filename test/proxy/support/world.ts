@@ -6,6 +6,7 @@ import { createMemoryCache } from '../../../src/cache/cache.ts';
 import { createAccessTimes } from '../../../src/catalog/access-times.ts';
 import { createBlobs } from '../../../src/catalog/blobs.ts';
 import { createCachedBlobs } from '../../../src/catalog/cached-blobs.ts';
+import { createCachedManifests } from '../../../src/catalog/cached-manifests.ts';
 import { createFills } from '../../../src/catalog/fills.ts';
 import { createManifests } from '../../../src/catalog/manifests.ts';
 import { createProjects } from '../../../src/catalog/projects.ts';
@@ -208,6 +209,7 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
     database,
     store,
     cached,
+    cachedManifests: createCachedManifests({ database, accessTimes }),
     evictions,
     transfers,
     pulls,
