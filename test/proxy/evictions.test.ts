@@ -27,6 +27,7 @@ describe('eviction', () => {
   it('takes away what nobody read for the longest time, down to the low watermark of the budget', async () => {
     await using world = await openWorld({
       eviction: { maxBytes: '4MiB', highWatermark: 80, lowWatermark: 60 },
+      disk: (store) => onSmallDisk(store, 100 * MIB),
     });
     const blobs = await pulled(world, 5);
     await world.blob(blobs[0] ?? '');
