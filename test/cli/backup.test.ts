@@ -115,6 +115,31 @@ describe('portolan backup', { timeout: 60_000 }, () => {
     assert.ok(Number(epochs[1]) < Number(epochs[2]), String(epochs));
   });
 
+  it('says that there is no data, or no place for the file', async () => {
+    await using directory = await temporaryDirectory();
+    const nothing = join(directory.path, 'nothing');
+
+    assert.deepEqual(await portolan(['backup', 'x.tar', '--data', nothing]), {
+      code: 1,
+      stdout: '',
+      stderr: `portolan: there is no data in ${nothing}\n`,
+    });
+    await using data = await openData(join(directory.path, 'data'));
+    const { code, stderr } = await portolan([
+      'backup',
+      join(directory.path, 'no-such-folder/x.tar'),
+      '--data',
+      data.folder,
+    ]);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^portolan: ENOENT: no such file or directory, [^\n]*no-such-folder[^\n]*\n$/,
+    );
+  });
+});
+
+describe('a backup that takes long', { timeout: 60_000 }, () => {
   it('keeps the node from collecting what it has yet to read, however long it takes', async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'backup.tar');
@@ -148,29 +173,6 @@ describe('portolan backup', { timeout: 60_000 }, () => {
     await slow[Symbol.asyncDispose]();
 
     assert.equal((await data.blobs.collect()).blobs, 1);
-  });
-
-  it('says that there is no data, or no place for the file', async () => {
-    await using directory = await temporaryDirectory();
-    const nothing = join(directory.path, 'nothing');
-
-    assert.deepEqual(await portolan(['backup', 'x.tar', '--data', nothing]), {
-      code: 1,
-      stdout: '',
-      stderr: `portolan: there is no data in ${nothing}\n`,
-    });
-    await using data = await openData(join(directory.path, 'data'));
-    const { code, stderr } = await portolan([
-      'backup',
-      join(directory.path, 'no-such-folder/x.tar'),
-      '--data',
-      data.folder,
-    ]);
-    assert.equal(code, 1);
-    assert.match(
-      stderr,
-      /^portolan: ENOENT: no such file or directory, [^\n]*no-such-folder[^\n]*\n$/,
-    );
   });
 });
 
