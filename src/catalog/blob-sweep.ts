@@ -17,10 +17,16 @@ export interface SweepPorts {
 
 /** Looked up in one query. */
 const BATCH = 500;
+/**
+ * Longer than what else is condemned waits: where many files have no row, somebody has most likely started the node on
+ * the metadata of another day, and needs time to see the warning.
+ */
+const PATIENCE_MS = 7 * 24 * 60 * 60 * 1000;
 
 /**
  * Condemns stored bytes without a row, so that they go as all others do. A crash between the row and the file of a
- * collected blob leaves them, and a power cut, since nobody syncs that a file is gone. Aborting ends it early.
+ * collected blob leaves them, and a power cut, since nobody syncs that a file is gone. They count as condemned a week
+ * from now, and go after the grace period from then. Aborting ends it early.
  *
  * @returns how many
  */
@@ -67,7 +73,8 @@ async function condemnStray(
     const size = await store.size(digest);
     // The collection had deleted its row, and has removed the file by now.
     if (size === undefined) return false;
-    await database.write((transaction) => announceBlob(transaction, { digest, size, at: now() }));
+    const at = now() + PATIENCE_MS;
+    await database.write((transaction) => announceBlob(transaction, { digest, size, at }));
     return true;
   });
 }

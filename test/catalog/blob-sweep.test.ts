@@ -17,13 +17,14 @@ import {
   type World,
 } from './world.ts';
 
+const WEEK = 7 * 24 * HOUR;
 const app = 'local/app';
 const stray = contentOf('its row went, and then the process ended');
 const layer = contentOf('a layer');
 
 for (const engine of databases) {
   describe(`a sweep on ${engine.name}`, () => {
-    it('condemns a file that no row knows, and after the grace period it goes', async () => {
+    it('condemns a file that no row knows, which goes a week and the grace period later, even where room is needed', async () => {
       await using world = await openWorld(engine);
       await leaveFile(world, stray);
       const told: number[] = [];
@@ -32,8 +33,12 @@ for (const engine of databases) {
       assert.equal(await world.blobs.sweep(), 1);
 
       assert.deepEqual(told, [1]);
-      assert.deepEqual(await stateOf(world, stray), { state: 'condemned', at: world.clock.at });
-      world.clock.at += HOUR - 1;
+      assert.deepEqual(await stateOf(world, stray), {
+        state: 'condemned',
+        at: world.clock.at + WEEK,
+      });
+      assert.deepEqual(await world.blobs.collect({ graceMs: 0 }), { blobs: 0, bytes: 0 });
+      world.clock.at += WEEK + HOUR - 1;
       assert.deepEqual(await world.blobs.collect(), { blobs: 0, bytes: 0 });
       world.clock.at += 1;
       const size = stray.bytes.length;
@@ -103,6 +108,7 @@ for (const engine of databases) {
 
       assert.equal(await world.blobs.sweep(), 501);
 
+      world.clock.at += WEEK;
       assert.equal((await world.blobs.collect({ graceMs: 0 })).blobs, 501);
       assert.deepEqual(await Array.fromAsync(world.store.stored()), [layer.digest]);
     });
