@@ -12,16 +12,21 @@ import { z } from 'zod';
 import { defineAdapter } from '../src/registry/adapter.ts';
 import { distributionPeer } from '../src/registry/distribution-peer.ts';
 
+const REGISTRY = 'https://registry-1.docker.io/';
+/** By which Harbor and its users call it. */
+const WEBSITE = 'hub.docker.com';
+
 export const dockerHub = defineAdapter({
   name: 'docker-hub',
-  defaultUrl: 'https://registry-1.docker.io',
+  defaultUrl: REGISTRY,
   options: z.strictObject({}).prefault({}).meta({ description: 'It has none.' }),
   canonicalRepository,
 
   connect(endpoint, client) {
     const tokenHosts = ['auth.docker.io'];
+    const url = endpoint.url.host === WEBSITE ? new URL(REGISTRY) : endpoint.url;
     return {
-      ...distributionPeer({ ...endpoint, tokenHosts, canonicalRepository }, client),
+      ...distributionPeer({ ...endpoint, url, tokenHosts, canonicalRepository }, client),
       canonicalRepository,
     };
   },

@@ -2,8 +2,6 @@
  * The node, wired from top to bottom: data, upstreams, pulls, HTTP. The only file that knows all of it. What is opened
  * is closed in the reverse order.
  */
-import { readFile } from 'node:fs/promises';
-import { EndpointConfig } from '../adapters/index.ts';
 import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts';
 import { createUserAccounts } from './access/accounts.ts';
 import { createAuthenticator } from './access/authenticator.ts';
@@ -23,15 +21,15 @@ import type { Config } from './config/load.ts';
 import { WELL_KNOWN_REGISTRIES } from './config/registries.ts';
 import { isBeingCopied } from './database/data-folder.ts';
 import { openDatabase } from './database/open-database.ts';
+import { openEndpoints } from './endpoints.ts';
 import type { Ports } from './http/app.ts';
 import { type ListenersOptions, openListeners } from './http/listeners.ts';
 import type { Target } from './http/target.ts';
 import { OciError } from './oci/error.ts';
+import type { Endpoints } from './proxy/endpoints.ts';
 import { createEvictions } from './proxy/evictions.ts';
 import { createNames } from './proxy/names.ts';
 import { createPulls, type Pulls } from './proxy/pulls.ts';
-import type { RegistryPeer } from './registry/peer.ts';
-import { createRegistryClient } from './registry/registry-client.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { openFilesystem } from './storage/filesystem.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -94,7 +92,8 @@ export async function startNode(
   const rotationMs = config.tokens.keyRotation;
   const keys = await createSigningKeys({ database, secrets, now, rotationMs });
   const tokens = createTokens({ accounts, keys, now });
-  const endpoints = await openEndpoints(opened, catalog, config, { version, now });
+  const { projects } = catalog;
+  const endpoints = await openEndpoints(opened, { projects, secrets, config, version, now });
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
   const { limits, storage } = config;
   const rules = { expiryMs: limits.uploadExpiry, eviction: storage.eviction };
@@ -107,8 +106,7 @@ export async function startNode(
     tokens,
     names: createNames({
       projects: catalog.projects,
-      canonicalRepository: ({ endpoints: [first = ''] }) =>
-        endpoints.get(first)?.canonicalRepository,
+      canonicalRepository: ({ endpoints: [first = ''] }) => endpoints.naming(first),
       ownNames: ownNames(config),
     }),
     operations: operationPorts(opened, { catalog, store, version }),
@@ -116,11 +114,11 @@ export async function startNode(
   };
   const listeners = await openListeners(ports, listenersOptions(config));
   for (const { listener } of listeners) opened.use(listener);
-  const projects = await catalog.projects.list();
+  const served = await projects.list();
   const resources = opened.move();
   return {
     addresses: listeners.map(({ listener: { host, port }, mirror }) => ({ host, port, mirror })),
-    projects,
+    projects: served,
     generatedPassword,
     async close(options) {
       await Promise.all(listeners.map(({ listener }) => listener.close(options)));
@@ -155,37 +153,6 @@ function refuseExposure(projects: readonly Project[], { endpoints }: Config): vo
   }
 }
 
-/** A remote registry that projects may name. */
-interface ConnectedEndpoint {
-  readonly peer: RegistryPeer;
-  readonly canonicalRepository: (path: string) => string;
-}
-type Endpoints = ReadonlyMap<string, ConnectedEndpoint>;
-
-/** Those of the configuration, and those that only the database knows, which have no credential. Connects to none. */
-async function openEndpoints(
-  opened: AsyncDisposableStack,
-  { projects }: Catalog,
-  config: Config,
-  { version, now }: Required<NodeOptions>,
-): Promise<Endpoints> {
-  const cache = createMemoryCache();
-  const limits = { silenceMs: config.fills.silence, manifestBytes: config.limits.manifestSize };
-  const userAgent = `portolan/${version}`;
-  const client = opened.use(createRegistryClient({ userAgent, cache, now, limits }));
-  const known = (await projects.endpoints()).map(({ name, adapter, url, settings }) => {
-    const endpoint = EndpointConfig.parse(Object.assign({ adapter, url }, settings));
-    return [name, endpoint] as const;
-  });
-  const endpoints = new Map([...known, ...Object.entries(config.endpoints)]);
-  const connected = [...endpoints].map(async ([name, endpoint]) => {
-    const { caFile, canonicalRepository } = endpoint;
-    const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
-    return [name, { peer: endpoint.connect({ name, ca }, client), canonicalRepository }] as const;
-  });
-  return new Map(await Promise.all(connected));
-}
-
 /** Takes up the fills that a former process left, too. */
 async function openPulls(
   opened: AsyncDisposableStack,
@@ -202,7 +169,7 @@ async function openPulls(
       ...catalog,
       store,
       transfers,
-      peers: (name) => endpoints.get(name)?.peer,
+      peers: async (name) => (await endpoints.find(name))?.peer,
       cache: createMemoryCache(),
       now,
     }),

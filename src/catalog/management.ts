@@ -1,21 +1,28 @@
 import {
+  createEndpointAdministration,
+  type EndpointAdministration,
+  type EndpointAdministrationOptions,
+} from './endpoint-administration.ts';
+import {
   createProjectAdministration,
   type ProjectAdministration,
   type ProjectAdministrationOptions,
 } from './project-administration.ts';
 import { createQuotas, type Quotas } from './quotas.ts';
 
-export type ManagementOptions = ProjectAdministrationOptions;
+export type ManagementOptions = ProjectAdministrationOptions & EndpointAdministrationOptions;
 
 /** What people manage of the catalog, beside pushing to it and pulling from it. Each change is written down with it. */
 export interface Management {
   readonly projects: ProjectAdministration;
+  readonly endpoints: EndpointAdministration;
   readonly quotas: Quotas;
 }
 
 export function createManagement(options: ManagementOptions): Management {
   return {
     projects: createProjectAdministration(options),
+    endpoints: createEndpointAdministration(options),
     quotas: createQuotas(options),
   };
 }

@@ -235,6 +235,14 @@ async function refuseExposure(
   );
 }
 
+/** The same of all projects of an endpoint that was given a credential. @throws ManagementError BAD_REQUEST */
+export async function refuseExposures(queries: Queries, endpoint: string): Promise<void> {
+  for (const project of await readProjects(queries)) {
+    if (!project.endpoints.includes(endpoint)) continue;
+    await refuseExposure(queries, project, { hasConfiguredCredential: () => false });
+  }
+}
+
 async function keepMetadata(
   transaction: WriteTransaction,
   project: number,

@@ -61,13 +61,15 @@ export async function readEndpoints(queries: Queries) {
     .where('id', '>', 0)
     .orderBy('id')
     .execute();
-  return rows.map(({ id, name, adapter, url, declared, settings }) => ({
+  return rows.map(({ id, name, adapter, url, declared, settings, credential, ca }) => ({
     id,
     name,
     adapter,
     url,
     declared: declared === 1,
     settings: parsed(settings),
+    credential: credential ?? undefined,
+    ca: ca ?? undefined,
   }));
 }
 
@@ -192,6 +194,9 @@ function endpointColumnsOf(
     url,
     settings: JSON.stringify(settings ?? {}),
     declared: flag(declared),
+    // What the API was told before: from now on the file has it.
+    credential: null,
+    ca: null,
     updated_at: now,
   } satisfies Partial<EndpointRow>;
 }

@@ -32,10 +32,14 @@ export interface Project extends ProjectDeclaration {
   readonly createdAt: number;
 }
 
-/** A configured remote registry; what authenticates there is in the configuration, not here. */
+/** A configured remote registry. What authenticates there is in the configuration, of those that it declares. */
 export interface Endpoint extends EndpointDeclaration {
   readonly id: number;
   readonly declared: boolean;
+  /** Sealed. */
+  readonly credential: string | undefined;
+  /** PEM: trusted there besides what the system trusts. */
+  readonly ca: string | undefined;
 }
 
 export interface Projects {

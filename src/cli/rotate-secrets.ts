@@ -8,6 +8,7 @@ import {
 } from '../access/master-key.ts';
 import { createSecrets } from '../access/secrets.ts';
 import { resealSigningKeys } from '../access/signing-keys.ts';
+import { resealCredentials } from '../catalog/endpoint-drafts.ts';
 import {
   databaseFile,
   lockDataFolder,
@@ -38,9 +39,10 @@ export async function rotateSecrets({ dataFolder, masterKey }: KeyOptions): Prom
   }
   const secrets = createSecrets(await readMasterKeys(folder, masterKey));
   await using database = await openSqlite({ file: databaseFile(folder) });
-  const sealed = await database.write((transaction) =>
-    resealSigningKeys(transaction, { secrets, now: Date.now() }),
-  );
+  const sealed = await database.write(async (transaction) => {
+    const keys = await resealSigningKeys(transaction, { secrets, now: Date.now() });
+    return keys + (await resealCredentials(transaction, secrets));
+  });
   if (masterKey === undefined) {
     await writeMasterKeys(folder, (await masterKeysInFile(folder)).slice(0, 1));
   } else if (before.length > 0) {

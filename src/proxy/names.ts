@@ -14,7 +14,9 @@ export interface NamesOptions<Project extends KnownProject> {
   /** The same list while nothing about the projects changed. */
   readonly projects: { list(): Promise<readonly Project[]> };
   /** What the project's adapter makes of a name; undefined where it makes nothing of any. */
-  readonly canonicalRepository: (project: Project) => ((path: string) => string) | undefined;
+  readonly canonicalRepository: (
+    project: Project,
+  ) => Promise<((path: string) => string) | undefined>;
   /** `host` or `host:port` of this node, as `?ns=` may name it. */
   readonly ownNames: readonly string[];
 }
@@ -45,11 +47,13 @@ export function createNames<Project extends KnownProject>({
     async locate(request) {
       const list = await projects.list();
       if (list !== known) {
-        const named = list.map((project) => ({
-          ...project,
-          canonicalRepository: canonicalRepository(project),
-          of: project,
-        }));
+        const named = await Promise.all(
+          list.map(async (project) => ({
+            ...project,
+            canonicalRepository: await canonicalRepository(project),
+            of: project,
+          })),
+        );
         facts = namingFacts(named, ownNames);
         known = list;
       }

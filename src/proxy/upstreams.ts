@@ -29,7 +29,7 @@ export interface Upstream {
 export interface UpstreamsOptions {
   readonly projects: { get(name: string): Promise<Project | undefined> };
   /** By the endpoint's name; undefined where there is none of that name (any more). */
-  readonly peers: (endpoint: string) => RegistryPeer | undefined;
+  readonly peers: (endpoint: string) => Promise<RegistryPeer | undefined>;
 }
 
 export interface Upstreams {
@@ -67,8 +67,9 @@ export function createUpstreams({ projects, peers }: UpstreamsOptions): Upstream
         project,
         settings: rules,
         host,
-        ask: (question, { signal }) => {
-          const sources = project.endpoints.map(peers).filter((peer) => peer !== undefined);
+        async ask(question, { signal }) {
+          const found = await Promise.all(project.endpoints.map(peers));
+          const sources = found.filter((peer) => peer !== undefined);
           return askInOrder(sources, (peer) => question(peer, path), { host, signal });
         },
       };

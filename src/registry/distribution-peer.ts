@@ -11,6 +11,8 @@ import type { RegistryClient } from './registry-client.ts';
 import { type DistributionAccess, refusal, repositoryCalls } from './repository-calls.ts';
 import { listTags } from './tags.ts';
 
+/** Some answer with a page of words. */
+const MOST_PING_BYTES = 64 * 1024;
 const ACCEPT = { accept: ACCEPTED_MANIFESTS.join(', ') };
 
 /** A peer that speaks distribution-spec v1.1.1 and nothing else; vendors build on it. */
@@ -20,6 +22,20 @@ export function distributionPeer(access: DistributionAccess, client: RegistryCli
   const referrers = new Referrers(at);
 
   return {
+    // end-1
+    async ping({ signal }) {
+      const url = new URL('v2/', access.url);
+      const call = { method: 'GET', url, scope: '', lane: 'control', signal } as const;
+      try {
+        const { status } = await calls.read(call, MOST_PING_BYTES);
+        if (status !== 200) throw new UpstreamInvalid(host, `${status} to GET ${url.pathname}`);
+      } catch (error) {
+        // Many let nobody in here and give away what is public all the same.
+        const isNobody = access.credential === undefined && error instanceof UpstreamDenied;
+        if (!isNobody) throw error;
+      }
+    },
+
     // end-3
     async headManifest(repository, reference, { signal }) {
       parseReference(reference);

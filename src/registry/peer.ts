@@ -32,6 +32,8 @@ export interface BlobPart {
  * UpstreamDenied and UpstreamInvalid (`errors.ts`).
  */
 export interface ReadablePeer {
+  /** Resolves if it is a registry and lets us in, or nobody, where we are nobody there. */
+  ping(options: CallOptions): Promise<void>;
   /** Free of charge where pulls are counted (Docker Hub). Undefined where HEAD is refused (405). @throws OciError MANIFEST_UNKNOWN */
   headManifest(
     repository: string,

@@ -21,6 +21,23 @@ export function conformsToRefusedPeer(start: StartVendor): void {
     await assert.rejects(vendor.peer.headManifest('library/nope', '1', { signal }), expected);
   });
 
+  it('answers a ping, with a credential only where that is right', async () => {
+    await using vendor = await start();
+    vendor.upstream.requireToken({ users: { me: 'secret' }, anonymous: false });
+    const wrong = vendor.connect({ credential: { ...ME, password: 'guessed' } });
+
+    await vendor.connect({ credential: ME }).ping({ signal });
+    await vendor.peer.ping({ signal });
+    await assert.rejects(wrong.ping({ signal }), { name: 'UpstreamDenied' });
+  });
+
+  it('is no registry that does not answer like one', async () => {
+    await using vendor = await start();
+    vendor.upstream.behave({ path: /^\/v2\/$/ }, { status: 404 });
+
+    await assert.rejects(vendor.peer.ping({ signal }), { name: 'UpstreamInvalid' });
+  });
+
   it('gets a token where one is wanted, and keeps it', async () => {
     await using vendor = await start();
     vendor.upstream.addImage('library/alpine', '3.20', []);

@@ -1,7 +1,19 @@
+import assert from 'node:assert/strict';
 import { projectPeople } from '../../src/access/project-people.ts';
+import type { EndpointDraft } from '../../src/catalog/endpoint-drafts.ts';
 import { createManagement } from '../../src/catalog/management.ts';
 import type { TestEngine } from '../support/databases.ts';
 import { openWorld } from './world.ts';
+
+/** Seals nothing, but opens only where it was sealed. */
+const secrets = {
+  seal: (text: string, purpose: string) => `${purpose} ${Buffer.from(text).toString('base64')}`,
+  open(sealed: string, purpose: string) {
+    const [place, box = ''] = sealed.split(' ');
+    assert.equal(place, purpose);
+    return Buffer.from(box, 'base64').toString();
+  },
+};
 
 export const ANN = { name: 'ann', address: '192.0.2.7' };
 
@@ -10,6 +22,7 @@ export async function openManagement(engine: TestEngine) {
   const world = await openWorld(engine);
   const { database, store, clock } = world;
   const now = (): number => clock.at;
+  const pinged: EndpointDraft[] = [];
   const management = createManagement({
     database,
     store,
@@ -18,8 +31,16 @@ export async function openManagement(engine: TestEngine) {
     hasConfiguredCredential: (name) => name === 'secret',
     people: projectPeople,
     defaultLimit: async () => -1,
+    secrets,
+    allowPrivateAddress: false,
+    problemWith: ({ adapter }) =>
+      adapter === 'distribution' ? undefined : `there is no adapter ${adapter}`,
+    async ping(endpoint) {
+      pinged.push(endpoint);
+      if (endpoint.url.includes('down')) throw new Error('nobody is there');
+    },
   });
-  return { ...world, management };
+  return { ...world, management, pinged };
 }
 
 export type ManagementWorld = Awaited<ReturnType<typeof openManagement>>;

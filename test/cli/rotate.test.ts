@@ -11,6 +11,7 @@ import {
 } from '../../src/access/master-key.ts';
 import { createSecrets } from '../../src/access/secrets.ts';
 import { createSigningKeys, resealSigningKeys } from '../../src/access/signing-keys.ts';
+import { credentialOf } from '../../src/catalog/endpoint-drafts.ts';
 import { rotateSecrets } from '../../src/cli/rotate-secrets.ts';
 import { openDatabase } from '../../src/database/open-database.ts';
 import { portolan } from '../support/portolan.ts';
@@ -80,6 +81,46 @@ describe('portolan secrets rotate', { timeout: 60_000 }, () => {
     await using restarted = await serve(folder);
     assert.equal(await statusWith(restarted, token), 200);
     assert.equal(kidOf(await tokenOf(restarted)), kidOf(token));
+  });
+
+  it('takes the credentials of endpoints along', async () => {
+    await using directory = await temporaryDirectory();
+    const folder = join(directory.path, 'data');
+    await startOnce(folder, undefined);
+    const credential = { username: 'me', password: 'hunter2' };
+    const before = createSecrets(await readMasterKeys(folder, undefined));
+    {
+      await using database = await openDatabase(folder, { now });
+      const sealed = before.seal(JSON.stringify(credential), 'endpoints/1');
+      await database.write((transaction) =>
+        transaction
+          .insertInto('endpoints')
+          .values({
+            id: 1,
+            name: 'hub',
+            adapter: 'docker-hub',
+            url: 'https://hub.example',
+            settings: '{}',
+            declared: 0,
+            credential: sealed,
+            created_at: 0,
+            updated_at: 0,
+          })
+          .execute(),
+      );
+    }
+
+    assert.equal(await rotateSecrets({ dataFolder: folder, masterKey: undefined }), 2);
+
+    await using database = await openDatabase(folder, { now });
+    const row = await database.read
+      .selectFrom('endpoints')
+      .select(['id', 'credential'])
+      .where('id', '=', 1)
+      .executeTakeFirstOrThrow();
+    const after = createSecrets(await readMasterKeys(folder, undefined));
+    assert.deepEqual(credentialOf(row, after), credential);
+    assert.throws(() => credentialOf(row, before), { name: 'SecretUnreadable' });
   });
 
   it('goes over to the key of the configuration, and removes the one in the folder', async () => {

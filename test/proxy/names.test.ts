@@ -46,7 +46,7 @@ describe('names', () => {
 function namesOf(list: () => Promise<readonly (typeof hub | typeof local)[]>) {
   return createNames({
     projects: { list },
-    canonicalRepository: ({ name }) =>
+    canonicalRepository: async ({ name }) =>
       name === 'docker.io' ? (path) => (path.includes('/') ? path : `library/${path}`) : undefined,
     ownNames: ['node:5000'],
   });

@@ -56,7 +56,7 @@ export async function openCatalogPorts(): Promise<CatalogPorts> {
       tokens,
       names: createNames({
         projects,
-        canonicalRepository: ({ name }) => (name === 'docker.io' ? withLibrary : undefined),
+        canonicalRepository: async ({ name }) => (name === 'docker.io' ? withLibrary : undefined),
         ownNames: [],
       }),
       manifests: manifestPorts(manifests, { tags, repositories }),

@@ -199,7 +199,7 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
       cache,
       now,
       questionDeadlineMs,
-      peers: (name) => peers.get(name),
+      peers: async (name) => peers.get(name),
     }),
   );
   await pulls.resume();

@@ -1,0 +1,233 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Actor, writeAudit } from '../audit/audit.ts';
+import type { Database, WriteTransaction } from '../database/database.ts';
+import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
+import { ManagementError } from '../oci/management-error.ts';
+import {
+  draftOf,
+  ENDPOINT_LISTING,
+  type EndpointDraft,
+  type EndpointRow,
+  endpointRow,
+  endpointRows,
+  insertDraft,
+  type ManagedEndpoint,
+  managedEndpoint,
+  projectsOf,
+  type Sealing,
+  updateDraft,
+} from './endpoint-drafts.ts';
+import { refuseExposures } from './project-changes.ts';
+
+export interface EndpointAdministrationOptions {
+  readonly database: Database;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+  readonly secrets: Sealing;
+  /** Whether what is made by the API may be in a private network or on this machine. */
+  readonly allowPrivateAddress: boolean;
+  /** What is wrong with it, for people: an adapter that there is not, a URL that may not be. */
+  readonly problemWith: (endpoint: EndpointDraft) => string | undefined;
+  /** Asks the registry whether it is there and lets this node in. Rejects with the reason. */
+  readonly ping: (endpoint: EndpointDraft, options: { signal: AbortSignal }) => Promise<void>;
+}
+
+/** What shall change; what is left out stays. */
+export interface EndpointChange {
+  readonly name?: string | undefined;
+  readonly description?: string | undefined;
+  readonly url?: string | undefined;
+  /** Empty: none. */
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  /** PEM; empty: none. */
+  readonly ca?: string | undefined;
+}
+
+export interface NewEndpoint extends EndpointChange {
+  readonly name: string;
+  readonly adapter: string;
+  readonly url: string;
+}
+
+interface Waiting {
+  /** Aborting gives up, and nothing has changed. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Remote registries as people manage them. Passwords go in and never come out. What the configuration file declares is
+ * FORBIDDEN to change.
+ */
+export interface EndpointAdministration {
+  /** Fields: `id`, `name`, `adapter`, `url`, `createdAt`, `updatedAt`. @throws ManagementError BAD_REQUEST */
+  list(query: ListQuery): Promise<Listed<ManagedEndpoint>>;
+  /** @throws ManagementError NOT_FOUND */
+  get(id: number): Promise<ManagedEndpoint>;
+  /** Asks the registry first. @throws ManagementError BAD_REQUEST, where it does not answer well, too; CONFLICT */
+  create(endpoint: NewEndpoint, actor: Actor, options: Waiting): Promise<{ readonly id: number }>;
+  /**
+   * Asks the registry first, where it is another one or somebody else comes there. With another URL, the password has to
+   * be given again: it is for whom it was meant.
+   *
+   * @throws ManagementError NOT_FOUND, FORBIDDEN, BAD_REQUEST, CONFLICT
+   */
+  update(id: number, change: EndpointChange, actor: Actor, options: Waiting): Promise<void>;
+  /** @throws ManagementError NOT_FOUND, FORBIDDEN, PRECONDITION while a project uses it */
+  remove(id: number, actor: Actor): Promise<void>;
+  /** One that there is, or one that somebody thinks of. @throws ManagementError NOT_FOUND, BAD_REQUEST with the reason */
+  ping(endpoint: number | Omit<NewEndpoint, 'name'>, options: Waiting): Promise<void>;
+}
+
+export function createEndpointAdministration(
+  options: EndpointAdministrationOptions,
+): EndpointAdministration {
+  const { database, now, secrets, allowPrivateAddress } = options;
+  const settings = allowPrivateAddress ? { allowPrivateAddress } : {};
+  const known = async (id: number) => draftOf(await endpointRow(database.read, id), secrets);
+
+  return {
+    async list(query) {
+      const { items, total } = await listPage(endpointRows(database.read), query, ENDPOINT_LISTING);
+      return { items: items.map((row) => managedEndpoint(row, secrets)), total };
+    },
+
+    get: async (id) => managedEndpoint(await endpointRow(database.read, id), secrets),
+
+    async create(endpoint, actor, { signal }) {
+      const draft = newDraft(endpoint, settings);
+      await assertGood(draft, options, signal);
+      return database.write(async (transaction) => {
+        await refuseName(transaction, draft.name);
+        const at = now();
+        const id = await insertDraft(transaction, draft, { secrets, at });
+        await tell(transaction, draft.name, { actor, operation: 'create', at });
+        return { id };
+      });
+    },
+
+    async update(id, change, actor, { signal }) {
+      const row = await endpointRow(database.read, id);
+      refuseDeclared(row);
+      const before = draftOf(row, secrets);
+      const draft = { ...changed(before, change), settings: { ...before.settings, ...settings } };
+      if (isElsewhere(before, draft)) await assertGood(draft, options, signal);
+      await database.write(async (transaction) => {
+        refuseDeclared(await endpointRow(transaction, id));
+        if (draft.name !== before.name) await refuseName(transaction, draft.name);
+        const at = now();
+        await updateDraft(transaction, { id, draft }, { secrets, at });
+        await refuseExposures(transaction, draft.name);
+        await tell(transaction, draft.name, { actor, operation: 'update', at });
+      });
+    },
+
+    async remove(id, actor) {
+      await database.write(async (transaction) => {
+        const row = await endpointRow(transaction, id);
+        refuseDeclared(row);
+        const [project] = await projectsOf(transaction, id);
+        if (project !== undefined) {
+          const message = `registry ${row.name} is used by project ${project}`;
+          throw new ManagementError('PRECONDITION', message);
+        }
+        await transaction.deleteFrom('endpoints').where('id', '=', id).execute();
+        await tell(transaction, row.name, { actor, operation: 'delete', at: now() });
+      });
+    },
+
+    async ping(endpoint, { signal }) {
+      const draft =
+        typeof endpoint === 'number'
+          ? await known(endpoint)
+          : newDraft({ ...endpoint, name: 'ping' }, settings);
+      await assertGood(draft, options, signal);
+    },
+  };
+}
+
+function newDraft(endpoint: NewEndpoint, settings: EndpointDraft['settings']): EndpointDraft {
+  const { name, adapter, url } = endpoint;
+  const blank = { description: '', credential: undefined, ca: undefined };
+  return changed({ ...blank, name, adapter, url, settings }, endpoint);
+}
+
+/** @throws ManagementError BAD_REQUEST */
+function changed(before: EndpointDraft, change: EndpointChange): EndpointDraft {
+  const { name = before.name, description = before.description, url = before.url } = change;
+  const isOtherUrl = url !== before.url;
+  const username = change.username ?? before.credential?.username ?? '';
+  // Given to another host, it would be given away.
+  const password = change.password ?? (isOtherUrl ? undefined : before.credential?.password) ?? '';
+  const isNobody = username === '' || (isOtherUrl && password === '');
+  if (!isNobody && password === '') {
+    throw new ManagementError('BAD_REQUEST', `a password for ${username} is missing`);
+  }
+  const ca = change.ca ?? before.ca ?? '';
+  return {
+    ...before,
+    name,
+    description,
+    url,
+    credential: isNobody ? undefined : { username, password },
+    ca: ca === '' ? undefined : ca,
+  };
+}
+
+/** Whether another registry, or the same in another way, would be asked. */
+function isElsewhere(before: EndpointDraft, after: EndpointDraft): boolean {
+  return !isDeepStrictEqual(wayTo(before), wayTo(after));
+}
+
+function wayTo({ url, credential, ca }: EndpointDraft): object {
+  return { url, credential, ca };
+}
+
+/** Harbor's bound for names of registries. */
+const LONGEST_NAME = 64;
+
+async function assertGood(
+  draft: EndpointDraft,
+  { problemWith, ping }: EndpointAdministrationOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!/^\P{Cc}+$/u.test(draft.name) || draft.name.length > LONGEST_NAME) {
+    const message = `a name has 1 to ${LONGEST_NAME} characters`;
+    throw new ManagementError('BAD_REQUEST', message);
+  }
+  const problem = problemWith(draft);
+  if (problem !== undefined) throw new ManagementError('BAD_REQUEST', problem);
+  try {
+    await ping(draft, { signal });
+  } catch (cause) {
+    signal.throwIfAborted();
+    const reason = cause instanceof Error ? cause.message : 'no answer';
+    const message = `the registry is unhealthy: ${reason}`;
+    throw new ManagementError('BAD_REQUEST', message, { cause });
+  }
+}
+
+async function refuseName(transaction: WriteTransaction, name: string): Promise<void> {
+  const same = await transaction
+    .selectFrom('endpoints')
+    .select('id')
+    .where('name', '=', name)
+    .executeTakeFirst();
+  if (same === undefined) return;
+  throw new ManagementError('CONFLICT', `registry ${name} already exists`);
+}
+
+function refuseDeclared({ name, declared }: EndpointRow): void {
+  if (declared === 0) return;
+  const message = `registry ${name} is declared in the configuration file: change it there`;
+  throw new ManagementError('FORBIDDEN', message);
+}
+
+async function tell(
+  transaction: WriteTransaction,
+  resource: string,
+  act: { actor: Actor; operation: 'create' | 'update' | 'delete'; at: number },
+): Promise<void> {
+  const about = { resourceType: 'registry', resource, succeeded: true, detail: '' };
+  await writeAudit(transaction, { ...act, ...about });
+}

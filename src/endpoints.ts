@@ -1,0 +1,67 @@
+/** The remote registries of a node: what its configuration declares and what its database has, ready to be asked. */
+import { readFile } from 'node:fs/promises';
+import { EndpointConfig } from '../adapters/index.ts';
+import type { Secrets } from './access/secrets.ts';
+import { createMemoryCache } from './cache/cache.ts';
+import { credentialOf, type EndpointCredential } from './catalog/endpoint-drafts.ts';
+import type { Endpoint, Projects } from './catalog/projects.ts';
+import type { Config } from './config/load.ts';
+import { createEndpoints, type Endpoints } from './proxy/endpoints.ts';
+import { createRegistryClient } from './registry/registry-client.ts';
+
+export interface NodeEndpoints extends Endpoints {
+  /** What the endpoint's vendor makes of a repository's name; undefined where there is no such endpoint. */
+  naming(endpoint: string): Promise<((path: string) => string) | undefined>;
+}
+
+export interface NodeEndpointsOptions {
+  readonly projects: Pick<Projects, 'endpoints'>;
+  /** Opens the credentials that the API was given. */
+  readonly secrets: Pick<Secrets, 'open'>;
+  readonly config: Config;
+  /** Of this program, as upstreams are told. */
+  readonly version: string;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+}
+
+/** Connects to none. @throws where a declared one names a file that cannot be read */
+export async function openEndpoints(
+  opened: AsyncDisposableStack,
+  { projects, secrets, config, version, now }: NodeEndpointsOptions,
+): Promise<NodeEndpoints> {
+  const limits = { silenceMs: config.fills.silence, manifestBytes: config.limits.manifestSize };
+  const userAgent = `portolan/${version}`;
+  const cache = createMemoryCache();
+  const client = opened.use(createRegistryClient({ userAgent, cache, now, limits }));
+  const known = () => projects.endpoints();
+  const endpoints = createEndpoints({
+    known,
+    async connect(endpoint) {
+      const { name, ca } = endpoint;
+      const credential = credentialOf(endpoint, secrets);
+      const { caFile, ...asked } = configOf(endpoint, config, { credential });
+      const trusted = caFile === undefined ? ca : await readFile(caFile, 'utf8');
+      const peer = asked.connect({ name, ca: trusted }, client);
+      return { peer, canonicalRepository: asked.canonicalRepository };
+    },
+  });
+  for (const { name, declared } of await known()) if (declared) await endpoints.find(name);
+  return {
+    ...endpoints,
+    async naming(name) {
+      const endpoint = (await known()).find((each) => each.name === name);
+      return endpoint && configOf(endpoint, config).canonicalRepository;
+    },
+  };
+}
+
+/** The file says everything of what it declares, and the database of what it does not. */
+function configOf(
+  { name, adapter, url, declared, settings }: Endpoint,
+  { endpoints }: Config,
+  more: { readonly credential?: EndpointCredential | undefined } = {},
+) {
+  const configured = declared ? endpoints[name] : undefined;
+  return configured ?? EndpointConfig.parse(Object.assign({ adapter, url }, settings, more));
+}
