@@ -9,7 +9,7 @@ import { openMasterKeys } from './access/master-key.ts';
 import { createSecrets } from './access/secrets.ts';
 import { createSigningKeys } from './access/signing-keys.ts';
 import { createTokens, SERVICE } from './access/tokens.ts';
-import { createUsers, type Users } from './access/users.ts';
+import { createUsers } from './access/users.ts';
 import { createMemoryCache } from './cache/cache.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
 import { DeclarationConflict } from './catalog/declarations.ts';
@@ -25,6 +25,7 @@ import { openEndpoints } from './endpoints.ts';
 import type { Ports } from './http/app.ts';
 import { type ListenersOptions, openListeners } from './http/listeners.ts';
 import type { Target } from './http/target.ts';
+import { type ManagementApiParts, managementApi } from './management-api.ts';
 import { OciError } from './oci/error.ts';
 import type { Endpoints } from './proxy/endpoints.ts';
 import { createEvictions } from './proxy/evictions.ts';
@@ -110,7 +111,7 @@ export async function startNode(
       ownNames: ownNames(config),
     }),
     operations: operationPorts(opened, { catalog, store, version }),
-    api: apiPorts({ catalog, store, users }, config, { version, now }),
+    api: apiPorts({ database, catalog, store, users }, config, { version, now }),
   };
   const listeners = await openListeners(ports, listenersOptions(config));
   for (const { listener } of listeners) opened.use(listener);
@@ -255,28 +256,22 @@ function pushable({ repository, project }: Target): string {
 }
 
 function apiPorts(
-  parts: { catalog: Catalog; store: BlobStore; users: Users },
+  {
+    catalog,
+    ...parts
+  }: { catalog: Catalog } & Pick<ManagementApiParts, 'database' | 'store' | 'users'>,
   { listen: { externalUrl } }: Config,
-  { version, now }: Required<NodeOptions>,
+  options: Required<NodeOptions>,
 ): Ports['api'] {
-  const { projects } = parts.catalog;
-  const { store, users } = parts;
-  return {
-    projects,
-    users,
-    system: {
-      version,
-      now,
-      externalUrl,
-      readiness: () => readinessOf(parts),
-      space: () => store.space(),
-    },
-  };
+  const { projects } = catalog;
+  const { store } = parts;
+  const isReady = () => readinessOf({ projects, store });
+  return managementApi({ ...parts, projects, readiness: isReady }, { ...options, externalUrl });
 }
 
-function readinessOf({ catalog, store }: { catalog: Catalog; store: BlobStore }) {
+function readinessOf({ projects, store }: Pick<ManagementApiParts, 'projects' | 'store'>) {
   return readiness({
-    database: async () => void (await catalog.projects.list()),
+    database: async () => void (await projects.list()),
     storage: async () => void (await store.space()),
   });
 }
@@ -291,7 +286,7 @@ function operationPorts(
   };
   return {
     metrics: opened.use(createMetrics({ version, storage })),
-    readiness: () => readinessOf({ catalog, store }),
+    readiness: () => readinessOf({ projects: catalog.projects, store }),
   };
 }
 

@@ -1,5 +1,7 @@
 import type { Routes } from '../context.ts';
 import type { Projects } from './gate.ts';
+import { type Groups, groupRoutes } from './groups.ts';
+import { type Members, memberRoutes } from './members.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiRoute } from './route.ts';
 import { apiRouter } from './router.ts';
@@ -11,6 +13,8 @@ export interface ApiPorts {
   readonly projects: Projects;
   readonly system: System;
   readonly users: Users;
+  readonly groups: Groups;
+  readonly members: Members;
 }
 
 /** Harbor's management API, `/api/v2.0`, as far as there is something behind it. */
@@ -19,6 +23,12 @@ export function apiRoutes(ports: ApiPorts): Routes {
 }
 
 /** Every operation that there is, in the contract's words. */
-export function operationsOf({ projects, system, users }: ApiPorts): readonly ApiRoute[] {
-  return [...systemRoutes(system), ...userRoutes(users), ...permissionRoutes(projects)];
+export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
+  return [
+    ...systemRoutes(ports.system),
+    ...userRoutes(ports.users),
+    ...permissionRoutes(ports.projects),
+    ...groupRoutes(ports.groups),
+    ...memberRoutes(ports.members),
+  ];
 }

@@ -18,6 +18,7 @@ import { SQLITE } from '../../../src/database/engine.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { openSqlite } from '../../../src/database/sqlite.ts';
 import type { Ports } from '../../../src/http/app.ts';
+import { managementApi } from '../../../src/management-api.ts';
 import { OciError } from '../../../src/oci/error.ts';
 import { createNames } from '../../../src/proxy/names.ts';
 import { openFilesystem } from '../../../src/storage/filesystem.ts';
@@ -76,17 +77,16 @@ export async function openCatalogPorts(): Promise<CatalogPorts> {
       uploads: uploadPorts(createUploads({ database, store, blobs, now }), { blobs, projects }),
       tags: { tags: ({ repository }, page) => tags.list(repository, page) },
       referrers: referrerPorts(database),
-      api: {
-        projects,
-        users: createUsers(database, { now }),
-        system: {
-          version: '0.0.0',
-          now,
-          externalUrl: undefined,
-          readiness: async () => ({ checks: { database: 'ok', storage: 'ok' } }),
-          space: () => store.space(),
+      api: managementApi(
+        {
+          database,
+          projects,
+          store,
+          users: createUsers(database, { now }),
+          readiness: async () => ({ isReady: true, checks: { database: 'ok', storage: 'ok' } }),
         },
-      },
+        { version: '0.0.0', externalUrl: undefined, now },
+      ),
       operations: {
         metrics: {
           contentType: 'text/plain; version=0.0.4',

@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import { ROLE_IDS, ROLES, type Role } from '../../../policies/access.ts';
+import type { Members as AllMembers, Member, MemberReference } from '../../access/members.ts';
+import { ManagementError } from '../../oci/management-error.ts';
+import { groupKindOf } from './groups.ts';
+import { type ApiRoute, DONE, projectRoute } from './route.ts';
+
+/** What these routes need of the node. */
+export type Members = Pick<AllMembers, 'add' | 'get' | 'list' | 'changeRole' | 'remove'>;
+
+const RoleId = z.object({ role_id: z.number() });
+const User = z.object({ user_id: z.number().default(0), username: z.string().default('') });
+const Group = z.object({
+  id: z.number().default(0),
+  group_name: z.string().default(''),
+  group_type: z.number().default(0),
+});
+const NewMember = RoleId.extend({ member_user: User.optional(), member_group: Group.optional() });
+
+/** Who may what in a project. */
+export function memberRoutes(members: Members): readonly ApiRoute[] {
+  return [
+    listMembers(members),
+    addMember(members),
+    getMember(members),
+    changeRole(members),
+    removeMember(members),
+  ];
+}
+
+const listMembers = (members: Members): ApiRoute =>
+  projectRoute({
+    operation: 'listProjectMembers',
+    method: 'GET',
+    path: '/projects/{project_name_or_id}/members',
+    permission: { project: 'member:list' },
+    answers: [200, 400, 401, 403, 404],
+    async handle({ project, list, query }) {
+      const value = query('entityname');
+      const filters = value === undefined ? [] : [{ field: 'name', kind: 'fuzzy', value } as const];
+      const { items, total } = await members.list(project.id, { ...list({}), filters });
+      return { json: items.map((member) => memberJson(member, project.id)), total };
+    },
+  });
+
+const addMember = (members: Members): ApiRoute =>
+  projectRoute({
+    operation: 'createProjectMember',
+    method: 'POST',
+    path: '/projects/{project_name_or_id}/members',
+    permission: { project: 'member:create' },
+    answers: [201, 400, 401, 403, 409],
+    async handle({ project, json, actor }) {
+      const { role_id: role, ...who } = await json(NewMember);
+      const { id } = await members.add(project.id, referenceOf(who), roleOf(role), actor);
+      return { location: `/projects/${project.id}/members/${id}` };
+    },
+  });
+
+const getMember = (members: Members): ApiRoute =>
+  projectRoute({
+    operation: 'getProjectMember',
+    method: 'GET',
+    path: '/projects/{project_name_or_id}/members/{mid}',
+    permission: { project: 'member:read' },
+    answers: [200, 400, 401, 403, 404],
+    async handle({ project, id }) {
+      return { json: memberJson(await members.get(project.id, id('mid')), project.id) };
+    },
+  });
+
+const changeRole = (members: Members): ApiRoute =>
+  projectRoute({
+    operation: 'updateProjectMember',
+    method: 'PUT',
+    path: '/projects/{project_name_or_id}/members/{mid}',
+    permission: { project: 'member:update' },
+    answers: [200, 400, 401, 403, 404],
+    async handle({ project, id, json, actor }) {
+      const { role_id: role } = await json(RoleId);
+      await members.changeRole(project.id, id('mid'), roleOf(role), actor);
+      return DONE;
+    },
+  });
+
+const removeMember = (members: Members): ApiRoute =>
+  projectRoute({
+    operation: 'deleteProjectMember',
+    method: 'DELETE',
+    path: '/projects/{project_name_or_id}/members/{mid}',
+    permission: { project: 'member:delete' },
+    answers: [200, 400, 401, 403, 404],
+    async handle({ project, id, actor }) {
+      await members.remove(project.id, id('mid'), actor);
+      return DONE;
+    },
+  });
+
+/** @throws ManagementError BAD_REQUEST */
+function referenceOf({
+  member_user: user,
+  member_group: group,
+}: Omit<z.infer<typeof NewMember>, 'role_id'>): MemberReference {
+  if (user !== undefined && group === undefined) {
+    if (user.user_id > 0) return { user: { id: user.user_id } };
+    if (user.username !== '') return { user: { name: user.username } };
+  }
+  if (group !== undefined && user === undefined) {
+    if (group.id > 0) return { group: { id: group.id } };
+    const kind = groupKindOf(group.group_type);
+    if (group.group_name !== '') return { group: { name: group.group_name, kind } };
+  }
+  throw new ManagementError('BAD_REQUEST', 'name one user or one group, by id or by name');
+}
+
+/** @throws ManagementError BAD_REQUEST */
+function roleOf(id: number): Role {
+  const role = ROLES.find((name) => ROLE_IDS[name] === id);
+  if (role !== undefined) return role;
+  throw new ManagementError('BAD_REQUEST', `there is no role ${id}`);
+}
+
+function memberJson({ id, kind, entityId, name, role }: Member, project: number): object {
+  return {
+    id,
+    project_id: project,
+    entity_id: entityId,
+    entity_name: name,
+    entity_type: kind === 'user' ? 'u' : 'g',
+    role_id: ROLE_IDS[role],
+    role_name: role,
+  };
+}
