@@ -3,7 +3,7 @@
  * is closed in the reverse order.
  */
 import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts';
-import { createUserAccounts } from './access/accounts.ts';
+import { createAccounts } from './access/accounts.ts';
 import { createAuthenticator } from './access/authenticator.ts';
 import { openMasterKeys } from './access/master-key.ts';
 import { createSecrets } from './access/secrets.ts';
@@ -88,7 +88,7 @@ export async function startNode(
   const users = createUsers(database, { now });
   const generatedPassword = await users.ensureAdmin(config.admin.password);
 
-  const accounts = createUserAccounts(database);
+  const accounts = createAccounts(database, { now });
   const secrets = createSecrets(await openMasterKeys(config.data, config.secrets.masterKey));
   const rotationMs = config.tokens.keyRotation;
   const keys = await createSigningKeys({ database, secrets, now, rotationMs });

@@ -2,6 +2,8 @@ import { LRUCache } from 'lru-cache';
 import type { Role } from '../../policies/access.ts';
 import type { Database, Queries } from '../database/database.ts';
 import type { Caller } from './caller.ts';
+import { readRobotAccount } from './robot-accounts.ts';
+import { isRobotName } from './robot-names.ts';
 
 /** Somebody who can sign in: a user, or a robot. */
 export interface Account {
@@ -11,6 +13,8 @@ export interface Account {
   readonly passwordHash: string;
   /** Tokens that were issued before are void. Milliseconds UTC. */
   readonly validFrom: number;
+  /** It is nobody from then on. Milliseconds UTC; undefined for ever. */
+  readonly expiresAt?: number | undefined;
 }
 
 export interface Accounts {
@@ -25,23 +29,34 @@ interface Known {
   readonly account: Promise<Account | undefined>;
 }
 
-/** Users by name, each read again only after something was committed: every request with a token asks. */
-export function createUserAccounts(database: Database): Accounts {
+/** Users and robots, each read again only after something was committed: every request with a token asks. */
+export function createAccounts(
+  database: Database,
+  { now }: { readonly now: () => number },
+): Accounts {
   const known = new LRUCache<string, Known>({ max: MOST_KNOWN });
+
+  function accountOf(name: string): Promise<Account | undefined> {
+    const revision = database.revision();
+    const before = known.get(name);
+    if (before?.revision === revision) return before.account;
+    const { read } = database;
+    const account = isRobotName(name) ? readRobotAccount(read, name) : readUserAccount(read, name);
+    known.set(name, { revision, account });
+    account.catch(() => known.delete(name));
+    return account;
+  }
+
   return {
-    find(name) {
-      const revision = database.revision();
-      const before = known.get(name);
-      if (before?.revision === revision) return before.account;
-      const account = readAccount(database, name);
-      known.set(name, { revision, account });
-      account.catch(() => known.delete(name));
+    async find(name) {
+      const account = await accountOf(name);
+      if (account?.expiresAt !== undefined && account.expiresAt <= now()) return undefined;
       return account;
     },
   };
 }
 
-async function readAccount({ read }: Database, name: string): Promise<Account | undefined> {
+async function readUserAccount(read: Queries, name: string): Promise<Account | undefined> {
   const user = await read
     .selectFrom('users')
     .selectAll()

@@ -9,7 +9,7 @@ export interface ChangeNote {
   /** The project's id, of what belongs to one. */
   readonly project?: number | undefined;
   /** What of it changed. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   /** Milliseconds UTC. */
   readonly at: number;
 }

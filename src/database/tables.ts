@@ -309,7 +309,7 @@ export interface RobotRow {
   description: string;
   /** SHA-256 with a salt: the secret is random, so that a slow hash protects nothing. */
   secret_hash: string;
-  /** JSON: `[{ kind, namespace, access: [{ resource, action }] }]`, as Harbor's API has them. */
+  /** JSON: `[{ kind, project, permissions: ['repository:pull'] }]`, projects by id or `*`. */
   permissions: string;
   /** -1: for ever. */
   duration_days: number;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createUserAccounts } from '../../src/access/accounts.ts';
+import { createAccounts } from '../../src/access/accounts.ts';
 import { createAuthenticator } from '../../src/access/authenticator.ts';
 import { ANONYMOUS } from '../../src/access/caller.ts';
 import { createUsers } from '../../src/access/users.ts';
@@ -84,5 +84,5 @@ for (const engine of databases) {
 }
 
 async function authenticatorOn(database: Database) {
-  return createAuthenticator(createUserAccounts(database), { verify: noToken });
+  return createAuthenticator(createAccounts(database, { now }), { verify: noToken });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { may } from '../../policies/access.ts';
-import { createUserAccounts } from '../../src/access/accounts.ts';
+import { createAccounts } from '../../src/access/accounts.ts';
 import { createGroups } from '../../src/access/groups.ts';
 import { createMembers } from '../../src/access/members.ts';
 import { createUsers } from '../../src/access/users.ts';
@@ -233,7 +233,7 @@ async function open(engine: TestEngine) {
     users,
     groups,
     members: createMembers(database, { now }),
-    accounts: createUserAccounts(database),
+    accounts: createAccounts(database, { now }),
     alice,
     staff,
     team: await addProject(database, 'team'),

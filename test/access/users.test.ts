@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createUserAccounts } from '../../src/access/accounts.ts';
+import { createAccounts } from '../../src/access/accounts.ts';
 import { createLastLogins } from '../../src/access/last-logins.ts';
 import { isPassword } from '../../src/access/passwords.ts';
 import { createUsers, type NewUser } from '../../src/access/users.ts';
@@ -248,7 +248,7 @@ async function open(engine: (typeof databases)[number]) {
     database,
     clock,
     users,
-    accounts: createUserAccounts(database),
+    accounts: createAccounts(database, { now: () => clock.now }),
     /** The oldest first. */
     async audit() {
       const { items } = await createAudit(database).list(EVERYTHING);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createUserAccounts } from '../../../src/access/accounts.ts';
+import { createAccounts } from '../../../src/access/accounts.ts';
 import { createAuthenticator } from '../../../src/access/authenticator.ts';
 import { hashPassword } from '../../../src/access/passwords.ts';
 import { createTokens } from '../../../src/access/tokens.ts';
@@ -48,7 +48,7 @@ export async function openCatalogPorts(): Promise<CatalogPorts> {
   const manifests = createManifests({ database, now });
   const tags = createTags({ database, now });
   const repositories = createRepositories(database);
-  const accounts = createUserAccounts(database);
+  const accounts = createAccounts(database, { now });
   const tokens = createTokens({ accounts, keys: await signingKeysOn(database), now });
   const resources = opened.move();
   return {

@@ -1,0 +1,347 @@
+import type { Selectable } from 'kysely';
+import type { Subject } from '../../policies/access.ts';
+import {
+  mayGive,
+  type RobotGrant,
+  type RobotLevel,
+  refusedGrants,
+  rightsOf,
+} from '../../policies/robots.ts';
+import type { Actor } from '../audit/audit.ts';
+import type { Database, Queries, WriteTransaction } from '../database/database.ts';
+import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
+import type { RobotRow } from '../database/tables.ts';
+import { ManagementError } from '../oci/management-error.ts';
+import { noteChange } from './changes.ts';
+import { grantsIn, grantsOf, permissionsOf, type RobotPermission } from './robot-grants.ts';
+import { assertRobotName, robotFullName } from './robot-names.ts';
+import { generateSecret, hashSecret } from './robot-secrets.ts';
+import { assertPassword } from './user-rules.ts';
+
+/** What may change of a robot; its name and level stay. */
+export interface RobotSettings {
+  readonly description: string;
+  /** Whole days from its creation; -1 for ever. */
+  readonly durationDays: number;
+  readonly disabled: boolean;
+  /** A project robot has one, of its project. */
+  readonly permissions: readonly RobotPermission[];
+}
+
+export interface NewRobot extends RobotSettings {
+  /** Without prefix and project. */
+  readonly name: string;
+  readonly level: RobotLevel;
+  /** Undefined: one is made. */
+  readonly secret?: string | undefined;
+}
+
+export interface Robot extends RobotSettings {
+  readonly id: number;
+  readonly name: string;
+  /** What it signs in with. */
+  readonly fullName: string;
+  readonly level: RobotLevel;
+  /** Its own, of a project robot. */
+  readonly project: { readonly id: number; readonly name: string } | undefined;
+  /** Milliseconds UTC, as are the others; undefined for ever. */
+  readonly expiresAt: number | undefined;
+  /** The full name of who made it. */
+  readonly creator: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** Who a change is made for: a robot gives others only what it has itself. */
+export interface Giver {
+  readonly subject: Subject;
+  readonly actor: Actor;
+}
+
+/** What throws a ManagementError has changed nothing. */
+export interface Robots {
+  /**
+   * `secret` is what it signs in with, the only time that anybody can see it.
+   *
+   * @throws ManagementError BAD_REQUEST, CONFLICT where its project or the node has one of the name, NOT_FOUND for an
+   *   unknown project, FORBIDDEN for what the giver does not have
+   */
+  create(
+    robot: NewRobot,
+    giver: Giver,
+  ): Promise<{ readonly robot: Robot; readonly secret: string }>;
+  /** @throws ManagementError NOT_FOUND, as all do that take an id */
+  get(id: number): Promise<Robot>;
+  /** Of a project, or of the node, the oldest first. Fields: `id`, `name`, `description`, `creator`, `disabled`, `createdAt`. */
+  list(project: number | undefined, query: ListQuery): Promise<Listed<Robot>>;
+  /** Tokens of one that is disabled are void. @throws ManagementError as `create` does */
+  update(id: number, settings: RobotSettings, giver: Giver): Promise<void>;
+  /**
+   * The old secret, and tokens that were issued for it, are void.
+   *
+   * @returns the new one where it was made here, the only time that anybody can see it
+   * @throws ManagementError BAD_REQUEST, or FORBIDDEN for a robot that has something the giver does not have
+   */
+  changeSecret(id: number, secret: string | undefined, giver: Giver): Promise<string | undefined>;
+  remove(id: number, actor: Actor): Promise<void>;
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+/** Harbor's, an int32. */
+const MOST_DAYS = 2 ** 31 - 1;
+
+type Row = Selectable<RobotRow>;
+
+export function createRobots(database: Database, { now }: { now: () => number }): Robots {
+  return {
+    create: (robot, giver) => createRobot(database, robot, giver, now),
+
+    async get(id) {
+      return described(database.read, await rowOf(database.read, id));
+    },
+
+    async list(project, query) {
+      const { read } = database;
+      const rows = read
+        .selectFrom('robots')
+        .selectAll()
+        .where('project', project === undefined ? 'is' : '=', project ?? null);
+      const { items, total } = await listPage(rows, query, {
+        fields: {
+          id: ['id', 'integer'],
+          name: ['name', 'text'],
+          description: ['description', 'text'],
+          creator: ['creator', 'text'],
+          disabled: ['disabled', 'flag'],
+          createdAt: ['created_at', 'time'],
+        },
+        order: { column: 'id', descending: false },
+      });
+      const names = await projectNames(read);
+      return { items: items.map((row) => robotOf(row, names)), total };
+    },
+
+    update: (id, settings, giver) =>
+      change(database, { id, giver, at: now() }, async (transaction, { row, level, at }) => {
+        assertDays(settings.durationDays);
+        const grants = await grantsIn(transaction, settings.permissions);
+        assertGrants(giver.subject, { level, grants, project: row.project });
+        return {
+          description: settings.description,
+          duration_days: settings.durationDays,
+          expires_at: expiryOf(row.created_at, settings.durationDays),
+          disabled: settings.disabled ? 1 : 0,
+          permissions: JSON.stringify(grants),
+          ...(settings.disabled ? { valid_from: at } : {}),
+        };
+      }),
+
+    async changeSecret(id, secret, giver) {
+      if (secret !== undefined) assertPassword(secret);
+      const made = secret === undefined ? generateSecret() : undefined;
+      const secret_hash = hashSecret(secret ?? made ?? '');
+      const at = now();
+      await change(database, { id, giver, at, what: 'secret' }, async () => {
+        return { secret_hash, valid_from: at };
+      });
+      return made;
+    },
+
+    async remove(id, actor) {
+      await database.write(async (transaction) => {
+        const robot = await described(transaction, await rowOf(transaction, id));
+        await transaction.deleteFrom('robots').where('id', '=', id).execute();
+        await noteRobot(transaction, actor, { robot, operation: 'delete', at: now() });
+      });
+    },
+  };
+}
+
+async function createRobot(
+  database: Database,
+  robot: NewRobot,
+  { subject, actor }: Giver,
+  now: () => number,
+): Promise<{ readonly robot: Robot; readonly secret: string }> {
+  const { name, level, description, durationDays, disabled, permissions } = robot;
+  assertRobotName(name);
+  assertDays(durationDays);
+  if (robot.secret !== undefined) assertPassword(robot.secret);
+  const secret = robot.secret ?? generateSecret();
+  return database.write(async (transaction) => {
+    const grants = await grantsIn(transaction, permissions);
+    assertGrants(subject, { level, grants });
+    const [first] = grants;
+    const project =
+      level === 'project' && first?.kind === 'project' && first.project !== '*'
+        ? first.project
+        : null;
+    await refuseTaken(transaction, name, project);
+    const at = now();
+    const row = await transaction
+      .insertInto('robots')
+      .values({
+        name,
+        project,
+        description,
+        secret_hash: hashSecret(secret),
+        permissions: JSON.stringify(grants),
+        duration_days: durationDays,
+        expires_at: expiryOf(at, durationDays),
+        disabled: disabled ? 1 : 0,
+        creator: actor.name,
+        // Tokens of another that had the name are not this one's.
+        valid_from: at,
+        created_at: at,
+        updated_at: at,
+      })
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    const created = await described(transaction, row);
+    await noteRobot(transaction, actor, { robot: created, operation: 'create', at });
+    return { robot: created, secret };
+  });
+}
+
+interface Changing {
+  readonly row: Row;
+  readonly level: RobotLevel;
+  readonly at: number;
+}
+
+/** @throws ManagementError FORBIDDEN where the robot has something the giver does not have: it could become it */
+async function change(
+  database: Database,
+  asked: {
+    readonly id: number;
+    readonly giver: Giver;
+    readonly at: number;
+    readonly what?: string;
+  },
+  decide: (transaction: WriteTransaction, changing: Changing) => Promise<Partial<Row>>,
+): Promise<void> {
+  const { id, giver, at, what } = asked;
+  await database.write(async (transaction) => {
+    const row = await rowOf(transaction, id);
+    assertGiven(giver.subject, grantsOf(row.permissions));
+    const level = row.project === null ? 'system' : 'project';
+    const set = await decide(transaction, { row, level, at });
+    await transaction
+      .updateTable('robots')
+      .set({ ...set, updated_at: at })
+      .where('id', '=', id)
+      .execute();
+    const robot = await described(transaction, row);
+    await noteRobot(transaction, giver.actor, { robot, operation: 'update', at, detail: what });
+  });
+}
+
+function assertDays(days: number): void {
+  if (Number.isInteger(days) && (days === -1 || (days > 0 && days <= MOST_DAYS))) return;
+  const message = `a robot lasts for 1 to ${MOST_DAYS} days, or for ever, which is -1`;
+  throw new ManagementError('BAD_REQUEST', message);
+}
+
+function assertGrants(
+  subject: Subject,
+  wanted: {
+    readonly level: RobotLevel;
+    readonly grants: readonly RobotGrant[];
+    /** Of a robot that has one. */
+    readonly project?: number | null;
+  },
+): void {
+  const { level, grants, project } = wanted;
+  const why = refusedGrants(level, grants);
+  if (why !== undefined) throw new ManagementError('BAD_REQUEST', why);
+  if (typeof project === 'number' && !rightsOf(grants).projects.has(project)) {
+    throw new ManagementError('BAD_REQUEST', 'a project robot stays in its project');
+  }
+  assertGiven(subject, grants);
+}
+
+function assertGiven(subject: Subject, grants: readonly RobotGrant[]): void {
+  if (mayGive(subject, rightsOf(grants))) return;
+  throw new ManagementError('FORBIDDEN', 'a robot gives only what it has itself');
+}
+
+function expiryOf(createdAt: number, days: number): number | null {
+  return days === -1 ? null : createdAt + days * DAY_MS;
+}
+
+async function refuseTaken(
+  transaction: WriteTransaction,
+  name: string,
+  project: number | null,
+): Promise<void> {
+  const taken = await transaction
+    .selectFrom('robots')
+    .select('id')
+    .where('name', '=', name)
+    .where('project', project === null ? 'is' : '=', project)
+    .executeTakeFirst();
+  if (taken !== undefined) throw new ManagementError('CONFLICT', `there is a robot ${name}`);
+}
+
+/** Of the node, or of a project that is there. */
+async function rowOf(queries: Queries, id: number): Promise<Row> {
+  const row = await queries
+    .selectFrom('robots')
+    .leftJoin('projects', 'projects.id', 'robots.project')
+    .selectAll('robots')
+    .where('robots.id', '=', id)
+    .where('projects.deleted_at', 'is', null)
+    .executeTakeFirst();
+  if (row === undefined) throw new ManagementError('NOT_FOUND', `there is no robot ${id}`);
+  return row;
+}
+
+/** Of those that are there. */
+async function projectNames(queries: Queries): Promise<ReadonlyMap<number, string>> {
+  const projects = await queries
+    .selectFrom('projects')
+    .select(['id', 'name'])
+    .where('deleted_at', 'is', null)
+    .execute();
+  return new Map(projects.map(({ id, name }) => [id, name]));
+}
+
+async function described(queries: Queries, row: Row): Promise<Robot> {
+  return robotOf(row, await projectNames(queries));
+}
+
+function robotOf(row: Row, names: ReadonlyMap<number, string>): Robot {
+  const project =
+    row.project === null ? undefined : { id: row.project, name: names.get(row.project) ?? '' };
+  return {
+    id: row.id,
+    name: row.name,
+    fullName: robotFullName(row.name, project?.name),
+    level: project === undefined ? 'system' : 'project',
+    project,
+    description: row.description,
+    permissions: permissionsOf(grantsOf(row.permissions), names),
+    durationDays: row.duration_days,
+    expiresAt: row.expires_at ?? undefined,
+    disabled: row.disabled === 1,
+    creator: row.creator,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+  };
+}
+
+async function noteRobot(
+  transaction: WriteTransaction,
+  actor: Actor,
+  done: {
+    readonly robot: Robot;
+    readonly operation: 'create' | 'update' | 'delete';
+    readonly at: number;
+    readonly detail?: string | undefined;
+  },
+): Promise<void> {
+  const { robot, operation, at, detail } = done;
+  const project = robot.project?.id;
+  const note = { operation, at, resourceType: 'robot', resource: robot.fullName } as const;
+  await noteChange(transaction, actor, { ...note, project, detail });
+}
