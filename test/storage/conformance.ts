@@ -13,7 +13,7 @@ export interface Storage extends AsyncDisposable {
 
 /** What every driver must do: each driver's test calls this once. */
 export function conformsToBlobStore(open: () => Promise<Storage>): void {
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(600_000);
 
   describe('as a blob store', () => {
     for (const size of [0, 1, 64 * 1024, 64 * 1024 + 1, 3 << 20]) {

@@ -18,7 +18,7 @@ import { openFilesystem } from '../../src/storage/filesystem.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { conformsToBlobStore, keep, readAll } from './conformance.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const signal = AbortSignal.timeout(600_000);
 
 describe('the filesystem driver', () => {
   conformsToBlobStore(async () => {
