@@ -152,7 +152,8 @@ describe('a disk without room', () => {
   it('is promised once: what comes at the same time and has no room left is passed through', async () => {
     await using world = await smallWorld();
     const both = [await added(world, 2.5 * MIB), await added(world, 2.5 * MIB)];
-    world.upstream.behave({ path: BLOBS }, { bytesPerSecond: 10 * MIB });
+    // Slow enough for the second to begin before the first is whole, on a busy machine, too.
+    world.upstream.behave({ path: BLOBS }, { bytesPerSecond: MIB });
     const reasons: string[] = [];
     using _ = blobPassedThrough.subscribe(({ reason }) => reasons.push(reason));
 
