@@ -3,6 +3,7 @@ import {
   type EndpointAdministration,
   type EndpointAdministrationOptions,
 } from './endpoint-administration.ts';
+import { createImmutableRules, type ImmutableRules } from './immutable-rules.ts';
 import {
   createProjectAdministration,
   type ProjectAdministration,
@@ -16,6 +17,7 @@ export type ManagementOptions = ProjectAdministrationOptions & EndpointAdministr
 export interface Management {
   readonly projects: ProjectAdministration;
   readonly endpoints: EndpointAdministration;
+  readonly immutableRules: ImmutableRules;
   readonly quotas: Quotas;
 }
 
@@ -23,6 +25,7 @@ export function createManagement(options: ManagementOptions): Management {
   return {
     projects: createProjectAdministration(options),
     endpoints: createEndpointAdministration(options),
+    immutableRules: createImmutableRules(options),
     quotas: createQuotas(options),
   };
 }

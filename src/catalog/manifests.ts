@@ -59,12 +59,12 @@ export interface Manifests {
    * accepted and the manifest marked incomplete.
    *
    * @throws OciError MANIFEST_INVALID, DIGEST_INVALID, TAG_INVALID, NAME_UNKNOWN (no such project), MANIFEST_BLOB_UNKNOWN
-   *   with `{ missing: Digest[] }` as detail, STORAGE_FULL, DENIED over the project's limit
+   *   with `{ missing: Digest[] }` as detail, STORAGE_FULL, TAG_IMMUTABLE, DENIED over the project's limit
    */
   put(repository: string, pushed: PushedManifest): Promise<PushResult>;
   /** Keeps what upstream answered, evictable and not in the feed. Owned content stays as it is, its tags included. */
   arrive(repository: string, arrived: ArrivedManifest): Promise<StoredManifest>;
-  /** Takes it and all tags on it out of the repository. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN */
+  /** Takes it and all tags on it out of the repository. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, TAG_IMMUTABLE */
   remove(repository: string, digest: Digest, actor: string): Promise<void>;
 }
 

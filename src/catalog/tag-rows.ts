@@ -8,6 +8,7 @@ import {
   type ChangedManifest,
   type FeedPosition,
 } from './change-feed.ts';
+import { refuseImmutable } from './immutable-rules.ts';
 import { isOwned } from './ownership.ts';
 import { projectNameOf, type Repository } from './repositories.ts';
 
@@ -35,14 +36,19 @@ export interface Tagging {
 /**
  * Points the tags at the manifest: rows, history and feed. A tag that points there already gets a new push time and
  * nothing else, so that a push that is repeated tells nobody anything.
+ *
+ * @throws OciError TAG_IMMUTABLE
  */
 export async function pointTags(
   transaction: WriteTransaction,
   tagging: Tagging,
   act: Act,
 ): Promise<void> {
-  const known = await tagsNamed(transaction, tagging.repository, tagging.tags);
+  const { repository, digest } = tagging;
+  const known = await tagsNamed(transaction, repository, tagging.tags);
   const moved = tagging.tags.filter((tag) => !pointsAlready(known.get(tag), tagging.digest));
+  const others = moved.filter((tag) => (known.get(tag)?.digest ?? digest) !== digest);
+  await refuseImmutable(transaction, repository, others);
   const places = await appendChanges(
     transaction,
     changesOf(tagging, moved, { known, act }),
@@ -64,7 +70,7 @@ export async function pointTags(
     .execute();
 }
 
-/** Deletes the tags, and tells in the feed after them of the owned manifests that go too. */
+/** Deletes the tags, and tells in the feed after them of the owned manifests that go too. @throws OciError TAG_IMMUTABLE */
 export async function removeTags(
   transaction: WriteTransaction,
   removal: {
@@ -75,6 +81,8 @@ export async function removeTags(
   act: Act,
 ): Promise<void> {
   const { repository, tags, deleted = [] } = removal;
+  const names = tags.map(({ name }) => name);
+  await refuseImmutable(transaction, repository, names);
   const place = { project: projectNameOf(repository.name), repository: repository.name };
   const changes = tags
     .filter(({ ownership }) => isOwned(ownership))

@@ -38,7 +38,7 @@ export interface Tags {
   found(repository: string): Promise<readonly FoundTag[]>;
   /** Upstream says that the cached tag still points there; nothing happens if it does not any more. */
   confirm(repository: string, tag: string, digest: Digest, checkedAt: number): Promise<void>;
-  /** The manifest stays. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN */
+  /** The manifest stays. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, TAG_IMMUTABLE */
   remove(repository: string, tag: string, actor: string): Promise<void>;
   /** Newest first, deletions included; of owned tags. @throws OciError NAME_UNKNOWN */
   history(repository: string, tag: string): Promise<readonly TagMove[]>;

@@ -37,6 +37,8 @@ const RESPONSES: Record<OciErrorCode, Row> = {
   TOOMANYREQUESTS: [429, 'too many requests'],
   RANGE_INVALID: [416, 'the chunk does not start where the upload ends', 'BLOB_UPLOAD_INVALID'],
   TAG_INVALID: [400, 'invalid tag', 'MANIFEST_INVALID'],
+  // As Harbor says it, whose users look for that.
+  TAG_IMMUTABLE: [412, 'the tag is immutable', 'PRECONDITION'],
   PAGINATION_NUMBER_INVALID: [400, 'n is not a number of results'],
   MANIFEST_TOO_LARGE: [413, 'manifest is larger than this registry accepts', 'MANIFEST_INVALID'],
   // docker shows no body of a 5xx, only the status and its name, and this is the one that names the reason. No client

@@ -20,6 +20,8 @@ export type OciErrorCode =
   /** An upload's chunk does not start where the session ends. */
   | 'RANGE_INVALID'
   | 'TAG_INVALID'
+  /** A rule of the project says that the tag stays what it is. */
+  | 'TAG_IMMUTABLE'
   | 'PAGINATION_NUMBER_INVALID'
   | 'MANIFEST_TOO_LARGE'
   /** This node has no room for the bytes. */

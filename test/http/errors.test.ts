@@ -29,6 +29,7 @@ describe('an error', () => {
     { thrown: 'MANIFEST_TOO_LARGE', status: 413, code: 'MANIFEST_INVALID' },
     { thrown: 'RANGE_INVALID', status: 416, code: 'BLOB_UPLOAD_INVALID' },
     { thrown: 'TAG_INVALID', status: 400, code: 'MANIFEST_INVALID' },
+    { thrown: 'TAG_IMMUTABLE', status: 412, code: 'PRECONDITION' },
     { thrown: 'UNSUPPORTED', status: 405 },
   ];
   for (const { thrown, status, code = thrown } of ROWS) {
