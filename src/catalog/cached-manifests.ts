@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { sql } from 'kysely';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import type { Digest } from '../oci/digest.ts';
 import { manifestEvicted } from '../telemetry/channels.ts';
@@ -146,11 +147,11 @@ async function unusedOf(
   return manifests.filter(({ id }) => unused.has(id));
 }
 
-/** By the expression of the index `manifests_idle`. */
+/** As the index `manifests_idle` says it, word for word: with a bound value no plan that is kept could use it. */
 function idleManifests(queries: Queries, before: number) {
   return queries
     .selectFrom('manifests')
-    .where('manifests.ownership', '=', 'cache')
+    .where('manifests.ownership', '=', sql.lit('cache'))
     .where((is) => is(is.fn.coalesce('pulled_at', 'pushed_at'), '<=', before));
 }
 
