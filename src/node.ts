@@ -6,7 +6,8 @@ import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts
 import { createAccounts } from './access/accounts.ts';
 import { createAuthenticator } from './access/authenticator.ts';
 import { openMasterKeys } from './access/master-key.ts';
-import { createSecrets } from './access/secrets.ts';
+import { createRefreshTokens } from './access/refresh-tokens.ts';
+import { createSecrets, type Secrets } from './access/secrets.ts';
 import { createSigningKeys } from './access/signing-keys.ts';
 import { createTokens, SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
@@ -20,6 +21,7 @@ import { seedsFor } from './catalog/seeds.ts';
 import type { Config } from './config/load.ts';
 import { WELL_KNOWN_REGISTRIES } from './config/registries.ts';
 import { isBeingCopied } from './database/data-folder.ts';
+import type { Database } from './database/database.ts';
 import { openDatabase } from './database/open-database.ts';
 import { openEndpoints } from './endpoints.ts';
 import type { Ports } from './http/app.ts';
@@ -88,11 +90,8 @@ export async function startNode(
   const users = createUsers(database, { now });
   const generatedPassword = await users.ensureAdmin(config.admin.password);
 
-  const accounts = createAccounts(database, { now });
   const secrets = createSecrets(await openMasterKeys(config.data, config.secrets.masterKey));
-  const rotationMs = config.tokens.keyRotation;
-  const keys = await createSigningKeys({ database, secrets, now, rotationMs });
-  const tokens = createTokens({ accounts, keys, now });
+  const access = await accessPorts({ database, secrets }, config, now);
   const { projects } = catalog;
   const endpoints = await openEndpoints(opened, { projects, secrets, config, version, now });
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
@@ -103,8 +102,7 @@ export async function startNode(
   const ports: Ports = {
     ...pullPorts(catalog, pulls),
     ...pushPorts(catalog, pulls),
-    access: createAuthenticator(accounts, tokens),
-    tokens,
+    ...access,
     names: createNames({
       projects: catalog.projects,
       canonicalRepository: ({ endpoints: [first = ''] }) => endpoints.naming(first),
@@ -126,6 +124,22 @@ export async function startNode(
       await resources.disposeAsync();
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+async function accessPorts(
+  { database, secrets }: { database: Database; secrets: Secrets },
+  { tokens: { keyRotation, refreshExpiry } }: Config,
+  now: () => number,
+): Promise<Pick<Ports, 'access' | 'tokens' | 'refreshTokens' | 'keys'>> {
+  const accounts = createAccounts(database, { now });
+  const keys = await createSigningKeys({ database, secrets, now, rotationMs: keyRotation });
+  const tokens = createTokens({ accounts, keys, now });
+  return {
+    access: createAuthenticator(accounts, tokens),
+    tokens,
+    refreshTokens: createRefreshTokens({ database, accounts, now, expiryMs: refreshExpiry }),
+    keys,
   };
 }
 
@@ -290,11 +304,12 @@ function operationPorts(
   };
 }
 
-function listenersOptions({ listen, limits, storage }: Config): ListenersOptions {
+function listenersOptions({ listen, limits, storage, tokens }: Config): ListenersOptions {
   return {
     ...listen,
     timeouts: { headers: listen.headerTimeout, idle: listen.idleTimeout },
     service: SERVICE,
+    services: tokens.services,
     largestManifest: limits.manifestSize,
     mostUploads: limits.uploads,
     accelRedirect: storage.accelRedirect,

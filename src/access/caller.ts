@@ -17,6 +17,8 @@ export interface Caller extends Subject {
   readonly isAnonymous: boolean;
   /** Of a caller with a token; without one, whatever the caller may. */
   readonly grants?: readonly Grant[] | undefined;
+  /** When the token was issued, of a caller with one. Milliseconds UTC. */
+  readonly issuedAt?: number | undefined;
 }
 
 export const ANONYMOUS: Caller = {
@@ -27,10 +29,18 @@ export const ANONYMOUS: Caller = {
   roles: new Map(),
 };
 
+/** What somebody wants to do something to. */
+export interface Wanted extends Omit<Grant, 'actions'> {
+  /** When it came to be, milliseconds UTC: a token from before named another thing of this name. */
+  readonly since?: number;
+}
+
 /** Whether the caller's token, if it has one, is good for the action. */
-export function isGranted(caller: Caller, wanted: Omit<Grant, 'actions'>, action: string): boolean {
-  if (caller.grants === undefined) return true;
-  return caller.grants.some(
+export function isGranted(caller: Caller, wanted: Wanted, action: string): boolean {
+  const { grants, issuedAt = 0 } = caller;
+  if (grants === undefined) return true;
+  if (wanted.since !== undefined && issuedAt < wanted.since) return false;
+  return grants.some(
     ({ type, name, actions }) =>
       type === wanted.type &&
       name === wanted.name &&

@@ -19,6 +19,10 @@ const NOT_VALID = 'the token is not valid';
 
 const Claims = z.object({
   sub: z.string(),
+  /** Ours: of the row, since another may have the name later. 0 is nobody's. */
+  uid: z.number(),
+  /** Ours: milliseconds UTC, since `iat` has seconds and a password may change within one. */
+  iat_ms: z.number(),
   exp: z.number(),
   access: z.array(
     z.object({
@@ -38,8 +42,16 @@ export interface IssuedToken {
 }
 
 export interface Tokens {
-  issue(caller: Caller, grants: readonly Grant[]): Promise<IssuedToken>;
-  /** @throws OciError UNAUTHORIZED for a token that is not ours, has ended, or whose user is gone */
+  /** For this node, or for another `service` that trusts it. */
+  issue(
+    caller: Caller,
+    grants: readonly Grant[],
+    options?: { readonly service: string },
+  ): Promise<IssuedToken>;
+  /**
+   * @throws OciError UNAUTHORIZED for a token that is not ours, not for us, or has ended, or whose user is gone, disabled,
+   *   or has another password since
+   */
   verify(token: string): Promise<Caller>;
 }
 
@@ -53,31 +65,33 @@ export interface TokensOptions {
 export function createTokens(options: TokensOptions): Tokens {
   const claimsOf = createVerifier(options);
   return {
-    issue: (caller, grants) => issue(options, caller, grants),
+    issue: (caller, grants, { service } = { service: SERVICE }) =>
+      signed(options, caller, { grants, service }),
 
     async verify(token) {
-      const { sub, access: grants } = await claimsOf(token);
-      if (sub === '') return { ...ANONYMOUS, grants };
+      const { sub, uid, iat_ms: issuedAt, access: grants } = await claimsOf(token);
+      if (sub === '') return { ...ANONYMOUS, grants, issuedAt };
       // Asked anew each time: the user may be gone, or be no admin any more.
       const account = await options.accounts.find(sub);
-      if (account === undefined) throw new OciError('UNAUTHORIZED');
-      return { ...account.caller, grants };
+      const isGone = account === undefined || account.caller.id !== uid;
+      if (isGone || issuedAt < account.validFrom) throw new OciError('UNAUTHORIZED');
+      return { ...account.caller, grants, issuedAt };
     },
   };
 }
 
-async function issue(
+async function signed(
   { keys, now }: TokensOptions,
   caller: Caller,
-  grants: readonly Grant[],
+  { grants, service }: { readonly grants: readonly Grant[]; readonly service: string },
 ): Promise<IssuedToken> {
   const issuedAt = now();
   const { kid, privateKey } = await keys.signing();
   const seconds = Math.floor(issuedAt / 1000);
-  const token = await new SignJWT({ access: grants })
+  const token = await new SignJWT({ access: grants, uid: caller.id, iat_ms: issuedAt })
     .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid })
     .setIssuer(SERVICE)
-    .setAudience(SERVICE)
+    .setAudience(service)
     .setSubject(caller.isAnonymous ? '' : caller.name)
     .setIssuedAt(seconds)
     .setNotBefore(seconds - LEEWAY_SECONDS)

@@ -55,12 +55,24 @@ const Secrets = z.strictObject({
 const SHORTEST_ROTATION_MS = 60 * 60_000;
 
 const Tokens = z.strictObject({
+  services: z
+    .array(z.string().min(1))
+    .prefault([])
+    .meta({
+      description:
+        "Other registries that take this node's tokens, by the `service` that they challenge with. They trust the issuer `portolan` and the keys at `/.well-known/jwks.json`; who may do what there is decided by the projects here of the same names.",
+      examples: [['registry.example']],
+    }),
   keyRotation: DurationOrForever.refine((ms) => ms >= SHORTEST_ROTATION_MS, 'at least 1h')
     .prefault('90d')
     .meta({
       description:
         'How long a key signs before another follows, which is published a day before it signs. `portolan keys rotate` does it at once.',
     }),
+  refreshExpiry: Duration.prefault('90d').meta({
+    description:
+      'How long a `docker login` lasts after its last use. It ends with the password, too, and with its user.',
+  }),
 });
 
 const Storage = z.strictObject({

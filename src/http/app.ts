@@ -5,7 +5,8 @@ import { apiDoor } from './api/door.ts';
 import { versionRoutes } from './api/system.ts';
 import { type ChallengeOptions, createChallenge } from './challenge.ts';
 import type { Middleware, Routes, State } from './context.ts';
-import { type Access, authentication } from './middleware/authentication.ts';
+import { type KeySet, keySetRoutes } from './key-set.ts';
+import { authentication } from './middleware/authentication.ts';
 import { ociErrors } from './middleware/oci-errors.ts';
 import { requestFacts } from './middleware/request-facts.ts';
 import { requestId } from './middleware/request-id.ts';
@@ -14,8 +15,8 @@ import { unknownRoute } from './middleware/unknown-route.ts';
 import { type Operations, operationRoutes } from './operations.ts';
 import { createOrigins, type OriginOptions } from './origin.ts';
 import { pathIn } from './path-in.ts';
-import { createGate, type Names } from './target.ts';
-import { type Tokens, tokenRoutes } from './token.ts';
+import { createGate } from './target.ts';
+import { type TokenOptions, type TokenPorts, tokenRoutes } from './token.ts';
 import { baseRoutes } from './v2/base.ts';
 import { type BlobOptions, type Blobs, blobRoutes } from './v2/blobs.ts';
 import { type Catalog, catalogRoutes } from './v2/catalog.ts';
@@ -25,10 +26,8 @@ import { type Tags, tagRoutes } from './v2/tags.ts';
 import { type UploadOptions, type Uploads, uploadRoutes } from './v2/uploads.ts';
 
 /** What the HTTP side needs of the node. */
-export interface Ports {
-  readonly access: Access;
-  readonly tokens: Tokens;
-  readonly names: Names;
+export interface Ports extends TokenPorts {
+  readonly keys: KeySet;
   readonly manifests: Manifests;
   readonly blobs: Blobs;
   readonly uploads: Uploads;
@@ -41,6 +40,7 @@ export interface Ports {
 
 export interface AppOptions
   extends ChallengeOptions,
+    TokenOptions,
     OriginOptions,
     BlobOptions,
     ManifestOptions,
@@ -70,6 +70,7 @@ function middlewareOf(ports: Ports, options: AppOptions): readonly Middleware[] 
     apiDoor(),
     requestPath(),
     operationRoutes(ports.operations).routes(),
+    keySetRoutes(ports.keys).routes(),
     authentication(ports.access),
     ...routesOf(ports, options).map((routes): Middleware => routes.routes()),
     unknownRoute(),
@@ -87,7 +88,7 @@ function routesOf(ports: Ports, options: AppOptions): readonly Routes[] {
     tagRoutes(ports.tags, gate),
     referrerRoutes(ports.referrers, gate),
     catalogRoutes(ports.catalog),
-    tokenRoutes(ports.tokens, names),
+    tokenRoutes(ports, options),
     baseRoutes(),
     versionRoutes(),
     apiRoutes(ports.api),

@@ -11,6 +11,8 @@ export interface Project {
   readonly name: string;
   readonly kind: 'hosted' | 'proxy';
   readonly isPublic: boolean;
+  /** Milliseconds UTC. */
+  readonly createdAt: number;
   /** Whether a pushed manifest's content must be in the repository. */
   readonly references: 'strict' | 'sparse';
 }
@@ -101,7 +103,7 @@ function isAllowed(ctx: Context, action: Action, { repository, project }: Target
   const { caller } = ctx.state;
   const permission = PERMISSIONS[action];
   if (may(ANONYMOUS, permission, project)) return true;
-  const wanted = { type: 'repository', name: repository } as const;
+  const wanted = { type: 'repository', name: repository, since: project.createdAt } as const;
   return may(caller, permission, project) && isGranted(caller, wanted, action);
 }
 

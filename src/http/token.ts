@@ -1,18 +1,28 @@
 import { Router } from '@koa/router';
-import { may } from '../../policies/access.ts';
 import type { Caller, Grant } from '../access/caller.ts';
 import { OciError } from '../oci/error.ts';
 import { TOKEN_PATH } from './challenge.ts';
 import type { Context, Routes, State } from './context.ts';
-import { queryListOf } from './query.ts';
+import { type Access, identify } from './middleware/authentication.ts';
 import { RequestError } from './request-error.ts';
-import { type Action, locate, type Names, PERMISSIONS } from './target.ts';
+import { grantsOf } from './scopes.ts';
+import type { Names } from './target.ts';
+import {
+  type Credential,
+  requestInForm,
+  requestInQuery,
+  type TokenRequest,
+} from './token-request.ts';
 
-/** What this route needs of the node. */
+/** What these routes need of the node. */
 export interface Tokens {
   issue(
     caller: Caller,
     grants: readonly Grant[],
+    options: {
+      /** What the token is for. */
+      readonly service: string;
+    },
   ): Promise<{
     readonly token: string;
     readonly expiresInSeconds: number;
@@ -21,94 +31,95 @@ export interface Tokens {
   }>;
 }
 
-/** More scopes than any client asks for at once; each costs a look-up. */
-const MOST_SCOPES = 100;
-const ACTIONS: readonly Action[] = ['pull', 'push', 'delete'];
+/** What clients keep to get tokens by, in place of a password. */
+export interface RefreshTokens {
+  /** @param client as it calls itself */
+  issue(user: Caller, client: string): Promise<string>;
+  /** @throws OciError UNAUTHORIZED */
+  exchange(token: string): Promise<Caller>;
+}
 
-interface Scope {
-  readonly type: string;
-  readonly name: string;
-  readonly actions: readonly string[];
+export interface TokenPorts {
+  readonly tokens: Tokens;
+  readonly refreshTokens: RefreshTokens;
+  readonly access: Access;
+  readonly names: Names;
+}
+
+export interface TokenOptions {
+  /** What tokens for this node are for. */
+  readonly service: string;
+  /** Other registries that trust this node's tokens. */
+  readonly services?: readonly string[];
 }
 
 /**
  * Tokens for what was asked and is allowed; nobody gets one too, for what is public. A wrong password is 401, and so is
  * a token: what it allows would grow with every exchange, and it would never end.
- *
- * Docker Registry v2 token authentication, "Requesting a Token"; without the OAuth2 form of it.
  */
-export function tokenRoutes(tokens: Tokens, names: Names): Routes {
+export function tokenRoutes(ports: TokenPorts, options: TokenOptions): Routes {
   const router: Routes = new Router<State, object>();
 
   router.get(TOKEN_PATH, async (ctx) => {
     ctx.state.route = 'token';
-    const { caller } = ctx.state;
-    if (caller.grants !== undefined) {
+    if (ctx.state.caller.grants !== undefined) {
       throw new OciError('UNAUTHORIZED', { message: 'a token is given for a password alone' });
     }
-    const grants: Grant[] = [];
-    for (const scope of scopesOf(ctx)) {
-      const grant = await grantOf(ctx, scope, names);
-      if (grant !== undefined) grants.push(grant);
-    }
-    const { token, expiresInSeconds, issuedAt } = await tokens.issue(caller, grants);
-    ctx.res.setHeader('Cache-Control', 'no-store');
-    ctx.res.setHeader('Content-Type', 'application/json');
-    ctx.body = Buffer.from(
-      JSON.stringify({
-        token,
-        access_token: token,
-        expires_in: expiresInSeconds,
-        issued_at: new Date(issuedAt).toISOString(),
-      }),
-    );
+    const request = requestInQuery(ctx);
+    ctx.body = await answer(ctx, request, { ...ports, ...options });
   });
 
-  // The OAuth2 form. Clients that prefer it go on to GET, go-containerregistry on no other status (docs/wire-notes.md 2).
-  router.post(TOKEN_PATH, (ctx) => {
+  router.post(TOKEN_PATH, async (ctx) => {
     ctx.state.route = 'token';
-    throw new RequestError(404, 'UNSUPPORTED', { message: 'tokens are given to GET' });
+    const { credential, ...request } = await requestInForm(ctx);
+    ctx.state.caller = await callerOf(ctx, credential, ports);
+    // Who has a refresh token keeps it.
+    const wantsRefreshToken = request.wantsRefreshToken && credential.kind === 'password';
+    ctx.body = await answer(ctx, { ...request, wantsRefreshToken }, { ...ports, ...options });
   });
 
   return router;
 }
 
-/** Repeated, and several in one, separated by spaces. */
-function scopesOf(ctx: Context): readonly Scope[] {
-  const texts = queryListOf(ctx, 'scope').flatMap((value) => value.split(' '));
-  if (texts.length > MOST_SCOPES) {
-    throw new RequestError(400, 'UNSUPPORTED', { message: `more than ${MOST_SCOPES} scopes` });
-  }
-  return texts.flatMap((text) => {
-    const [, type, name, actions] = /^([a-z]+)(?:\([^)]*\))?:(.+):([^:]*)$/.exec(text) ?? [];
-    if (type === undefined || name === undefined || actions === undefined) return [];
-    return [{ type, name, actions: actions.split(',') }];
-  });
+async function callerOf(
+  ctx: Context,
+  credential: Credential,
+  { access, refreshTokens }: TokenPorts,
+): Promise<Caller> {
+  if (credential.kind === 'refresh-token') return refreshTokens.exchange(credential.token);
+  const pair = Buffer.from(`${credential.name}:${credential.password}`);
+  return identify(ctx, access, `Basic ${pair.toString('base64')}`);
 }
 
-/** Undefined where nothing of it is allowed; why not is nobody's business. */
-async function grantOf(
+async function answer(
   ctx: Context,
-  { type, name, actions }: Scope,
-  names: Names,
-): Promise<Grant | undefined> {
+  { service: asked, scopes, client, wantsRefreshToken }: TokenRequest,
+  { tokens, refreshTokens, names, service: own, services = [] }: TokenPorts & TokenOptions,
+): Promise<Buffer> {
+  const service = asked ?? own;
+  const isForeign = service !== own;
+  if (isForeign && !services.includes(service)) {
+    throw new RequestError(400, 'UNSUPPORTED', { message: 'no tokens are given for that service' });
+  }
   const { caller } = ctx.state;
-  if (type === 'registry') {
-    // What the list shows is its route's question.
-    return name === 'catalog' && !caller.isAnonymous ? { type, name, actions: ['*'] } : undefined;
-  }
-  if (type !== 'repository') return undefined;
-  try {
-    // Names that no project has are pulled from the default project, so a scope names them as a pull does.
-    const { repository, project } = await locate(names, ctx, { name, method: 'GET' });
-    const allowed = ACTIONS.filter(
-      (action) =>
-        (actions.includes(action) || actions.includes('*')) &&
-        may(caller, PERMISSIONS[action], project),
-    );
-    return allowed.length === 0 ? undefined : { type, name: repository, actions: allowed };
-  } catch (error) {
-    if (error instanceof OciError) return undefined;
-    throw error;
-  }
+  const grants = await grantsOf(ctx, scopes, { names, isForeign });
+  const { token, expiresInSeconds, issuedAt } = await tokens.issue(caller, grants, { service });
+  // A robot's secret is as random, and can be taken back as easily.
+  const isUser = !caller.isAnonymous && caller.robot === undefined;
+  const refreshToken =
+    wantsRefreshToken && isUser ? await refreshTokens.issue(caller, client) : undefined;
+  ctx.res.setHeader('Cache-Control', 'no-store');
+  ctx.res.setHeader('Content-Type', 'application/json');
+  return Buffer.from(
+    JSON.stringify({
+      token,
+      access_token: token,
+      scope: grants
+        .map(({ type, name, actions }) => `${type}:${name}:${actions.join(',')}`)
+        .join(' '),
+      expires_in: expiresInSeconds,
+      issued_at: new Date(issuedAt).toISOString(),
+      refresh_token: refreshToken,
+    }),
+  );
 }

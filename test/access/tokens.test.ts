@@ -28,8 +28,12 @@ describe('a token of this node', () => {
     const alice = await tokens.issue(ALICE, GRANTS);
     const nobody = await tokens.issue(ANONYMOUS, []);
 
-    assert.deepEqual(await tokens.verify(alice.token), { ...ALICE, grants: GRANTS });
-    assert.deepEqual(await tokens.verify(nobody.token), { ...ANONYMOUS, grants: [] });
+    assert.deepEqual(await tokens.verify(alice.token), { ...ALICE, grants: GRANTS, issuedAt: AT });
+    assert.deepEqual(await tokens.verify(nobody.token), {
+      ...ANONYMOUS,
+      grants: [],
+      issuedAt: AT,
+    });
   });
 
   it('ends after five minutes, and a minute later for clients whose clock is behind', async () => {
@@ -68,13 +72,41 @@ describe('a token of this node', () => {
     await assert.rejects(tokens.verify(token), REFUSED);
   });
 
+  it('ends when another is called like its user', async () => {
+    await using opened = await world();
+    const { token } = await opened.tokens.issue(ALICE, []);
+
+    opened.accounts.set('alice', accountOf({ ...ALICE, id: 3 }));
+
+    await assert.rejects(opened.tokens.verify(token), REFUSED);
+  });
+
+  it('ends with the password that it was given for, within the same second', async () => {
+    await using opened = await world();
+    const { token: before } = await opened.tokens.issue(ALICE, []);
+    opened.clock.now += 1;
+    const { token: after } = await opened.tokens.issue(ALICE, []);
+
+    opened.accounts.set('alice', { ...accountOf(ALICE), validFrom: AT + 1 });
+
+    await assert.rejects(opened.tokens.verify(before), REFUSED);
+    assert.equal((await opened.tokens.verify(after)).name, 'alice');
+  });
+
+  it('for another service is nothing here', async () => {
+    await using opened = await world();
+    const { token } = await opened.tokens.issue(ALICE, [], { service: 'other.example' });
+
+    await assert.rejects(opened.tokens.verify(token), REFUSED);
+  });
+
   it('is good after a restart, and on every node of the same database', async () => {
     await using opened = await world();
     const { token } = await opened.tokens.issue(ALICE, GRANTS);
 
     const later = await opened.restarted();
 
-    assert.deepEqual(await later.verify(token), { ...ALICE, grants: GRANTS });
+    assert.deepEqual(await later.verify(token), { ...ALICE, grants: GRANTS, issuedAt: AT });
   });
 
   it('outlives the rotation of its key, and not its key', async () => {

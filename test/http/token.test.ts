@@ -1,29 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { z } from 'zod';
-import { ADMIN, startNode, type TestNode } from './support/node.ts';
+import { ADMIN, startNode } from './support/node.ts';
 import { pushImage } from './support/push.ts';
-
-const Answer = z.object({ token: z.string(), access_token: z.string(), expires_in: z.number() });
-const Claims = z.object({
-  sub: z.string(),
-  access: z.array(z.object({ name: z.string(), actions: z.array(z.string()) })),
-});
-
-async function tokenFor(node: TestNode, scopes: readonly string[], as?: string): Promise<string> {
-  const query = new URLSearchParams(scopes.map((scope) => ['scope', scope]));
-  const sent = { path: `/service/token?service=portolan&${query.toString()}` };
-  const answer = await node.send(as === undefined ? sent : { ...sent, as });
-  assert.equal(answer.status, 200);
-  const { token, access_token: same } = Answer.parse(answer.json());
-  assert.equal(same, token);
-  return token;
-}
-
-function claimsOf(token: string): z.infer<typeof Claims> {
-  const [, payload = ''] = token.split('.');
-  return Claims.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()));
-}
+import { bearer, claimsOf, tokenFor, tokenIn } from './support/token-client.ts';
 
 describe('GET /service/token', () => {
   it('gives nobody a token for what is public, and only to pull', async () => {
@@ -72,7 +51,7 @@ describe('GET /service/token', () => {
 
     const answer = await node.send({
       path: '/service/token?scope=repository:secret/other:push',
-      headers: { Authorization: `Bearer ${narrow}` },
+      headers: bearer(narrow),
     });
 
     assert.equal(answer.status, 401);
@@ -88,6 +67,35 @@ describe('GET /service/token', () => {
     assert.equal((await node.send({ path: `/service/token?${many}` })).status, 400);
   });
 
+  it('gives tokens for the services that trust it, by the names that those know', async () => {
+    await using node = await startNode({ app: { services: ['other.example'] } });
+    const scope = 'scope=repository:secret/a:pull&scope=repository:alpine:pull';
+
+    const answer = await node.send({
+      path: `/service/token?service=other.example&${scope}`,
+      as: ADMIN,
+    });
+    const unknown = await node.send({ path: '/service/token?service=evil.example', as: ADMIN });
+
+    const { token } = tokenIn(answer);
+    assert.equal(claimsOf(token).aud, 'other.example');
+    assert.deepEqual(claimsOf(token).access, [{ name: 'secret/a', actions: ['pull'] }]);
+    assert.equal(unknown.status, 400);
+  });
+
+  it('takes what a client says of its account for no more than talk', async () => {
+    await using node = await startNode();
+
+    const answer = await node.send({
+      path: '/service/token?account=admin&scope=repository:secret/app:push',
+      as: 'guest:pw',
+    });
+
+    const { sub, access } = claimsOf(tokenIn(answer).token);
+    assert.equal(sub, 'guest');
+    assert.deepEqual(access, []);
+  });
+
   it('gives no token that is too large for the header of a request', async () => {
     await using node = await startNode();
     const long = Array.from({ length: 40 }, (_, n) => `repository:a${n}/${'b'.repeat(200)}:pull`);
@@ -95,20 +103,6 @@ describe('GET /service/token', () => {
     const answer = await node.send({ path: `/service/token?scope=${long.join('+')}` });
 
     assert.equal(answer.status, 414);
-  });
-
-  it('does not take the OAuth2 form, and says so with the 404 that its clients go on to GET from', async () => {
-    await using node = await startNode();
-
-    const answer = await node.send({
-      method: 'POST',
-      path: '/service/token',
-      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
-      body: Buffer.from('grant_type=refresh_token&service=portolan&refresh_token=x'),
-    });
-
-    assert.equal(answer.status, 404);
-    assert.equal(answer.code, 'UNSUPPORTED');
   });
 });
 
@@ -118,7 +112,7 @@ describe('a token', () => {
     await pushImage(node, 'secret/app', ['v1']);
     await pushImage(node, 'secret/other', ['v1']);
     const token = await tokenFor(node, ['repository:secret/app:pull'], ADMIN);
-    const headers = { Authorization: `Bearer ${token}` };
+    const headers = bearer(token);
 
     const pull = await node.send({ path: '/v2/secret/app/manifests/v1', headers });
     const other = await node.send({ path: '/v2/secret/other/manifests/v1', headers });
@@ -144,7 +138,7 @@ describe('a token', () => {
 
     const answer = await node.send({
       path: '/v2/secret/app/tags/list',
-      headers: { Authorization: `Bearer ${token}` },
+      headers: bearer(token),
     });
 
     assert.deepEqual(claimsOf(token).access, []);
@@ -156,7 +150,7 @@ describe('a token', () => {
     await using node = await startNode();
     await pushImage(node, 'secret/app', ['v1']);
     const list = async (scope: string, as?: string) => {
-      const headers = { Authorization: `Bearer ${await tokenFor(node, [scope], as)}` };
+      const headers = bearer(await tokenFor(node, [scope], as));
       return node.send({ path: '/v2/_catalog', headers });
     };
 
@@ -175,27 +169,9 @@ describe('a token', () => {
   it('of nobody still pulls what is public, whatever it was asked for', async () => {
     await using node = await startNode();
     await pushImage(node, 'local/app', ['v1']);
-    const headers = { Authorization: `Bearer ${await tokenFor(node, [])}` };
+    const headers = bearer(await tokenFor(node, []));
 
     assert.equal((await node.send({ path: '/v2/local/app/manifests/v1', headers })).status, 200);
     assert.equal((await node.send({ path: '/v2/', headers })).status, 200);
-  });
-
-  it('that was tampered with is refused', async () => {
-    await using node = await startNode();
-    const [head = '', , signature = ''] = (await tokenFor(node, [], ADMIN)).split('.');
-    const forged = Buffer.from(JSON.stringify({ sub: 'admin', access: [], exp: 9e9 }));
-
-    for (const token of [
-      `${head}.${forged.toString('base64url')}.${signature}`,
-      `${Buffer.from('{"alg":"none"}').toString('base64url')}.${forged.toString('base64url')}.`,
-      'nonsense',
-    ]) {
-      const answer = await node.send({
-        path: '/v2/',
-        headers: { Authorization: `Bearer ${token}` },
-      });
-      assert.equal(answer.status, 401);
-    }
   });
 });

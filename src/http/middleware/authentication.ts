@@ -11,15 +11,25 @@ export interface Access {
 /** Finds out who is calling. What they may do is each route's question. */
 export function authentication(access: Access): Middleware {
   return async (ctx, next) => {
-    ctx.state.caller = await callerOf(ctx, access);
+    const { authorization } = ctx.req.headers;
+    ctx.state.caller =
+      authorization === undefined ? ANONYMOUS : await identify(ctx, access, authorization);
     return next();
   };
 }
 
-function callerOf(ctx: Context, access: Access): Caller | Promise<Caller> {
-  const { authorization } = ctx.req.headers;
+/**
+ * Who sent this `Authorization` header, or what comes to the same.
+ *
+ * @throws OciError UNAUTHORIZED
+ */
+export async function identify(
+  ctx: Context,
+  access: Access,
+  authorization: string,
+): Promise<Caller> {
   // What a dockerd sends to its Docker Hub mirror is its password for Docker Hub: nothing here may look at it.
-  if (authorization === undefined || ctx.state.origin.mirror !== undefined) return ANONYMOUS;
+  if (ctx.state.origin.mirror !== undefined) return ANONYMOUS;
   return access.authenticate(authorization).catch((error: unknown) => {
     if (error instanceof OciError && authenticationFailed.hasSubscribers) {
       const { address } = ctx.state.origin;

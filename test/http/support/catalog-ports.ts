@@ -1,8 +1,4 @@
 import { join } from 'node:path';
-import { createAccounts } from '../../../src/access/accounts.ts';
-import { createAuthenticator } from '../../../src/access/authenticator.ts';
-import { hashPassword } from '../../../src/access/passwords.ts';
-import { createTokens } from '../../../src/access/tokens.ts';
 import { createUsers } from '../../../src/access/users.ts';
 import { createAccessTimes } from '../../../src/catalog/access-times.ts';
 import { createBlobs } from '../../../src/catalog/blobs.ts';
@@ -22,39 +18,34 @@ import { managementApi } from '../../../src/management-api.ts';
 import { OciError } from '../../../src/oci/error.ts';
 import { createNames } from '../../../src/proxy/names.ts';
 import { openFilesystem } from '../../../src/storage/filesystem.ts';
-import { signingKeysOn } from '../../access/keys.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import { type AccessPorts, accessPortsOn } from './access-ports.ts';
 
 export interface CatalogPorts extends AsyncDisposable {
-  readonly ports: Ports;
+  readonly ports: Ports & AccessPorts;
+  readonly database: Database;
 }
 
-const PASSWORD = 'pw';
-const passwordHash = hashPassword(PASSWORD);
-
 /** A registry without upstreams: the real catalog and files, in a folder that goes with it. */
-export async function openCatalogPorts(): Promise<CatalogPorts> {
+export async function openCatalogPorts(now: () => number = Date.now): Promise<CatalogPorts> {
   await using opened = new AsyncDisposableStack();
   const folder = opened.use(await temporaryDirectory());
   const database = opened.use(await openSqlite({ file: join(folder.path, 'portolan.db') }));
-  const now = Date.now;
   await migrate(database, { engine: SQLITE, now });
   const store = opened.use(await openFilesystem(folder.path));
   const accessTimes = opened.use(createAccessTimes({ database, now }));
   const projects = createProjects(database, { now, wellKnownHosts: [] });
   await projects.seed({ endpoints: [], projects: PROJECTS });
-  await addUsers(database);
   const blobs = createBlobs({ database, store, accessTimes, now });
   const manifests = createManifests({ database, now });
   const tags = createTags({ database, now });
   const repositories = createRepositories(database);
-  const accounts = createAccounts(database, { now });
-  const tokens = createTokens({ accounts, keys: await signingKeysOn(database), now });
+  const access = await accessPortsOn(database, now);
   const resources = opened.move();
   return {
+    database,
     ports: {
-      access: createAuthenticator(accounts, tokens),
-      tokens,
+      ...access,
       names: createNames({
         projects,
         canonicalRepository: async ({ name }) => (name === 'docker.io' ? withLibrary : undefined),
@@ -167,20 +158,6 @@ function referrerPorts(database: Database): Ports['referrers'] {
     referrers: ({ repository }, subject, { artifactType }) =>
       referrers.list(repository, subject, artifactType),
   };
-}
-
-/** `admin` may everything, `guest` is only signed in. */
-async function addUsers(database: Database): Promise<void> {
-  const row = { password_hash: await passwordHash, created_at: 0, updated_at: 0 };
-  await database.write((transaction) =>
-    transaction
-      .insertInto('users')
-      .values([
-        { ...row, name: 'admin', admin: 1 },
-        { ...row, name: 'guest', admin: 0 },
-      ])
-      .execute(),
-  );
 }
 
 function withLibrary(path: string): string {

@@ -1,5 +1,7 @@
+import type { Database } from '../../../src/database/database.ts';
 import { type AppOptions, createApp, type Ports } from '../../../src/http/app.ts';
 import { type Listener, type ListenOptions, listen } from '../../../src/http/server.ts';
+import type { AccessPorts } from './access-ports.ts';
 import { openCatalogPorts } from './catalog-ports.ts';
 import { type Answer, createClient, type Sent } from './client.ts';
 
@@ -9,6 +11,9 @@ export interface TestNode extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
   readonly listener: Listener;
+  /** What it serves from, to change behind its back. */
+  readonly database: Database;
+  readonly keys: AccessPorts['keys'];
   send(sent: Sent): Promise<Answer>;
 }
 
@@ -17,12 +22,14 @@ export interface NodeOptions {
   readonly listen?: Partial<Omit<ListenOptions, 'app'>>;
   /** Replaces some of the ports, to misbehave on purpose. */
   readonly ports?: (ports: Ports) => Partial<Ports>;
+  /** Milliseconds UTC. */
+  readonly now?: () => number;
 }
 
 /** A listening server over a registry of its own; `local` is public, `secret` private, `docker.io` a proxy. */
 export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
   await using opened = new AsyncDisposableStack();
-  const { ports } = opened.use(await openCatalogPorts());
+  const { ports, database } = opened.use(await openCatalogPorts(options.now));
   const app = createApp(
     { ...ports, ...options.ports?.(ports) },
     {
@@ -42,6 +49,8 @@ export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
     host,
     port,
     listener,
+    database,
+    keys: ports.keys,
     send: (sent) => client.send(sent),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
