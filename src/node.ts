@@ -5,7 +5,9 @@
 import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts';
 import { createAccounts } from './access/accounts.ts';
 import { createAuthenticator } from './access/authenticator.ts';
+import { createLastLogins } from './access/last-logins.ts';
 import { openMasterKeys } from './access/master-key.ts';
+import { PasswordChecks } from './access/password-checks.ts';
 import { createRefreshTokens } from './access/refresh-tokens.ts';
 import { createSecrets, type Secrets } from './access/secrets.ts';
 import { createSigningKeys } from './access/signing-keys.ts';
@@ -87,11 +89,12 @@ export async function startNode(
     }),
   );
   await declareProjects(catalog, config);
-  const users = createUsers(database, { now });
+  const checks = new PasswordChecks();
+  const users = createUsers(database, { now, checks });
   const generatedPassword = await users.ensureAdmin(config.admin.password);
 
   const secrets = createSecrets(await openMasterKeys(config.data, config.secrets.masterKey));
-  const access = await accessPorts({ database, secrets }, config, now);
+  const access = await accessPorts(opened, { database, secrets, checks }, config, now);
   const { projects } = catalog;
   const endpoints = await openEndpoints(opened, { projects, secrets, config, version, now });
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
@@ -128,15 +131,17 @@ export async function startNode(
 }
 
 async function accessPorts(
-  { database, secrets }: { database: Database; secrets: Secrets },
+  opened: AsyncDisposableStack,
+  { database, secrets, checks }: { database: Database; secrets: Secrets; checks: PasswordChecks },
   { tokens: { keyRotation, refreshExpiry } }: Config,
   now: () => number,
 ): Promise<Pick<Ports, 'access' | 'tokens' | 'refreshTokens' | 'keys'>> {
   const accounts = createAccounts(database, { now });
+  const logins = opened.use(createLastLogins(database, { now }));
   const keys = await createSigningKeys({ database, secrets, now, rotationMs: keyRotation });
   const tokens = createTokens({ accounts, keys, now });
   return {
-    access: createAuthenticator(accounts, tokens),
+    access: createAuthenticator(accounts, tokens, { now, checks, logins }),
     tokens,
     refreshTokens: createRefreshTokens({ database, accounts, now, expiryMs: refreshExpiry }),
     keys,

@@ -1,71 +1,79 @@
-import { createHash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { OciError } from '../oci/error.ts';
-import type { Account, Accounts } from './accounts.ts';
+import type { Accounts } from './accounts.ts';
 import { ANONYMOUS, type Caller } from './caller.ts';
+import type { Groups } from './groups.ts';
+import { createLocalIdentities, type IdentityProvider } from './identity.ts';
+import type { LastLogins } from './last-logins.ts';
 import { PasswordChecks } from './password-checks.ts';
-import { hashPassword } from './passwords.ts';
-import { isRobotName } from './robot-names.ts';
-import { generateSecret, hashSecret } from './robot-secrets.ts';
+import { RememberedPasswords } from './remembered-passwords.ts';
+import { Throttle } from './throttle.ts';
 import type { Tokens } from './tokens.ts';
-
-// A conformance run with a slow hash on every request took 91 s (measured 2026-11-21): verified ones are remembered.
-const MOST_VERIFIED = 1_000;
-const VERIFIED_MS = 5 * 60 * 1000;
 
 export interface Authenticator {
   /**
    * Who sent this `Authorization` header; nobody is anonymous.
    *
    * @throws OciError UNAUTHORIZED for a wrong password, an unknown user, a token that is not valid, or another scheme;
-   *   TOOMANYREQUESTS when many come with passwords that were not seen before
+   *   TOOMANYREQUESTS after many wrong passwords, or when many come that were not seen before
    */
-  authenticate(authorization: string | undefined): Promise<Caller>;
+  authenticate(authorization: string | undefined, address: string): Promise<Caller>;
+  /** Whose name and password these are. @throws as `authenticate` does */
+  signIn(name: string, password: string, address: string): Promise<Caller>;
+}
+
+export interface AuthenticatorOptions {
+  /** Milliseconds UTC. */
+  readonly now?: () => number;
+  readonly checks?: PasswordChecks;
+  /** By default, the passwords of the accounts. */
+  readonly identities?: IdentityProvider;
+  /** Learns which groups a provider says that somebody is in. */
+  readonly groups?: Pick<Groups, 'assign'>;
+  /** Learns when a user last signed in. */
+  readonly logins?: Pick<LastLogins, 'note'>;
 }
 
 export function createAuthenticator(
   accounts: Accounts,
   tokens: Pick<Tokens, 'verify'>,
+  options: AuthenticatorOptions = {},
 ): Authenticator {
-  const checks = new PasswordChecks();
-  // By a hash of the header and of what it was compared with: no password stays in memory, and a changed one is compared
-  // anew. Those who come with the same one at the same time share a check.
-  const verified = new LRUCache<string, Promise<boolean>>({ max: MOST_VERIFIED, ttl: VERIFIED_MS });
-  let decoy: Promise<string> | undefined;
-  const robotDecoy = hashSecret(generateSecret());
+  const { now = Date.now, checks = new PasswordChecks(), groups, logins } = options;
+  const identities = options.identities ?? createLocalIdentities(accounts, checks);
+  const remembered = new RememberedPasswords();
+  const throttle = new Throttle({ now });
 
-  async function isRight(
-    header: string,
-    { name, password }: { readonly name: string; readonly password: string },
-    account: Account | undefined,
-  ) {
-    // An unknown name costs as much as a wrong password, so that the time tells nobody which names exist.
-    decoy ??= hashPassword('');
-    const other = isRobotName(name) ? robotDecoy : await decoy;
-    const passwordHash = account?.passwordHash ?? other;
-    const key = createHash('sha256').update(header).update(passwordHash).digest('base64');
-    const known = verified.get(key);
-    if (known !== undefined) return known;
-    const checking = checks.matches(password, passwordHash);
-    verified.set(key, checking);
-    const forget = (): void => void verified.delete(key);
-    checking.then((matches) => matches || forget(), forget);
-    return checking;
+  async function check(name: string, password: string): Promise<boolean> {
+    const identity = await identities.authenticate(name, password);
+    if (identity?.groups !== undefined) await groups?.assign(identity.name, identity.groups);
+    return identity !== undefined;
+  }
+
+  async function signIn(name: string, password: string, address: string): Promise<Caller> {
+    const passwordHash = (await accounts.find(name))?.passwordHash ?? '';
+    const isRight = await remembered.isRight({ name, password, passwordHash }, () =>
+      throttle.guard({ name, address }, () => check(name, password)),
+    );
+    // Read again: what the provider said may have changed it.
+    const account = isRight ? await accounts.find(name) : undefined;
+    if (account === undefined) throw new OciError('UNAUTHORIZED');
+    const { caller } = account;
+    throttle.prove({ name, address });
+    if (caller.robot === undefined) logins?.note(caller.id);
+    return caller;
   }
 
   return {
-    async authenticate(authorization) {
+    async authenticate(authorization, address) {
       if (authorization === undefined || authorization === '') return ANONYMOUS;
       const token = /^bearer +(\S+) *$/i.exec(authorization)?.[1];
       if (token !== undefined) return tokens.verify(token);
       const { name, password } = basicOf(authorization);
       // Clients without credentials send an empty pair where they must send something.
       if (name === '' && password === '') return ANONYMOUS;
-      const account = await accounts.find(name);
-      const matches = await isRight(authorization, { name, password }, account);
-      if (account === undefined || !matches) throw new OciError('UNAUTHORIZED');
-      return account.caller;
+      return signIn(name, password, address);
     },
+    signIn,
   };
 }
 

@@ -9,6 +9,7 @@ import { databases } from '../support/databases.ts';
 import { noToken } from './keys.ts';
 
 const now = () => 1_000;
+const ADDRESS = '192.0.2.7';
 const basic = (name: string, password: string) => `Basic ${btoa(`${name}:${password}`)}`;
 
 for (const engine of databases) {
@@ -23,6 +24,7 @@ for (const engine of databases) {
       assert.equal(await users.ensureAdmin(undefined), undefined);
       const caller = await (await authenticatorOn(database)).authenticate(
         basic('admin', generated),
+        ADDRESS,
       );
       assert.equal(caller.name, 'admin');
       assert.equal(caller.isAdmin, true);
@@ -33,14 +35,17 @@ for (const engine of databases) {
       const users = createUsers(database, { now });
       const authenticator = await authenticatorOn(database);
       await users.ensureAdmin('old');
-      await authenticator.authenticate(basic('admin', 'old'));
+      await authenticator.authenticate(basic('admin', 'old'), ADDRESS);
 
       await users.ensureAdmin('new');
 
-      await assert.rejects(authenticator.authenticate(basic('admin', 'old')), {
+      await assert.rejects(authenticator.authenticate(basic('admin', 'old'), ADDRESS), {
         code: 'UNAUTHORIZED',
       });
-      assert.equal((await authenticator.authenticate(basic('admin', 'new'))).name, 'admin');
+      assert.equal(
+        (await authenticator.authenticate(basic('admin', 'new'), ADDRESS)).name,
+        'admin',
+      );
     });
 
     it('has a password that is nowhere in the database', async () => {
@@ -67,7 +72,7 @@ for (const engine of databases) {
         const users = createUsers(database, { now });
         await users.ensureAdmin('right');
 
-        await assert.rejects((await authenticatorOn(database)).authenticate(header), {
+        await assert.rejects((await authenticatorOn(database)).authenticate(header, ADDRESS), {
           code: 'UNAUTHORIZED',
         });
       });
@@ -77,8 +82,8 @@ for (const engine of databases) {
       await using database = await engine.open();
       const authenticator = await authenticatorOn(database);
 
-      assert.equal(await authenticator.authenticate(undefined), ANONYMOUS);
-      assert.equal(await authenticator.authenticate(basic('', '')), ANONYMOUS);
+      assert.equal(await authenticator.authenticate(undefined, ADDRESS), ANONYMOUS);
+      assert.equal(await authenticator.authenticate(basic('', ''), ADDRESS), ANONYMOUS);
     });
   });
 }

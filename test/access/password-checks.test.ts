@@ -7,14 +7,12 @@ import { createAuthenticator } from '../../src/access/authenticator.ts';
 import { hashPassword } from '../../src/access/passwords.ts';
 import { noToken } from './keys.ts';
 
-const basic = (name: string, password: string) => `Basic ${btoa(`${name}:${password}`)}`;
-
 describe('checking passwords', () => {
   it('leaves the threads that read the disk to others, however many are wrong', async () => {
     const { authenticator } = await world();
     let checked = 0;
     const wrong = Array.from({ length: 40 }, async (_, n) => {
-      await assert.rejects(authenticator.authenticate(basic('alice', `wrong${n}`)));
+      await assert.rejects(authenticator.signIn(`alice${n}`, 'wrong', `192.0.2.${n}`));
       checked++;
     });
 
@@ -29,7 +27,9 @@ describe('checking passwords', () => {
     const { authenticator } = await world();
 
     const outcomes = await Promise.allSettled(
-      Array.from({ length: 100 }, (_, n) => authenticator.authenticate(basic('alice', `w${n}`))),
+      Array.from({ length: 100 }, (_, n) =>
+        authenticator.signIn(`alice${n}`, 'wrong', `192.0.2.${n}`),
+      ),
     );
 
     const codes = outcomes.map((outcome) => {
@@ -44,7 +44,7 @@ describe('checking passwords', () => {
     const { authenticator } = await world();
 
     const callers = await Promise.all(
-      Array.from({ length: 200 }, () => authenticator.authenticate(basic('alice', 'right'))),
+      Array.from({ length: 200 }, () => authenticator.signIn('alice', 'right', '192.0.2.1')),
     );
 
     assert.ok(callers.every(({ name }) => name === 'alice'));
@@ -52,11 +52,11 @@ describe('checking passwords', () => {
 
   it('remembers the password and nothing of what its user may', async () => {
     const { authenticator, alice } = await world();
-    assert.equal((await authenticator.authenticate(basic('alice', 'right'))).isAdmin, true);
+    assert.equal((await authenticator.signIn('alice', 'right', '192.0.2.1')).isAdmin, true);
 
     alice.isAdmin = false;
 
-    assert.equal((await authenticator.authenticate(basic('alice', 'right'))).isAdmin, false);
+    assert.equal((await authenticator.signIn('alice', 'right', '192.0.2.1')).isAdmin, false);
   });
 });
 

@@ -4,8 +4,8 @@ import { authenticationFailed } from '../../telemetry/channels.ts';
 import type { Context, Middleware } from '../context.ts';
 
 export interface Access {
-  /** @throws OciError UNAUTHORIZED */
-  authenticate(authorization: string | undefined): Promise<Caller>;
+  /** `address` is the client's. @throws OciError UNAUTHORIZED, TOOMANYREQUESTS */
+  authenticate(authorization: string | undefined, address: string): Promise<Caller>;
 }
 
 /** Finds out who is calling. What they may do is each route's question. */
@@ -21,7 +21,7 @@ export function authentication(access: Access): Middleware {
 /**
  * Who sent this `Authorization` header, or what comes to the same.
  *
- * @throws OciError UNAUTHORIZED
+ * @throws OciError UNAUTHORIZED, TOOMANYREQUESTS
  */
 export async function identify(
   ctx: Context,
@@ -30,9 +30,9 @@ export async function identify(
 ): Promise<Caller> {
   // What a dockerd sends to its Docker Hub mirror is its password for Docker Hub: nothing here may look at it.
   if (ctx.state.origin.mirror !== undefined) return ANONYMOUS;
-  return access.authenticate(authorization).catch((error: unknown) => {
+  const { address } = ctx.state.origin;
+  return access.authenticate(authorization, address).catch((error: unknown) => {
     if (error instanceof OciError && authenticationFailed.hasSubscribers) {
-      const { address } = ctx.state.origin;
       authenticationFailed.publish({ user: claimedName(authorization), clientAddress: address });
     }
     throw error;

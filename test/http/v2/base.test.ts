@@ -102,9 +102,9 @@ describe('a mirror of one upstream', () => {
       app: { mirror: 'docker.io' },
       ports: ({ access }) => ({
         access: {
-          authenticate(authorization) {
+          authenticate(authorization, address) {
             asked++;
-            return access.authenticate(authorization);
+            return access.authenticate(authorization, address);
           },
         },
       }),
