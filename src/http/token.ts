@@ -66,7 +66,7 @@ export function tokenRoutes(ports: TokenPorts, options: TokenOptions): Routes {
       throw new OciError('UNAUTHORIZED', { message: 'a token is given for a password alone' });
     }
     const request = requestInQuery(ctx);
-    ctx.body = await answer(ctx, request, { ...ports, ...options });
+    ctx.body = await answer(ctx, request, { ports, options });
   });
 
   router.post(TOKEN_PATH, async (ctx) => {
@@ -75,7 +75,7 @@ export function tokenRoutes(ports: TokenPorts, options: TokenOptions): Routes {
     ctx.state.caller = await callerOf(ctx, credential, ports);
     // Who has a refresh token keeps it.
     const wantsRefreshToken = request.wantsRefreshToken && credential.kind === 'password';
-    ctx.body = await answer(ctx, { ...request, wantsRefreshToken }, { ...ports, ...options });
+    ctx.body = await answer(ctx, { ...request, wantsRefreshToken }, { ports, options });
   });
 
   return router;
@@ -94,8 +94,10 @@ async function callerOf(
 async function answer(
   ctx: Context,
   { service: asked, scopes, client, wantsRefreshToken }: TokenRequest,
-  { tokens, refreshTokens, names, service: own, services = [] }: TokenPorts & TokenOptions,
+  { ports, options }: { readonly ports: TokenPorts; readonly options: TokenOptions },
 ): Promise<Buffer> {
+  const { tokens, refreshTokens, names } = ports;
+  const { service: own, services = [] } = options;
   const service = asked ?? own;
   const isForeign = service !== own;
   if (isForeign && !services.includes(service)) {

@@ -35,6 +35,14 @@ describe('GET /service/token', () => {
     ]);
   });
 
+  it('gives what was asked on a node that has names of its own', async () => {
+    await using node = await startNode({ app: { names: ['registry.internal:5000'] } });
+
+    const token = await tokenFor(node, ['repository:local/a:pull'], ADMIN);
+
+    assert.deepEqual(claimsOf(token).access, [{ name: 'local/a', actions: ['pull'] }]);
+  });
+
   it('refuses a wrong password', async () => {
     await using node = await startNode();
 
