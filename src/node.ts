@@ -41,6 +41,8 @@ import { createMetrics } from './telemetry/metrics.ts';
 import { readiness } from './telemetry/readiness.ts';
 import { createTransfers } from './transfer/transfers.ts';
 
+const WELL_KNOWN_HOSTS = WELL_KNOWN_REGISTRIES.map(({ name }) => name);
+
 export interface NodeOptions {
   /** Of this program, as upstreams and metrics are told. */
   readonly version: string;
@@ -85,7 +87,7 @@ export async function startNode(
       now,
       graceMs: config.storage.grace,
       isBeingCopied: () => isBeingCopied(config.data),
-      wellKnownHosts: WELL_KNOWN_REGISTRIES.map(({ name }) => name),
+      wellKnownHosts: WELL_KNOWN_HOSTS,
     }),
   );
   await declareProjects(catalog, config);
@@ -279,13 +281,20 @@ function apiPorts(
     catalog,
     ...parts
   }: { catalog: Catalog } & Pick<ManagementApiParts, 'database' | 'store' | 'users'>,
-  { listen: { externalUrl } }: Config,
+  { listen: { externalUrl }, endpoints }: Config,
   options: Required<NodeOptions>,
 ): Ports['api'] {
   const { projects } = catalog;
   const { store } = parts;
-  const isReady = () => readinessOf({ projects, store });
-  return managementApi({ ...parts, projects, readiness: isReady }, { ...options, externalUrl });
+  return managementApi(
+    { ...parts, projects, readiness: () => readinessOf({ projects, store }) },
+    {
+      ...options,
+      externalUrl,
+      wellKnownHosts: WELL_KNOWN_HOSTS,
+      hasConfiguredCredential: (name) => endpoints[name]?.credential !== undefined,
+    },
+  );
 }
 
 function readinessOf({ projects, store }: Pick<ManagementApiParts, 'projects' | 'store'>) {

@@ -2,7 +2,10 @@ import type { Routes } from '../context.ts';
 import type { Projects } from './gate.ts';
 import { type Groups, groupRoutes } from './groups.ts';
 import { type Members, memberRoutes } from './members.ts';
+import { metadataRoutes } from './metadata.ts';
 import { permissionRoutes } from './permissions.ts';
+import { type ManagedProjects, projectRoutes } from './projects.ts';
+import { type Quotas, quotaRoutes } from './quotas.ts';
 import type { ApiRoute } from './route.ts';
 import { apiRouter } from './router.ts';
 import { type System, systemRoutes } from './system.ts';
@@ -15,6 +18,8 @@ export interface ApiPorts {
   readonly users: Users;
   readonly groups: Groups;
   readonly members: Members;
+  readonly managedProjects: ManagedProjects;
+  readonly quotas: Quotas;
 }
 
 /** Harbor's management API, `/api/v2.0`, as far as there is something behind it. */
@@ -30,5 +35,8 @@ export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
     ...permissionRoutes(ports.projects),
     ...groupRoutes(ports.groups),
     ...memberRoutes(ports.members),
+    ...projectRoutes(ports.managedProjects),
+    ...metadataRoutes(ports.managedProjects),
+    ...quotaRoutes(ports.quotas),
   ];
 }

@@ -76,7 +76,7 @@ export interface Gate {
 }
 
 /** A private project that nobody has a role in: those who may do this to it may do it to any. */
-const ANY_PROJECT = { id: 0, isPublic: false };
+export const ANY_PROJECT = { id: 0, isPublic: false };
 
 export function createGate(projects: Projects): Gate {
   const byId = async (id: number): Promise<Project | undefined> =>

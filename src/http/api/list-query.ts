@@ -19,6 +19,12 @@ export interface ListQuery {
   readonly limit: number | undefined;
 }
 
+export interface Listed<T> {
+  readonly items: readonly T[];
+  /** Of all that the filters let through, on whichever page. */
+  readonly total: number;
+}
+
 /** One parameter of the request by its name. */
 export type Parameter = (name: string) => string | undefined;
 

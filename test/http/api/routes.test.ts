@@ -36,7 +36,9 @@ describe('every operation', async () => {
     await using node = await startApiNode();
     for (const { method, path, permission } of routes) {
       if (OPEN.has(permission)) continue;
-      const sent = { method, path: `/api/v2.0${path.replaceAll(/\{\w+\}/g, '1')}` };
+      // A private project of id 2.
+      const target = path.replace('{project_name}', 'secret').replaceAll(/\{\w+\}/g, '2');
+      const sent = { method, path: `/api/v2.0${target}` };
       assert.equal((await node.send(sent)).status, 401, `${method} ${path}`);
     }
   });

@@ -76,7 +76,13 @@ export async function openCatalogPorts(now: () => number = Date.now): Promise<Ca
           users: createUsers(database, { now }),
           readiness: async () => ({ isReady: true, checks: { database: 'ok', storage: 'ok' } }),
         },
-        { version: '0.0.0', externalUrl: undefined, now },
+        {
+          version: '0.0.0',
+          externalUrl: undefined,
+          now,
+          wellKnownHosts: ['docker.io'],
+          hasConfiguredCredential: () => false,
+        },
       ),
       operations: {
         metrics: {

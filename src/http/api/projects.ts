@@ -1,0 +1,287 @@
+import { z } from 'zod';
+import { may, maySystem, ROLE_IDS, type Role } from '../../../policies/access.ts';
+import type { Caller } from '../../access/caller.ts';
+import { ManagementError } from '../../oci/management-error.ts';
+import { ANY_PROJECT, type Project } from './gate.ts';
+import { timeJson } from './json.ts';
+import type { Filter, Listed, ListQuery } from './list-query.ts';
+import { type Actor, type ApiRequest, type ApiRoute, DONE, projectRoute, route } from './route.ts';
+
+/** A project as people manage it. Times are milliseconds UTC. */
+export interface ManagedProject extends Project {
+  readonly owner: string;
+  /** That a proxy project asks. */
+  readonly endpoint: number | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly repositoryCount: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** Bytes; a limit of -1 is none. */
+export interface Storage {
+  readonly used: number;
+  readonly limit: number;
+}
+
+/** Projects that a caller may know of: all, or the public ones and those of these ids. */
+export type Visible = 'all' | { readonly projects: readonly number[] };
+
+interface NewProject {
+  readonly name: string;
+  readonly endpoint: number | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly storageLimit: number | undefined;
+  /** The user who becomes its admin. */
+  readonly creator: number | undefined;
+}
+
+/** What these routes need of the node. @throws ManagementError */
+export interface ManagedProjects {
+  list(query: ListQuery, visible: Visible): Promise<Listed<ManagedProject>>;
+  get(project: number | string): Promise<ManagedProject>;
+  summary(project: number): Promise<{
+    readonly repositoryCount: number;
+    readonly members: Readonly<Record<Role, number>>;
+    readonly storage: Storage;
+    readonly endpoint: number | undefined;
+  }>;
+  /** Why it cannot be removed; undefined where it can. */
+  obstacle(project: number): Promise<string | undefined>;
+  create(project: NewProject, actor: Actor): Promise<{ readonly id: number }>;
+  update(project: number, metadata: Readonly<Record<string, string>>, actor: Actor): Promise<void>;
+  removeMetadata(project: number, name: string, actor: Actor): Promise<void>;
+  remove(project: number, actor: Actor): Promise<void>;
+}
+
+const FIELDS = {
+  project_id: 'id',
+  name: 'name',
+  owner_name: 'owner',
+  public: 'isPublic',
+  creation_time: 'createdAt',
+  update_time: 'updatedAt',
+};
+
+const Changes = z.object({
+  public: z.boolean().nullish(),
+  metadata: z.record(z.string(), z.string().nullable()).nullish(),
+  cve_allowlist: z.object({ items: z.array(z.unknown()).nullish() }).nullish(),
+});
+const Creation = Changes.extend({
+  project_name: z.string(),
+  storage_limit: z.int().nullish(),
+  registry_id: z.int().nullish(),
+});
+
+/** The first part of repository names. */
+export function projectRoutes(projects: ManagedProjects): readonly ApiRoute[] {
+  return [
+    listProjects(projects),
+    headProject(projects),
+    createProject(projects),
+    getProject(projects),
+    updateProject(projects),
+    deleteProject(projects),
+    deletable(projects),
+    summary(projects),
+  ];
+}
+
+const listProjects = (projects: ManagedProjects): ApiRoute =>
+  route({
+    operation: 'listProjects',
+    method: 'GET',
+    path: '/projects',
+    permission: 'visible',
+    answers: [200, 400, 401, 422],
+    async handle(request) {
+      const { caller, list } = request;
+      const asked = list(FIELDS);
+      const filters = [...asked.filters, ...olderFilters(request)];
+      const { items, total } = await projects.list({ ...asked, filters }, visibleTo(caller));
+      return { json: items.map((project) => projectJson(project, caller)), total };
+    },
+  });
+
+const headProject = (projects: ManagedProjects): ApiRoute =>
+  route({
+    operation: 'headProject',
+    method: 'HEAD',
+    path: '/projects',
+    permission: 'visible',
+    answers: [200, 400, 404],
+    async handle({ query, caller }) {
+      const name = query('project_name');
+      if (name === undefined) throw new ManagementError('BAD_REQUEST', 'project_name is missing');
+      const project = await projects.get(name);
+      if (may(caller, 'project:read', project)) return DONE;
+      throw new ManagementError('NOT_FOUND', `project ${name} not found`);
+    },
+  });
+
+const createProject = (projects: ManagedProjects): ApiRoute =>
+  route({
+    operation: 'createProject',
+    method: 'POST',
+    path: '/projects',
+    permission: { system: 'project:create' },
+    answers: [201, 400, 401, 409],
+    async handle({ json, caller, actor, header }) {
+      const { project_name: name, ...asked } = await json(Creation);
+      const { registry_id: endpoint, storage_limit: limit } = asked;
+      const { id } = await projects.create(
+        {
+          name,
+          // Clients that make no proxy project say 0 or nothing.
+          endpoint: endpoint === 0 ? undefined : (endpoint ?? undefined),
+          metadata: metadataOf(asked),
+          storageLimit: limit ?? undefined,
+          creator: caller.robot === undefined ? caller.id : undefined,
+        },
+        actor,
+      );
+      return { location: `/projects/${header('X-Resource-Name-In-Location') ? name : id}` };
+    },
+  });
+
+const getProject = (projects: ManagedProjects): ApiRoute =>
+  projectRoute({
+    operation: 'getProject',
+    method: 'GET',
+    path: '/projects/{project_name_or_id}',
+    permission: { project: 'project:read' },
+    answers: [200, 401, 403, 404],
+    async handle({ project, caller }) {
+      return { json: projectJson(await projects.get(project.id), caller) };
+    },
+  });
+
+const updateProject = (projects: ManagedProjects): ApiRoute =>
+  projectRoute({
+    operation: 'updateProject',
+    method: 'PUT',
+    path: '/projects/{project_name_or_id}',
+    permission: { project: 'project:update' },
+    answers: [200, 400, 401, 403, 404],
+    async handle({ project, json, actor }) {
+      await projects.update(project.id, metadataOf(await json(Changes)), actor);
+      return DONE;
+    },
+  });
+
+const deleteProject = (projects: ManagedProjects): ApiRoute =>
+  projectRoute({
+    operation: 'deleteProject',
+    method: 'DELETE',
+    path: '/projects/{project_name_or_id}',
+    permission: { project: 'project:delete' },
+    answers: [200, 400, 403, 404, 412],
+    async handle({ project, actor }) {
+      await projects.remove(project.id, actor);
+      return DONE;
+    },
+  });
+
+const deletable = (projects: ManagedProjects): ApiRoute =>
+  projectRoute({
+    operation: 'getProjectDeletable',
+    method: 'GET',
+    path: '/projects/{project_name_or_id}/_deletable',
+    permission: { project: 'project:delete' },
+    answers: [200, 401, 403, 404],
+    async handle({ project }) {
+      const message = await projects.obstacle(project.id);
+      return { json: message === undefined ? { deletable: true } : { deletable: false, message } };
+    },
+  });
+
+const summary = (projects: ManagedProjects): ApiRoute =>
+  projectRoute({
+    operation: 'getProjectSummary',
+    method: 'GET',
+    path: '/projects/{project_name_or_id}/summary',
+    permission: { project: 'project:read' },
+    answers: [200, 400, 401, 403, 404],
+    async handle({ project, caller }) {
+      const { repositoryCount, members, storage } = await projects.summary(project.id);
+      return {
+        json: {
+          repo_count: repositoryCount,
+          ...(may(caller, 'member:list', project) ? memberCounts(members) : {}),
+          ...(may(caller, 'quota:read', project) ? { quota: storageJson(storage) } : {}),
+        },
+      };
+    },
+  });
+
+/** As a quota has it. */
+export function storageJson({ used, limit }: Storage): object {
+  return { hard: { storage: limit }, used: { storage: used } };
+}
+
+/** Whom a list of projects, or of what is in them, may show what. */
+function visibleTo(caller: Caller): Visible {
+  const isAll = maySystem(caller, 'project:list') || may(caller, 'project:read', ANY_PROJECT);
+  if (isAll) return 'all';
+  return { projects: [...caller.roles.keys(), ...(caller.robot?.projects.keys() ?? [])] };
+}
+
+/** Harbor's parameters from before there was `q`. */
+function olderFilters({ query, flag }: ApiRequest): readonly Filter[] {
+  const [name, owner] = [query('name'), query('owner')];
+  const isPublic = flag('public');
+  return [
+    ...(name === undefined ? [] : [{ field: 'name', kind: 'fuzzy', value: name } as const]),
+    ...(owner === undefined ? [] : [{ field: 'owner', kind: 'exact', value: owner } as const]),
+    ...(isPublic === undefined
+      ? []
+      : [{ field: 'isPublic', kind: 'exact', value: String(isPublic) } as const]),
+  ];
+}
+
+/** @throws ManagementError BAD_REQUEST for a list of exceptions to a check that nobody makes */
+function metadataOf({
+  public: isPublic,
+  metadata,
+  cve_allowlist: allowlist,
+}: z.infer<typeof Changes>): Readonly<Record<string, string>> {
+  if ((allowlist?.items ?? []).length > 0) {
+    throw new ManagementError('BAD_REQUEST', 'cve_allowlist: this node looks for no CVEs');
+  }
+  const given = Object.entries(metadata ?? {}).flatMap(([name, value]) =>
+    value === null ? [] : [[name, value] as const],
+  );
+  const older = typeof isPublic === 'boolean' ? { public: String(isPublic) } : {};
+  return { ...older, ...Object.fromEntries(given) };
+}
+
+function projectJson(project: ManagedProject, caller: Caller): object {
+  const held = caller.roles.get(project.id) ?? [];
+  const roles = held.map((role) => ROLE_IDS[role]);
+  const [role] = caller.isAdmin ? [ROLE_IDS.projectAdmin] : roles;
+  return {
+    project_id: project.id,
+    name: project.name,
+    owner_name: project.owner,
+    ...(project.endpoint === undefined ? {} : { registry_id: project.endpoint }),
+    creation_time: timeJson(project.createdAt),
+    update_time: timeJson(project.updatedAt),
+    deleted: false,
+    repo_count: project.repositoryCount,
+    ...(role === undefined ? {} : { current_user_role_id: role }),
+    current_user_role_ids: roles,
+    metadata: project.metadata,
+    cve_allowlist: { project_id: project.id, items: [] },
+  };
+}
+
+function memberCounts(members: Readonly<Record<Role, number>>): object {
+  return {
+    project_admin_count: members.projectAdmin,
+    maintainer_count: members.maintainer,
+    developer_count: members.developer,
+    guest_count: members.guest,
+    limited_guest_count: members.limitedGuest,
+  };
+}
