@@ -71,23 +71,24 @@ async function evictIdle(
   await blobs.releaseUnreferenced(before, { content: 'cached', signal });
 }
 
-/** Leaves a turn out while the one before it still works. */
+/** Leaves a turn out while the one before it still works. `firstMs`: once more, that soon. */
 function every(
   intervalMs: number,
   work: () => Promise<void>,
-  { firstMs = intervalMs }: { readonly firstMs?: number } = {},
+  { firstMs }: { readonly firstMs?: number } = {},
 ): AsyncDisposable {
   let running: Promise<void> | undefined;
   const begin = (): void => {
-    timer = setTimeout(begin, intervalMs).unref();
     running ??= work().finally(() => {
       running = undefined;
     });
   };
-  let timer = setTimeout(begin, firstMs).unref();
+  const interval = setInterval(begin, intervalMs).unref();
+  const first = firstMs === undefined ? undefined : setTimeout(begin, firstMs).unref();
   return {
     async [Symbol.asyncDispose]() {
-      clearTimeout(timer);
+      clearInterval(interval);
+      clearTimeout(first);
       await running;
     },
   };

@@ -168,7 +168,7 @@ function recorded() {
 }
 
 function mockTimers() {
-  mock.timers.enable({ apis: ['setTimeout'] });
+  mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
   return {
     /** What the timers begin has its turn, too. */
     async tick(milliseconds: number): Promise<void> {

@@ -22,7 +22,7 @@ import { until } from '../support/until.ts';
 const LOCAL = 'local/app';
 const CACHED = 'docker.io/library/alpine';
 
-describe('portolan backup', { timeout: 60_000 }, () => {
+describe('portolan backup', { timeout: 600_000 }, () => {
   it('makes a copy of data that is in use, from which a node can start', async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'backup.tar');
@@ -139,7 +139,7 @@ describe('portolan backup', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a backup that takes long', { timeout: 60_000 }, () => {
+describe('a backup that takes long', { timeout: 600_000 }, () => {
   it('keeps the node from collecting what it has yet to read, however long it takes', async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'backup.tar');

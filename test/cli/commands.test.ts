@@ -7,7 +7,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const PACKAGE = join(import.meta.dirname, '../../package.json');
 
-describe('portolan', { timeout: 60_000 }, () => {
+describe('portolan', { timeout: 600_000 }, () => {
   it('tells its version', async () => {
     const { version } = JSON.parse(await readFile(PACKAGE, 'utf8'));
 

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/portolan.js');
 
-describe('the launcher', { timeout: 30_000 }, () => {
+describe('the launcher', { timeout: 600_000 }, () => {
   for (const version of ['20.19.2', '24.14.1']) {
     it(`says plainly that Node.js ${version} is too old`, async () => {
       const { code, stdout, stderr } = await launchAs(version);

@@ -10,7 +10,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { AUTHORIZATION, ask, type ServingNode, serve } from './support.ts';
 import { kidOf, statusWith, tokenOf } from './tokens.ts';
 
-describe('a backup of a running node', { timeout: 60_000 }, () => {
+describe('a backup of a running node', { timeout: 600_000 }, () => {
   it('is untarred into a folder, and a node serves it', async () => {
     await using directory = await temporaryDirectory();
     const at = (name: string): string => join(directory.path, name);

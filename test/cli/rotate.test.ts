@@ -21,7 +21,7 @@ import { kidOf, statusWith, tokenOf } from './tokens.ts';
 
 const now = Date.now;
 
-describe('portolan keys rotate', { timeout: 60_000 }, () => {
+describe('portolan keys rotate', { timeout: 600_000 }, () => {
   it('has a running node sign with another key, and takes no token from anybody', async () => {
     await using directory = await temporaryDirectory();
     const folder = join(directory.path, 'data');
@@ -58,7 +58,7 @@ describe('portolan keys rotate', { timeout: 60_000 }, () => {
   });
 });
 
-describe('portolan secrets rotate', { timeout: 60_000 }, () => {
+describe('portolan secrets rotate', { timeout: 600_000 }, () => {
   it('waits for the node to stop, and then changes the key and nothing that it seals', async () => {
     await using directory = await temporaryDirectory();
     const folder = join(directory.path, 'data');

@@ -8,7 +8,7 @@ import { portolan } from '../support/portolan.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { AUTHORIZATION, ask, PASSWORD, type ServingNode, serve } from './support.ts';
 
-describe('portolan serve', { timeout: 60_000 }, () => {
+describe('portolan serve', { timeout: 600_000 }, () => {
   it('tells where it listens, and keeps standard output for lines of JSON', async () => {
     await using directory = await temporaryDirectory();
     await using node = await serve(directory.path);
