@@ -1,0 +1,162 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import { writeAudit } from '../audit/audit.ts';
+import type { Cache } from '../cache/cache.ts';
+import type { Database } from '../database/database.ts';
+import { OciError } from '../oci/error.ts';
+import type { Accounts } from './accounts.ts';
+import type { Authenticator } from './authenticator.ts';
+import type { Caller } from './caller.ts';
+
+export interface Login {
+  readonly name: string;
+  readonly password: string;
+  /** The client's. */
+  readonly address: string;
+  /** The session that the client had, which ends: nobody goes on with an id that somebody may have planted. */
+  readonly previous?: string | undefined;
+}
+
+/**
+ * Sessions of people at the portal, in the cache that the nodes of a site share. One ends an hour after it was last
+ * used, with its user's password, and with the cache. Ids are 256 random bits; the cache has only hashes of them.
+ */
+export interface Sessions {
+  /**
+   * Written to the audit log, whether it worked or not.
+   *
+   * @returns the id of a new session
+   * @throws OciError UNAUTHORIZED for a wrong password and for robots, TOOMANYREQUESTS
+   */
+  logIn(login: Login): Promise<string>;
+  /** Whose session it is, with what that one may now; `renew` puts its end off to an hour from now. */
+  find(id: string, options?: { readonly renew?: boolean }): Promise<Caller | undefined>;
+  /** Ends one that there is, and writes that to the audit log. */
+  logOut(id: string, address: string): Promise<void>;
+  /** Of the user with this id. */
+  endAll(user: number): Promise<void>;
+}
+
+export interface SessionsOptions {
+  readonly database: Database;
+  readonly cache: Cache;
+  readonly accounts: Accounts;
+  readonly authenticator: Pick<Authenticator, 'signIn'>;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+}
+
+const LIFETIME_MS = 60 * 60_000;
+/** A session that is in use is written once a minute, not with each request. */
+const RENEWED_AFTER_MS = 60_000;
+/** Who repeats a wrong password fills no log: a row a minute, of each name and address. */
+const REFUSALS_MS = 60_000;
+const MOST_REFUSALS = 1_000;
+/** No user's name is longer. */
+const LONGEST_NAME = 255;
+
+/** Times are milliseconds UTC. */
+const Session = z.object({
+  name: z.string(),
+  user: z.number(),
+  startedAt: z.number(),
+  usedAt: z.number(),
+});
+type Session = z.infer<typeof Session>;
+
+export function createSessions(options: SessionsOptions): Sessions {
+  const { cache, accounts, authenticator, now } = options;
+  const sessions = cache.store('sessions', Session);
+  // Not only deleted: a request that was under way might write a session again that has ended.
+  const ends = cache.store('session-ends', z.number());
+  const note = notes(options);
+
+  const end = async (key: string): Promise<void> => {
+    await ends.set(`session ${key}`, now(), LIFETIME_MS);
+    await sessions.delete(key);
+  };
+
+  async function read(key: string): Promise<Session | undefined> {
+    const session = await sessions.get(key);
+    if (session === undefined || session.usedAt + LIFETIME_MS <= now()) return undefined;
+    if ((await ends.get(`session ${key}`)) !== undefined) return undefined;
+    const endedAt = await ends.get(`user ${session.user}`);
+    return endedAt === undefined || endedAt < session.startedAt ? session : undefined;
+  }
+
+  return {
+    async logIn({ name, password, address, previous }) {
+      if (previous !== undefined) await end(keyOf(previous));
+      try {
+        const { id: user, robot } = await authenticator.signIn(name, password, address);
+        if (robot !== undefined) throw new OciError('UNAUTHORIZED');
+        await note({ name, address }, 'login');
+        const id = randomBytes(32).toString('base64url');
+        const at = now();
+        await sessions.set(keyOf(id), { name, user, startedAt: at, usedAt: at }, LIFETIME_MS);
+        return id;
+      } catch (error) {
+        if (error instanceof OciError) await note({ name, address }, 'refused login');
+        throw error;
+      }
+    },
+
+    async find(id, { renew = true } = {}) {
+      const key = keyOf(id);
+      const session = await read(key);
+      if (session === undefined) return undefined;
+      const account = await accounts.find(session.name);
+      if (account?.caller.id !== session.user || session.startedAt < account.validFrom) {
+        return undefined;
+      }
+      const at = now();
+      if (renew && session.usedAt + RENEWED_AFTER_MS <= at) {
+        await sessions.set(key, { ...session, usedAt: at }, LIFETIME_MS);
+      }
+      return account.caller;
+    },
+
+    async logOut(id, address) {
+      const key = keyOf(id);
+      const session = await read(key);
+      if (session === undefined) return;
+      await end(key);
+      await note({ name: session.name, address }, 'logout');
+    },
+
+    async endAll(user) {
+      await ends.set(`user ${user}`, now(), LIFETIME_MS);
+    },
+  };
+}
+
+type Happened = 'login' | 'refused login' | 'logout';
+
+function notes({ database, now }: SessionsOptions) {
+  const refusals = new LRUCache<string, true>({ max: MOST_REFUSALS, ttl: REFUSALS_MS });
+  return async (
+    { name, address }: { readonly name: string; readonly address: string },
+    happened: Happened,
+  ): Promise<void> => {
+    const resource = name.slice(0, LONGEST_NAME);
+    const isRefusal = happened === 'refused login';
+    if (isRefusal && refusals.has(`${address} ${resource}`)) return;
+    if (isRefusal) refusals.set(`${address} ${resource}`, true);
+    await database.write((transaction) =>
+      writeAudit(transaction, {
+        actor: { name: resource, address },
+        operation: isRefusal ? 'login' : happened,
+        resourceType: 'user',
+        resource,
+        succeeded: !isRefusal,
+        detail: `${happened} of user ${resource}`,
+        at: now(),
+      }),
+    );
+  };
+}
+
+function keyOf(id: string): string {
+  return createHash('sha256').update(id).digest('base64url');
+}
