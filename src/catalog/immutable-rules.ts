@@ -115,7 +115,7 @@ async function deleteRule(
 }
 
 /** Whether a rule of the repository's project holds the tag. */
-async function immutableIn(
+export async function immutableIn(
   queries: Queries,
   { name, project }: Pick<Repository, 'name' | 'project'>,
 ): Promise<(tag: string) => boolean> {

@@ -105,7 +105,7 @@ export async function summaryOf(queries: Queries, project: number): Promise<Proj
 const NOBODY = { projectAdmin: 0, maintainer: 0, developer: 0, guest: 0, limitedGuest: 0 };
 
 /** For a `where`, of rows that have `projects` in them. */
-function visibleProject(is: ExpressionBuilder<Tables, 'projects'>, visible: Visible) {
+export function visibleProject(is: ExpressionBuilder<Tables, 'projects'>, visible: Visible) {
   if (visible === 'all') return is('projects.id', '>', 0);
   return is.or([
     is('projects.public', '=', 1),

@@ -1,22 +1,44 @@
 import {
+  type ArtifactAdministration,
+  createArtifactAdministration,
+} from './artifact-administration.ts';
+import { type ArtifactLabels, createArtifactLabels } from './artifact-labels.ts';
+import { type Artifacts, createArtifacts } from './artifacts.ts';
+import {
+  type BuildHistory,
+  type BuildHistoryOptions,
+  createBuildHistory,
+} from './build-history.ts';
+import {
   createEndpointAdministration,
   type EndpointAdministration,
   type EndpointAdministrationOptions,
 } from './endpoint-administration.ts';
 import { createImmutableRules, type ImmutableRules } from './immutable-rules.ts';
+import { createLabels, type Labels } from './labels.ts';
 import {
   createProjectAdministration,
   type ProjectAdministration,
   type ProjectAdministrationOptions,
 } from './project-administration.ts';
 import { createQuotas, type Quotas } from './quotas.ts';
+import {
+  createRepositoryAdministration,
+  type RepositoryAdministration,
+} from './repository-administration.ts';
 
-export type ManagementOptions = ProjectAdministrationOptions & EndpointAdministrationOptions;
+export type ManagementOptions = ProjectAdministrationOptions &
+  EndpointAdministrationOptions &
+  BuildHistoryOptions;
 
 /** What people manage of the catalog, beside pushing to it and pulling from it. Each change is written down with it. */
 export interface Management {
   readonly projects: ProjectAdministration;
   readonly endpoints: EndpointAdministration;
+  readonly repositories: RepositoryAdministration;
+  readonly artifacts: Artifacts & ArtifactAdministration;
+  readonly buildHistory: BuildHistory;
+  readonly labels: Labels & ArtifactLabels;
   readonly immutableRules: ImmutableRules;
   readonly quotas: Quotas;
 }
@@ -25,6 +47,10 @@ export function createManagement(options: ManagementOptions): Management {
   return {
     projects: createProjectAdministration(options),
     endpoints: createEndpointAdministration(options),
+    repositories: createRepositoryAdministration(options),
+    artifacts: { ...createArtifacts(options), ...createArtifactAdministration(options) },
+    buildHistory: createBuildHistory(options),
+    labels: { ...createLabels(options), ...createArtifactLabels(options) },
     immutableRules: createImmutableRules(options),
     quotas: createQuotas(options),
   };

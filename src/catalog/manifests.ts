@@ -6,10 +6,10 @@ import { type Manifest, type ParsedManifest, parseManifest } from '../oci/manife
 import { isTag, type Reference } from '../oci/reference.ts';
 import { manifestDeleted, manifestPushed } from '../telemetry/channels.ts';
 import { FoundManifests, type StoredManifest } from './found-manifests.ts';
-import { deleteManifest, storeManifest } from './manifest-rows.ts';
-import { isOwned } from './ownership.ts';
+import { storeManifest } from './manifest-rows.ts';
+import { keepOwned, removeManifest } from './owned-manifests.ts';
 import { ensureRepository, requireRepository } from './repositories.ts';
-import { pointCachedTag, pointTags, removeTags } from './tag-rows.ts';
+import { pointCachedTag } from './tag-rows.ts';
 
 export interface ManifestsOptions {
   readonly database: Database;
@@ -82,8 +82,10 @@ export function createManifests(options: ManifestsOptions): Manifests {
       const parsed = parseManifest(bytes, pushed.contentType);
       const tags = tagsOf(pushed);
       await database.write(async (transaction) => {
-        const push = { ...pushed, digest, parsed, tags, at: now() };
-        await keepPushed(transaction, repository, push);
+        const at = now();
+        const target = await ensureRepository(transaction, repository, at);
+        const manifest = { digest, bytes, parsed, tags, references: pushed.references };
+        await keepOwned(transaction, target, manifest, { actor, cause: 'push', at });
       });
       if (manifestPushed.hasSubscribers) {
         manifestPushed.publish({ repository, digest, tags, caller: actor });
@@ -106,43 +108,15 @@ export function createManifests(options: ManifestsOptions): Manifests {
     },
 
     async remove(repository, digest, actor) {
-      await database.write((transaction) =>
-        removeManifest(transaction, repository, { digest, actor, at: now() }),
-      );
+      await database.write(async (transaction) => {
+        const from = await requireRepository(transaction, repository);
+        await removeManifest(transaction, from, digest, { actor, cause: 'api', at: now() });
+      });
       if (manifestDeleted.hasSubscribers) {
         manifestDeleted.publish({ repository, digest, caller: actor });
       }
     },
   };
-}
-
-interface VerifiedPush extends PushedManifest {
-  readonly digest: Digest;
-  readonly parsed: ParsedManifest;
-  /** Milliseconds UTC. */
-  readonly at: number;
-}
-
-async function keepPushed(
-  transaction: WriteTransaction,
-  name: string,
-  push: VerifiedPush,
-): Promise<void> {
-  const { digest, parsed, tags, at } = push;
-  const repository = await ensureRepository(transaction, name, at);
-  const stored = await storeManifest(transaction, repository, { ...push, ownership: 'origin' });
-  if (push.references === 'strict' && stored.missing.length > 0) {
-    throw new OciError('MANIFEST_BLOB_UNKNOWN', { detail: { missing: stored.missing } });
-  }
-  const manifest = {
-    mediaType: parsed.mediaType,
-    artifactType: parsed.artifactType,
-    subject: parsed.subject?.digest,
-    size: push.bytes.length,
-  };
-  const isNew = stored.former === undefined || !isOwned(stored.former);
-  const tagging = { repository, digest, manifest, isNew, tags };
-  await pointTags(transaction, tagging, { actor: push.actor, cause: 'push', at });
 }
 
 async function keepArrived(
@@ -169,31 +143,6 @@ async function keepArrived(
     .insertInto('arrivals')
     .values({ project: repository.project, repository: name, tag: tag ?? null, digest, at })
     .execute();
-}
-
-async function removeManifest(
-  transaction: WriteTransaction,
-  name: string,
-  { digest, actor, at }: { digest: Digest; actor: string; at: number },
-): Promise<void> {
-  const repository = await requireRepository(transaction, name);
-  const manifest = await transaction
-    .selectFrom('manifests')
-    .select('ownership')
-    .where('repository', '=', repository.id)
-    .where('digest', '=', digest)
-    .executeTakeFirst();
-  if (manifest === undefined) throw new OciError('MANIFEST_UNKNOWN', { detail: digest });
-  const tags = await transaction
-    .selectFrom('tags')
-    .selectAll()
-    .where('repository', '=', repository.id)
-    .where('digest', '=', digest)
-    .orderBy('name')
-    .execute();
-  const removal = { repository, tags, deleted: isOwned(manifest.ownership) ? [digest] : [] };
-  await removeTags(transaction, removal, { actor, cause: 'api', at });
-  await deleteManifest(transaction, repository, digest);
 }
 
 /** @throws OciError DIGEST_INVALID */

@@ -35,6 +35,12 @@ export async function openManagement(engine: TestEngine) {
     allowPrivateAddress: false,
     problemWith: ({ adapter }) =>
       adapter === 'distribution' ? undefined : `there is no adapter ${adapter}`,
+    async readBlob(_repository, digest) {
+      await using blob = await store.open(digest);
+      const bytes = Buffer.alloc(blob.size);
+      await blob.read(bytes, 0, { signal: AbortSignal.timeout(10_000) });
+      return bytes;
+    },
     async ping(endpoint) {
       pinged.push(endpoint);
       if (endpoint.url.includes('down')) throw new Error('nobody is there');
