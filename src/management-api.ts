@@ -2,6 +2,7 @@
 import { createGroups } from './access/groups.ts';
 import { createMembers } from './access/members.ts';
 import { projectPeople } from './access/project-people.ts';
+import { createRobots } from './access/robots.ts';
 import type { Users } from './access/users.ts';
 import { createProjectAdministration } from './catalog/project-administration.ts';
 import type { Projects } from './catalog/projects.ts';
@@ -47,6 +48,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
       defaultLimit: async () => -1,
     }),
     quotas: createQuotas({ database, now }),
+    robots: createRobots(database, options),
     system: { ...options, readiness, space: () => store.space() },
   };
 }

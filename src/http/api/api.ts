@@ -6,6 +6,7 @@ import { metadataRoutes } from './metadata.ts';
 import { permissionRoutes } from './permissions.ts';
 import { type ManagedProjects, projectRoutes } from './projects.ts';
 import { type Quotas, quotaRoutes } from './quotas.ts';
+import { type Robots, robotRoutes } from './robots.ts';
 import type { ApiRoute } from './route.ts';
 import { apiRouter } from './router.ts';
 import { type System, systemRoutes } from './system.ts';
@@ -20,6 +21,7 @@ export interface ApiPorts {
   readonly members: Members;
   readonly managedProjects: ManagedProjects;
   readonly quotas: Quotas;
+  readonly robots: Robots;
 }
 
 /** Harbor's management API, `/api/v2.0`, as far as there is something behind it. */
@@ -38,5 +40,6 @@ export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
     ...projectRoutes(ports.managedProjects),
     ...metadataRoutes(ports.managedProjects),
     ...quotaRoutes(ports.quotas),
+    ...robotRoutes(ports.robots, ports.projects),
   ];
 }

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { z } from 'zod';
+import { type ApiNode, startApiNode } from './support/node.ts';
+
+const Created = z.object({ id: z.number(), name: z.string(), secret: z.string() });
+const Robot = z.object({
+  id: z.number(),
+  name: z.string(),
+  level: z.string(),
+  description: z.string(),
+  duration: z.number(),
+  expires_at: z.number(),
+  disable: z.boolean(),
+  permissions: z.array(
+    z.object({ kind: z.string(), namespace: z.string(), access: z.array(z.unknown()) }),
+  ),
+});
+
+function access(...permissions: readonly string[]): readonly object[] {
+  return permissions.map((permission) => {
+    const [resource, action] = permission.split(':');
+    return { resource, action };
+  });
+}
+
+function ofProject(namespace: string, ...permissions: readonly string[]): object {
+  return { kind: 'project', namespace, access: access(...permissions) };
+}
+
+const CI = {
+  name: 'ci',
+  level: 'project',
+  duration: -1,
+  description: 'builds',
+  permissions: [ofProject('secret', 'repository:pull', 'member:list')],
+};
+
+async function create(node: ApiNode, body: object = CI, as?: string) {
+  const answer = await node.call('POST /robots', body, as);
+  assert.equal(answer.status, 201, answer.body.toString());
+  const { id, name, secret } = Created.parse(answer.json());
+  assert.equal(answer.headers.location, `/api/v2.0/robots/${id}`);
+  return { path: `/robots/${id}`, name, secret, login: `${name}:${secret}` };
+}
+
+describe('a robot', () => {
+  it('of a project is created, read, listed, changed and deleted', async () => {
+    await using node = await startApiNode();
+
+    const { path, name } = await create(node);
+    assert.equal(name, 'robot$secret+ci');
+    const robot = Robot.parse((await node.call(`GET ${path}`)).json());
+    assert.deepEqual([robot.level, robot.duration, robot.expires_at], ['project', -1, -1]);
+    const list = await node.call('GET /robots?q=Level=project,ProjectID=2');
+    assert.deepEqual(z.array(Robot).parse(list.json()), [robot]);
+    assert.equal((await node.call('GET /robots')).headers['x-total-count'], '0');
+
+    const change = { ...CI, name, description: 'idle', disable: true, duration: 5 };
+    assert.equal((await node.call(`PUT ${path}`, change)).status, 200);
+    const changed = Robot.parse((await node.call(`GET ${path}`)).json());
+    assert.deepEqual([changed.description, changed.disable, changed.duration], ['idle', true, 5]);
+    assert.equal((await node.call(`PUT ${path}`, { ...CI, name: 'other' })).status, 400);
+    assert.equal((await node.call(`DELETE ${path}`)).status, 200);
+    assert.equal((await node.call(`GET ${path}`)).status, 404);
+  });
+
+  it('signs in with its secret until that is another one', async () => {
+    await using node = await startApiNode();
+    const { path, name, login } = await create(node);
+    const members = async (as: string) =>
+      (await node.call('GET /projects/secret/members', undefined, as)).status;
+
+    assert.equal(await members(login), 200);
+    assert.equal((await node.call('GET /users/current', undefined, login)).status, 412);
+    const { secret } = z
+      .object({ secret: z.string() })
+      .parse((await node.call(`PATCH ${path}`, {})).json());
+    assert.equal(await members(login), 401);
+    assert.equal(await members(`${name}:${secret}`), 200);
+    const own = await node.call(`PATCH ${path}`, { secret: 'Own5ecret' });
+    assert.deepEqual(own.json(), {});
+    assert.equal(await members(`${name}:Own5ecret`), 200);
+  });
+
+  it('makes others that may no more than itself', async () => {
+    await using node = await startApiNode();
+    const system = { kind: 'system', namespace: '/', access: access('robot:create', 'user:list') };
+    const { login } = await create(node, { ...CI, level: 'system', permissions: [system] });
+    const make = async (permission: string) => {
+      const permissions = [{ ...system, access: access(permission) }];
+      const body = { ...CI, name: 'child', level: 'system', permissions };
+      return (await node.call('POST /robots', body, login)).status;
+    };
+
+    assert.equal(await make('user:create'), 403);
+    assert.equal(await make('user:list'), 201);
+  });
+
+  it('that manages users makes no admins, and does not become one', async () => {
+    await using node = await startApiNode();
+    const system = {
+      kind: 'system',
+      namespace: '/',
+      access: access('user:update', 'user:read', 'user:delete'),
+    };
+    const { login } = await create(node, { ...CI, level: 'system', permissions: [system] });
+    const put = async (path: string, body: object) =>
+      (await node.call(`PUT /users/${path}`, body, login)).status;
+
+    assert.equal(await put('2/sysadmin', { sysadmin_flag: true }), 403);
+    assert.equal(await put('1/password', { new_password: 'Passw0rd' }), 403);
+    assert.equal((await node.call('DELETE /users/1', undefined, login)).status, 403);
+    assert.equal(await put('2/password', { new_password: 'Passw0rd' }), 200);
+  });
+
+  it('is for those who run its project, and unseen by others', async () => {
+    await using node = await startApiNode();
+    const { path } = await create(node);
+    const guest = 'guest:pw';
+
+    assert.equal((await node.call(`GET ${path}`, undefined, guest)).status, 404);
+    assert.equal((await node.call('POST /robots', CI, guest)).status, 404);
+    const member = { role_id: 3, member_user: { username: 'guest' } };
+    await node.create('/projects/secret/members', member);
+    assert.equal((await node.call(`GET ${path}`, undefined, guest)).status, 200);
+    assert.equal((await node.call('POST /robots', { ...CI, name: 'x' }, guest)).status, 403);
+    assert.equal((await node.call(`DELETE ${path}`, undefined, guest)).status, 403);
+  });
+
+  it('is refused where it could do nothing, or something that there is not', async () => {
+    await using node = await startApiNode();
+    await create(node);
+    const make = async (more: object) =>
+      (await node.call('POST /robots', { ...CI, ...more })).status;
+
+    assert.equal(await make({}), 400, 'there is one of the name');
+    assert.equal(await make({ name: 'UPPER' }), 400);
+    assert.equal(await make({ name: 'a', permissions: [] }), 404);
+    assert.equal(await make({ name: 'a', duration: 0 }), 400);
+    assert.equal(await make({ name: 'a', permissions: [ofProject('secret', 'moon:read')] }), 400);
+    assert.equal(await make({ name: 'a', permissions: [ofProject('absent', 'tag:list')] }), 404);
+    assert.equal((await node.call('GET /robots?q=Level=project')).status, 400);
+  });
+});
