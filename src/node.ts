@@ -13,6 +13,7 @@ import { createSecrets, type Secrets } from './access/secrets.ts';
 import { createSigningKeys } from './access/signing-keys.ts';
 import { createTokens, SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
+import { createAudit } from './audit/audit.ts';
 import { createMemoryCache } from './cache/cache.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
 import { DeclarationConflict } from './catalog/declarations.ts';
@@ -95,14 +96,13 @@ export async function startNode(
   const users = createUsers(database, { now, checks });
   const generatedPassword = await users.ensureAdmin(config.admin.password);
 
+  const audit = createAudit(database);
   const secrets = createSecrets(await openMasterKeys(config.data, config.secrets.masterKey));
   const access = await accessPorts(opened, { database, secrets, checks }, config, now);
   const { projects } = catalog;
   const endpoints = await openEndpoints(opened, { projects, secrets, config, version, now });
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
-  const { limits, storage } = config;
-  const rules = { expiryMs: limits.uploadExpiry, eviction: storage.eviction };
-  opened.use(startMaintenance({ ...catalog, now, ...rules }));
+  opened.use(startMaintenance({ ...catalog, ...maintenanceRules(config), audit, now }));
 
   const ports: Ports = {
     ...pullPorts(catalog, pulls),
@@ -129,6 +129,14 @@ export async function startNode(
       await resources.disposeAsync();
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+function maintenanceRules({ limits, storage, audit }: Config) {
+  return {
+    expiryMs: limits.uploadExpiry,
+    eviction: storage.eviction,
+    auditedMs: audit.retention,
   };
 }
 

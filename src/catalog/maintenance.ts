@@ -1,4 +1,5 @@
 import { type EvictionRule, idleBefore } from '../../policies/eviction.ts';
+import type { Audit } from '../audit/audit.ts';
 import { maintenanceFailed } from '../telemetry/channels.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { Blobs } from './blobs.ts';
@@ -15,6 +16,9 @@ export interface MaintenanceOptions {
   /** How long an unfinished upload, or a pushed blob without a manifest, waits for its client to go on. */
   readonly expiryMs: number;
   readonly eviction: EvictionRule;
+  readonly audit: Pick<Audit, 'purge'>;
+  /** How long the audit log keeps what happened; Infinity for ever. */
+  readonly auditedMs: number;
 }
 
 const INTERVAL_MS = 60_000;
@@ -28,7 +32,7 @@ const FIRST_SWEEP_MS = 10 * 60_000;
 const ARRIVALS_KEPT_MS = 7 * 24 * 60 * 60_000;
 
 /**
- * Drops abandoned uploads, lets go of what nobody wants, takes condemned bytes away and looks for those that nobody knows,
+ * Drops abandoned uploads and old rows of the audit log, lets go of what nobody wants, takes condemned bytes away and looks for those that nobody knows,
  * now and then. Disposing waits for what is under way.
  */
 export function startMaintenance(options: MaintenanceOptions): AsyncDisposable {
@@ -49,6 +53,7 @@ export function startMaintenance(options: MaintenanceOptions): AsyncDisposable {
         blobs.releaseUnreferenced(now() - expiryMs, { signal }),
       );
       await attempted('eviction of idle content', () => evictIdle(options, signal));
+      await attempted('purge of the audit log', () => purgeAudit(options, signal));
     }),
   );
   timers.use(
@@ -58,6 +63,13 @@ export function startMaintenance(options: MaintenanceOptions): AsyncDisposable {
   );
   timers.defer(() => stop.abort());
   return timers;
+}
+
+async function purgeAudit(
+  { audit, auditedMs, now }: MaintenanceOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  if (Number.isFinite(auditedMs)) await audit.purge(now() - auditedMs, { signal });
 }
 
 /** Blobs after the manifests that keep them. */

@@ -107,6 +107,12 @@ const Fills = z.strictObject({
   }),
 });
 
+const AuditLog = z.strictObject({
+  retention: DurationOrForever.prefault('90d').meta({
+    description: 'How long the audit log keeps what people did; older rows go each hour.',
+  }),
+});
+
 const SHORTEST_EXPIRY_MS = 60_000;
 
 const Limits = z.strictObject({
@@ -192,5 +198,6 @@ export const ConfigSchema = z.strictObject({
   storage: Storage.prefault({}),
   fills: Fills.prefault({}).meta({ description: 'Blobs on their way from an upstream.' }),
   limits: Limits.prefault({}),
+  audit: AuditLog.prefault({}),
   telemetry: Telemetry.prefault({}),
 });

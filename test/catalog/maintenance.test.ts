@@ -27,6 +27,7 @@ describe('maintenance', () => {
       'release owned before 800',
       'evict idle before 700',
       'release cached before 700',
+      'purge before 600',
     ]);
   });
 
@@ -38,7 +39,17 @@ describe('maintenance', () => {
 
     await clock.tick(60 * MINUTE);
 
-    assert.deepEqual(done.filter(isHourly), ['release owned before 800']);
+    assert.deepEqual(done.filter(isHourly), ['release owned before 800', 'purge before 600']);
+  });
+
+  it('leaves the audit log alone where that is kept forever', async () => {
+    using clock = mockTimers();
+    const { work, done } = recorded();
+    await using _ = startMaintenance({ ...work, auditedMs: Number.POSITIVE_INFINITY });
+
+    await clock.tick(60 * MINUTE);
+
+    assert.ok(!done.some((text) => text.startsWith('purge')));
   });
 
   it('sweeps some minutes after the start, and then once a day', async () => {
@@ -117,17 +128,24 @@ async function untilStopped({ signal }: { signal?: AbortSignal } = {}): Promise<
 }
 
 function isHourly(done: string): boolean {
-  return done.startsWith('release') || done.startsWith('evict');
+  return /^(?:release|evict|purge) /.test(done);
 }
 
 async function failing(): Promise<number> {
   throw new Error('no');
 }
 
-/** Work that says what was asked for. It is 1000 now, expiry takes 200, and idle content may be so for 300. */
+/** Work that says what was asked for. It is 1000 now, expiry takes 200, idle content may be so for 300, and the log is kept for 400. */
 function recorded() {
   const done: string[] = [];
   const work: MaintenanceOptions = {
+    audit: {
+      async purge(before) {
+        done.push(`purge before ${before}`);
+        return 0;
+      },
+    },
+    auditedMs: 400,
     blobs: {
       async collect() {
         done.push('collect');
