@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { operationsOf } from '../../../src/http/api/api.ts';
 import { openCatalogPorts } from '../support/catalog-ports.ts';
+import { apiPage } from './support/api-page.ts';
 import { OPERATIONS } from './support/contract.ts';
 import { startApiNode } from './support/node.ts';
 
@@ -27,6 +30,12 @@ describe('every operation', async () => {
       else assert.match(String(Object.values(permission)[0]), /^[a-z-]+:[a-z]+$/);
     });
   }
+
+  it('is on the page about them; `npm run docs` writes it', async () => {
+    const page = await readFile(join(import.meta.dirname, '../../../docs/api.md'), 'utf8');
+
+    assert.equal(page, apiPage(OPERATIONS, routes));
+  });
 
   it('is there once', () => {
     assert.equal(new Set(routes.map(({ operation }) => operation)).size, routes.length);

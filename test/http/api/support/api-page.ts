@@ -1,0 +1,71 @@
+import type { ApiRoute } from '../../../../src/http/api/route.ts';
+import type { ContractOperation } from './contract.ts';
+
+/** `docs/api.md`: which operations of the contract exist, and what they need. */
+export function apiPage(
+  operations: readonly ContractOperation[],
+  routes: readonly ApiRoute[],
+): string {
+  const known = new Map(routes.map((route) => [route.operation, route]));
+  const tags = [...new Set(operations.map(({ tag }) => tag))].toSorted();
+  const lines = tags.flatMap((tag) => {
+    const ofTag = operations.filter((operation) => operation.tag === tag);
+    const there = ofTag.filter(({ operation }) => known.has(operation));
+    return [
+      `## ${tag} (${there.length} of ${ofTag.length})`,
+      '',
+      ...(there.length === 0 ? missing(ofTag) : table(ofTag, known)),
+      '',
+    ];
+  });
+  return [...INTRODUCTION, `${known.size} of ${operations.length} operations exist.`, '', ...lines]
+    .join('\n')
+    .trimEnd()
+    .concat('\n');
+}
+
+const INTRODUCTION = [
+  '# The management API',
+  '',
+  '<!-- Written by `npm run docs` from the routes and from Harbor’s contract. -->',
+  '',
+  'Under `/api/v2.0` this node speaks the API of Harbor, so that its clients work unchanged. What is missing answers 404; a path',
+  'that exists with other methods only answers 405. Every refusal has the body `{"errors":[{"code":…,"message":…}]}`.',
+  '',
+  'Statuses are those that the contract declares for an operation; a refusal that it has no status for goes out as the nearest that',
+  'it has. Beyond the contract, any operation may answer 400 (a request that is none of the contract’s), 401 (nobody signed in), 413,',
+  '429 and 5xx.',
+  '',
+  'The third column is the permission that a caller needs: `resource:action` of the node or of the project, by role or as a robot was',
+  'given it. *Own* is what everybody may do to their own account. A private project that the caller may not see and one that is not',
+  'there are answered alike.',
+  '',
+];
+
+function missing(operations: readonly ContractOperation[]): readonly string[] {
+  return [`Not here: ${operations.map(({ operation }) => `\`${operation}\``).join(', ')}.`];
+}
+
+function table(
+  operations: readonly ContractOperation[],
+  known: ReadonlyMap<string, ApiRoute>,
+): readonly string[] {
+  return [
+    '| operation | request | needs |',
+    '|---|---|---|',
+    ...operations.map(({ operation, method, path }) => {
+      const route = known.get(operation);
+      const needs = route === undefined ? '*not here*' : needsOf(route);
+      return `| ${operation} | \`${method} ${path}\` | ${needs} |`;
+    }),
+  ];
+}
+
+function needsOf({ permission }: ApiRoute): string {
+  if (permission === 'nobody') return 'nothing';
+  if (permission === 'visible') return 'nothing; shows what the caller may see';
+  if (permission === 'signed-in') return 'an account';
+  if ('project' in permission) return `\`${permission.project}\` of the project`;
+  if ('either' in permission) return `\`${permission.either}\` of the project or the node`;
+  return `\`${permission.system}\` of the node${permission.orSelf === true ? ', or *own*' : ''}`;
+}
