@@ -88,7 +88,7 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
     return key;
   }
   const privateKey = ({ kid, sealed }: KnownKey): Promise<Key> =>
-    imported(`private ${sealed}`, () =>
+    imported(sealed, () =>
       PrivateJwk.parse(JSON.parse(options.secrets.open(sealed, purposeOf(kid)))),
     );
 
@@ -109,7 +109,7 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
     async verifying(kid) {
       const key = (await known()).find((candidate) => candidate.kid === kid);
       if (key === undefined || key.retiredAt + OVERLAP_MS <= now()) return undefined;
-      return imported(`public ${JSON.stringify(key.jwk)}`, () => key.jwk);
+      return imported(kid, () => key.jwk);
     },
     async published() {
       const verifying = (await known()).filter(({ retiredAt }) => retiredAt + OVERLAP_MS > now());
