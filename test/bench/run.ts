@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { blobDownload } from './questions/blob-download.ts';
+import { cachedToken } from './questions/cached-token.ts';
 import { coldPull } from './questions/cold-pull.ts';
 import { manifestByTag } from './questions/manifest-by-tag.ts';
 import { createNamespaces, pinTo } from './support/namespaces.ts';
@@ -16,6 +17,7 @@ import { report } from './support/report.ts';
 
 const QUESTIONS: Readonly<Record<string, Question>> = {
   'manifest-by-tag': manifestByTag,
+  'cached-token': cachedToken,
   'blob-download': blobDownload,
   'cold-pull': coldPull,
 };

@@ -84,7 +84,7 @@ export async function portolan(folder: string, upstream?: string): Promise<Conte
       data: join(folder, 'data'),
       // As the peers: no line for each request.
       telemetry: { accessLog: false },
-      projects: { bench: { public: true } },
+      projects: { bench: { public: true }, closed: { public: false } },
       ...(upstream === undefined
         ? {}
         : {
@@ -115,7 +115,8 @@ export async function portolan(folder: string, upstream?: string): Promise<Conte
   return { ...daemon, url };
 }
 
-const AUTHORIZATION = `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`;
+/** Of who may everything on this repository's node. */
+export const AUTHORIZATION = `Basic ${Buffer.from(`admin:${ADMIN_PASSWORD}`).toString('base64')}`;
 const headers = { authorization: AUTHORIZATION };
 
 /** Pushes random bytes; returns their digest. */

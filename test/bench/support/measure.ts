@@ -28,7 +28,11 @@ export interface LoadResult {
 /** Loads `url` from the processor that the servers do not use. @throws when any answer is not 2xx */
 export async function load(
   url: string,
-  { connections, seconds }: { connections: number; seconds: number },
+  {
+    connections,
+    seconds,
+    authorization,
+  }: { connections: number; seconds: number; authorization?: string | undefined },
 ): Promise<LoadResult> {
   const report = await must(
     'taskset',
@@ -43,6 +47,7 @@ export async function load(
       '30s',
       '-H',
       ACCEPT,
+      ...(authorization === undefined ? [] : ['-H', `Authorization: ${authorization}`]),
       url,
     ],
     { env: clientEnvironment('/tmp') },
