@@ -3,7 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { EndpointConfig } from '../adapters/index.ts';
 import type { Secrets } from './access/secrets.ts';
 import { createMemoryCache } from './cache/cache.ts';
-import { credentialOf, type EndpointCredential } from './catalog/endpoint-drafts.ts';
+import {
+  credentialOf,
+  type EndpointCredential,
+  type EndpointDraft,
+} from './catalog/endpoint-drafts.ts';
+import type { ManagementOptions } from './catalog/management.ts';
 import type { Endpoint, Projects } from './catalog/projects.ts';
 import type { Config } from './config/load.ts';
 import { createEndpoints, type Endpoints } from './proxy/endpoints.ts';
@@ -12,7 +17,14 @@ import { createRegistryClient } from './registry/registry-client.ts';
 export interface NodeEndpoints extends Endpoints {
   /** What the endpoint's vendor makes of a repository's name; undefined where there is no such endpoint. */
   naming(endpoint: string): Promise<((path: string) => string) | undefined>;
+  /** What managing them takes. */
+  readonly management: EndpointKnowledge;
 }
+
+type EndpointKnowledge = Pick<
+  ManagementOptions,
+  'hasConfiguredCredential' | 'allowPrivateAddress' | 'problemWith' | 'ping'
+>;
 
 export interface NodeEndpointsOptions {
   readonly projects: Pick<Projects, 'endpoints'>;
@@ -32,8 +44,9 @@ export async function openEndpoints(
 ): Promise<NodeEndpoints> {
   const limits = { silenceMs: config.fills.silence, manifestBytes: config.limits.manifestSize };
   const userAgent = `portolan/${version}`;
-  const cache = createMemoryCache();
-  const client = opened.use(createRegistryClient({ userAgent, cache, now, limits }));
+  const newClient = () =>
+    createRegistryClient({ userAgent, cache: createMemoryCache(), now, limits });
+  const client = opened.use(newClient());
   const known = () => projects.endpoints();
   const endpoints = createEndpoints({
     known,
@@ -53,7 +66,32 @@ export async function openEndpoints(
       const endpoint = (await known()).find((each) => each.name === name);
       return endpoint && configOf(endpoint, config).canonicalRepository;
     },
+    management: {
+      hasConfiguredCredential: (name) => config.endpoints[name]?.credential !== undefined,
+      allowPrivateAddress: config.limits.privateEndpoints,
+      problemWith,
+      async ping(draft, options) {
+        const { name, url, ca } = draft;
+        const declared = (await known()).find((each) => each.declared && each.name === name);
+        // Whose credential is in the file.
+        if (declared?.url === url) return (await endpoints.find(name))?.peer.ping(options);
+        // What a guess teaches must not stay with the endpoint of that name.
+        using guess = newClient();
+        await EndpointConfig.parse(writtenAs(draft)).connect({ name, ca }, guess).ping(options);
+      },
+    },
   };
+}
+
+/** What is wrong with it, for people. */
+export function problemWith(draft: EndpointDraft): string | undefined {
+  const [issue] = EndpointConfig.safeParse(writtenAs(draft)).error?.issues ?? [];
+  return issue && `${issue.path.join('.')}: ${issue.message}`;
+}
+
+/** As the configuration file would have it. */
+function writtenAs({ adapter, url, settings, credential }: EndpointDraft): object {
+  return { adapter, url, ...settings, ...(credential === undefined ? {} : { credential }) };
 }
 
 /** The file says everything of what it declares, and the database of what it does not. */

@@ -4,9 +4,8 @@ import { createMembers } from './access/members.ts';
 import { projectPeople } from './access/project-people.ts';
 import { createRobots } from './access/robots.ts';
 import type { Users } from './access/users.ts';
-import { createProjectAdministration } from './catalog/project-administration.ts';
+import { createManagement, type ManagementOptions } from './catalog/management.ts';
 import type { Projects } from './catalog/projects.ts';
-import { createQuotas } from './catalog/quotas.ts';
 import type { Database } from './database/database.ts';
 import type { ApiPorts } from './http/api/api.ts';
 import type { BlobStore } from './storage/blob-store.ts';
@@ -20,34 +19,23 @@ export interface ManagementApiParts {
   readonly readiness: () => Promise<Readiness>;
 }
 
-export interface ManagementApiOptions {
+export interface ManagementApiOptions
+  extends Omit<ManagementOptions, 'database' | 'store' | 'people'> {
   /** Of this program. */
   readonly version: string;
   readonly externalUrl: string | undefined;
-  /** Hosts that no hosted project may be called. */
-  readonly wellKnownHosts: readonly string[];
-  /** Whether the configuration file gives the endpoint of that name a credential. */
-  readonly hasConfiguredCredential: (endpoint: string) => boolean;
-  /** Milliseconds UTC. */
-  readonly now: () => number;
 }
 
 export function managementApi(parts: ManagementApiParts, options: ManagementApiOptions): ApiPorts {
   const { database, projects, store, users, readiness } = parts;
-  const { now } = options;
+  const management = createManagement({ ...options, database, store, people: projectPeople });
   return {
     projects,
     users,
     groups: createGroups(database, options),
     members: createMembers(database, options),
-    managedProjects: createProjectAdministration({
-      ...options,
-      database,
-      store,
-      people: projectPeople,
-      defaultLimit: async () => -1,
-    }),
-    quotas: createQuotas({ database, now }),
+    managedProjects: management.projects,
+    quotas: management.quotas,
     robots: createRobots(database, options),
     system: { ...options, readiness, space: () => store.space() },
   };

@@ -26,7 +26,7 @@ import { WELL_KNOWN_REGISTRIES } from './config/registries.ts';
 import { isBeingCopied } from './database/data-folder.ts';
 import type { Database } from './database/database.ts';
 import { openDatabase } from './database/open-database.ts';
-import { openEndpoints } from './endpoints.ts';
+import { type NodeEndpoints, openEndpoints } from './endpoints.ts';
 import type { Ports } from './http/app.ts';
 import { type ListenersOptions, openListeners } from './http/listeners.ts';
 import type { Target } from './http/target.ts';
@@ -100,7 +100,8 @@ export async function startNode(
   const secrets = createSecrets(await openMasterKeys(config.data, config.secrets.masterKey));
   const access = await accessPorts(opened, { database, secrets, checks }, config, now);
   const { projects } = catalog;
-  const endpoints = await openEndpoints(opened, { projects, secrets, config, version, now });
+  const facts = { version, now };
+  const endpoints = await openEndpoints(opened, { projects, secrets, config, ...facts });
   const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
   opened.use(startMaintenance({ ...catalog, ...maintenanceRules(config), audit, now }));
 
@@ -114,7 +115,7 @@ export async function startNode(
       ownNames: ownNames(config),
     }),
     operations: operationPorts(opened, { catalog, store, version }),
-    api: apiPorts({ database, catalog, store, users }, config, { version, now }),
+    api: apiPorts({ database, catalog, store, users, secrets, endpoints, pulls }, config, facts),
   };
   const listeners = await openListeners(ports, listenersOptions(config));
   for (const { listener } of listeners) opened.use(listener);
@@ -286,21 +287,31 @@ function pushable({ repository, project }: Target): string {
 
 function apiPorts(
   {
-    catalog,
+    catalog: { projects },
+    secrets,
+    endpoints,
+    pulls,
     ...parts
-  }: { catalog: Catalog } & Pick<ManagementApiParts, 'database' | 'store' | 'users'>,
-  { listen: { externalUrl }, endpoints }: Config,
+  }: Pick<ManagementApiParts, 'database' | 'store' | 'users'> & {
+    catalog: Catalog;
+    secrets: Secrets;
+    endpoints: NodeEndpoints;
+    pulls: Pulls;
+  },
+  { listen: { externalUrl } }: Config,
   options: Required<NodeOptions>,
 ): Ports['api'] {
-  const { projects } = catalog;
   const { store } = parts;
   return managementApi(
     { ...parts, projects, readiness: () => readinessOf({ projects, store }) },
     {
       ...options,
+      ...endpoints.management,
       externalUrl,
       wellKnownHosts: WELL_KNOWN_HOSTS,
-      hasConfiguredCredential: (name) => endpoints[name]?.credential !== undefined,
+      secrets,
+      openBlob: (repository, digest, { signal }) =>
+        pulls.blob(repository, digest, { signal, whole: true }),
     },
   );
 }

@@ -20,6 +20,7 @@ import { DigestLocks } from './digest-locks.ts';
 import { KnownBlobs } from './known-blobs.ts';
 import { requireRoom } from './project-contents.ts';
 import { ensureRepository, requireRepository } from './repositories.ts';
+import { refuseReadOnly } from './settings.ts';
 
 export interface BlobsOptions {
   readonly database: Database;
@@ -125,6 +126,7 @@ export function createBlobs(options: BlobsOptions): Blobs {
 
     async mount(name, digest, from) {
       return database.write(async (transaction) => {
+        await refuseReadOnly(transaction);
         if ((await linkedBlob(transaction, from, digest)) === undefined) return false;
         const at = now();
         const repository = await ensureRepository(transaction, name, at);
@@ -134,6 +136,7 @@ export function createBlobs(options: BlobsOptions): Blobs {
 
     async unlink(name, digest) {
       await database.write(async (transaction) => {
+        await refuseReadOnly(transaction);
         const repository = await requireRepository(transaction, name);
         const wasLinked = await unlinkBlob(transaction, repository, { digest, at: now() });
         if (!wasLinked) throw new OciError('BLOB_UNKNOWN', { detail: digest });

@@ -3,6 +3,7 @@ import type { Database } from '../database/database.ts';
 import type { Digest } from '../oci/digest.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import type { Reference } from '../oci/reference.ts';
+import type { BlobReader, ReadOptions } from '../storage/blob-store.ts';
 import { requireArtifact } from './artifact-rows.ts';
 
 /** A step of the making of an image, as its config tells it (image-spec v1.1.1 "Image Configuration"). */
@@ -22,12 +23,12 @@ const LARGEST_CONFIG = 4 * 1024 * 1024;
 
 export interface BuildHistoryOptions {
   readonly database: Database;
-  /** The whole of a blob, which is small. */
-  readonly readBlob: (
+  /** From here, or from upstream. */
+  readonly openBlob: (
     repository: string,
     digest: Digest,
     options: { readonly signal: AbortSignal },
-  ) => Promise<Buffer>;
+  ) => Promise<Pick<BlobReader, 'read'> & AsyncDisposable>;
 }
 
 export interface BuildHistory {
@@ -39,7 +40,7 @@ export interface BuildHistory {
   ): Promise<readonly BuildStep[]>;
 }
 
-export function createBuildHistory({ database, readBlob }: BuildHistoryOptions): BuildHistory {
+export function createBuildHistory({ database, openBlob }: BuildHistoryOptions): BuildHistory {
   return {
     async of(repository, reference, { signal }) {
       const row = await requireArtifact(database.read, repository, reference);
@@ -50,12 +51,27 @@ export function createBuildHistory({ database, readBlob }: BuildHistoryOptions):
         .where('kind', '=', 'config')
         .executeTakeFirst();
       if (config === undefined || config.size > LARGEST_CONFIG) throw unsupported();
-      const bytes = await readBlob(repository, config.digest, { signal });
+      await using blob = await openBlob(repository, config.digest, { signal });
+      const bytes = await beginningOf(blob, config.size, { signal });
       const parsed = Config.safeParse(jsonIn(bytes));
       if (!parsed.success) throw unsupported();
       return parsed.data.history ?? [];
     },
   };
+}
+
+async function beginningOf(
+  blob: Pick<BlobReader, 'read'>,
+  size: number,
+  options: ReadOptions,
+): Promise<Buffer> {
+  const bytes = Buffer.alloc(size);
+  for (let position = 0; position < bytes.length; ) {
+    const length = await blob.read(bytes.subarray(position), position, options);
+    if (length === 0) return bytes.subarray(0, position);
+    position += length;
+  }
+  return bytes;
 }
 
 function jsonIn(bytes: Buffer): unknown {

@@ -26,8 +26,10 @@ import {
   createRepositoryAdministration,
   type RepositoryAdministration,
 } from './repository-administration.ts';
+import { createSettings, type NodeSettings } from './settings.ts';
+import { createStatistics, type Statistics } from './statistics.ts';
 
-export type ManagementOptions = ProjectAdministrationOptions &
+export type ManagementOptions = Omit<ProjectAdministrationOptions, 'defaultLimit'> &
   EndpointAdministrationOptions &
   BuildHistoryOptions;
 
@@ -41,11 +43,15 @@ export interface Management {
   readonly labels: Labels & ArtifactLabels;
   readonly immutableRules: ImmutableRules;
   readonly quotas: Quotas;
+  readonly settings: NodeSettings;
+  readonly statistics: Statistics;
 }
 
 export function createManagement(options: ManagementOptions): Management {
+  const settings = createSettings(options);
+  const defaultLimit = async () => (await settings.current()).storagePerProject;
   return {
-    projects: createProjectAdministration(options),
+    projects: createProjectAdministration({ ...options, defaultLimit }),
     endpoints: createEndpointAdministration(options),
     repositories: createRepositoryAdministration(options),
     artifacts: { ...createArtifacts(options), ...createArtifactAdministration(options) },
@@ -53,5 +59,7 @@ export function createManagement(options: ManagementOptions): Management {
     labels: { ...createLabels(options), ...createArtifactLabels(options) },
     immutableRules: createImmutableRules(options),
     quotas: createQuotas(options),
+    settings,
+    statistics: createStatistics(options),
   };
 }

@@ -65,16 +65,7 @@ export function createRepositoryAdministration(options: {
       return { items: items.map(repositoryOf), total };
     },
 
-    async listAll(query, visible) {
-      const rows = repositoryRows(database.read).where('repositories.project', 'in', (projects) =>
-        projects
-          .selectFrom('projects')
-          .select('projects.id')
-          .where((is) => visibleProject(is, visible)),
-      );
-      const { items, total } = await listPage(rows, query, LISTING);
-      return { items: items.map(repositoryOf), total };
-    },
+    listAll: (query, visible) => listRepositories(database.read, query, visible),
 
     get: async (name) => repositoryOf(await requireRow(database.read, name)),
 
@@ -101,6 +92,22 @@ export function createRepositoryAdministration(options: {
       await discardStaged(store, uploads);
     },
   };
+}
+
+/** Of all projects that a caller may know of. @throws ManagementError BAD_REQUEST */
+export async function listRepositories(
+  queries: Queries,
+  query: ListQuery,
+  visible: Visible,
+): Promise<Listed<ManagedRepository>> {
+  const rows = repositoryRows(queries).where('repositories.project', 'in', (projects) =>
+    projects
+      .selectFrom('projects')
+      .select('projects.id')
+      .where((is) => visibleProject(is, visible)),
+  );
+  const { items, total } = await listPage(rows, query, LISTING);
+  return { items: items.map(repositoryOf), total };
 }
 
 function repositoryRows(queries: Queries) {

@@ -11,6 +11,7 @@ import {
 import { refuseImmutable } from './immutable-rules.ts';
 import { isOwned } from './ownership.ts';
 import { projectNameOf, type Repository } from './repositories.ts';
+import { refuseReadOnly } from './settings.ts';
 
 /** A row as it was read. */
 export type KnownTag = Selectable<TagRow>;
@@ -37,7 +38,7 @@ export interface Tagging {
  * Points the tags at the manifest: rows, history and feed. A tag that points there already gets a new push time and
  * nothing else, so that a push that is repeated tells nobody anything.
  *
- * @throws OciError TAG_IMMUTABLE
+ * @throws OciError TAG_IMMUTABLE, DENIED while the node is read only
  */
 export async function pointTags(
   transaction: WriteTransaction,
@@ -45,6 +46,7 @@ export async function pointTags(
   act: Act,
 ): Promise<void> {
   const { repository, digest } = tagging;
+  await refuseReadOnly(transaction);
   const known = await tagsNamed(transaction, repository, tagging.tags);
   const moved = tagging.tags.filter((tag) => !pointsAlready(known.get(tag), tagging.digest));
   const others = moved.filter((tag) => (known.get(tag)?.digest ?? digest) !== digest);
@@ -70,7 +72,7 @@ export async function pointTags(
     .execute();
 }
 
-/** Deletes the tags, and tells in the feed after them of the owned manifests that go too. @throws OciError TAG_IMMUTABLE */
+/** Deletes the tags, and tells in the feed after them of the owned manifests that go too. @throws OciError TAG_IMMUTABLE, DENIED while the node is read only */
 export async function removeTags(
   transaction: WriteTransaction,
   removal: {
@@ -82,6 +84,7 @@ export async function removeTags(
 ): Promise<void> {
   const { repository, tags, deleted = [] } = removal;
   const names = tags.map(({ name }) => name);
+  await refuseReadOnly(transaction);
   await refuseImmutable(transaction, repository, names);
   const place = { project: projectNameOf(repository.name), repository: repository.name };
   const changes = tags

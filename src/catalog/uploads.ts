@@ -8,6 +8,7 @@ import { StorageFull } from '../storage/errors.ts';
 import { maintenanceFailed, uploadEnded, uploadStarted } from '../telemetry/channels.ts';
 import type { Blobs } from './blobs.ts';
 import { ensureRepository } from './repositories.ts';
+import { refuseReadOnly } from './settings.ts';
 import { StagedHashes } from './staged-hashes.ts';
 import { type LastBytes, StagedUpload } from './staged-upload.ts';
 import type { ReceiveOptions } from './staged-writer.ts';
@@ -62,7 +63,7 @@ export class Uploads {
     this.#options = options;
   }
 
-  /** @throws OciError NAME_UNKNOWN (no such project), STORAGE_FULL */
+  /** @throws OciError NAME_UNKNOWN (no such project), STORAGE_FULL, DENIED while the node is read only */
   async start(
     repository: string,
     { caller, algorithm }: { readonly caller: string; readonly algorithm: DigestAlgorithm },
@@ -70,6 +71,7 @@ export class Uploads {
     const { database, now } = this.#options;
     const id = randomUUID();
     await database.write(async (transaction) => {
+      await refuseReadOnly(transaction);
       const at = now();
       const { id: row } = await ensureRepository(transaction, repository, at);
       const session = { id, repository: row, caller, algorithm, received: 0 };

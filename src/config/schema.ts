@@ -117,6 +117,10 @@ const SHORTEST_EXPIRY_MS = 60_000;
 
 const Limits = z.strictObject({
   manifestSize: Size.prefault('4MiB').meta({ description: 'The largest manifest to accept.' }),
+  privateEndpoints: z.boolean().default(false).meta({
+    description:
+      'Whether endpoints that are made by the API may be in a private network or on this machine.',
+  }),
   uploads: z
     .int()
     .min(1)

@@ -13,11 +13,13 @@ import type { Database } from '../../../src/database/database.ts';
 import { SQLITE } from '../../../src/database/engine.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import { openSqlite } from '../../../src/database/sqlite.ts';
+import { problemWith } from '../../../src/endpoints.ts';
 import type { Ports } from '../../../src/http/app.ts';
 import { managementApi } from '../../../src/management-api.ts';
 import { OciError } from '../../../src/oci/error.ts';
 import { createNames } from '../../../src/proxy/names.ts';
 import { openFilesystem } from '../../../src/storage/filesystem.ts';
+import { freshSecrets } from '../../access/keys.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { type AccessPorts, accessPortsOn } from './access-ports.ts';
 
@@ -82,6 +84,14 @@ export async function openCatalogPorts(now: () => number = Date.now): Promise<Ca
           now,
           wellKnownHosts: ['docker.io'],
           hasConfiguredCredential: () => false,
+          secrets: await freshSecrets(),
+          allowPrivateAddress: true,
+          problemWith,
+          // Whatever is called down does not answer.
+          async ping({ url }) {
+            if (url.includes('down')) throw new Error('nobody answers');
+          },
+          openBlob: (_repository, digest) => store.open(digest),
         },
       ),
       operations: {
