@@ -64,14 +64,14 @@ const FIELDS = {
 };
 
 const Changes = z.object({
-  public: z.boolean().nullish(),
-  metadata: z.record(z.string(), z.string().nullable()).nullish(),
-  cve_allowlist: z.object({ items: z.array(z.unknown()).nullish() }).nullish(),
+  public: z.boolean().optional(),
+  metadata: z.record(z.string(), z.string()).optional(),
+  cve_allowlist: z.object({ items: z.array(z.unknown()).optional() }).optional(),
 });
 const Creation = Changes.extend({
   project_name: z.string(),
-  storage_limit: z.int().nullish(),
-  registry_id: z.int().nullish(),
+  storage_limit: z.int().optional(),
+  registry_id: z.int().optional(),
 });
 
 /** The first part of repository names. */
@@ -134,9 +134,9 @@ const createProject = (projects: ManagedProjects): ApiRoute =>
         {
           name,
           // Clients that make no proxy project say 0 or nothing.
-          endpoint: endpoint === 0 ? undefined : (endpoint ?? undefined),
+          endpoint: endpoint === 0 ? undefined : endpoint,
           metadata: metadataOf(asked),
-          storageLimit: limit ?? undefined,
+          storageLimit: limit,
           creator: caller.robot === undefined ? caller.id : undefined,
         },
         actor,
@@ -249,11 +249,8 @@ function metadataOf({
   if ((allowlist?.items ?? []).length > 0) {
     throw new ManagementError('BAD_REQUEST', 'cve_allowlist: this node looks for no CVEs');
   }
-  const given = Object.entries(metadata ?? {}).flatMap(([name, value]) =>
-    value === null ? [] : [[name, value] as const],
-  );
-  const older = typeof isPublic === 'boolean' ? { public: String(isPublic) } : {};
-  return { ...older, ...Object.fromEntries(given) };
+  const older = isPublic === undefined ? {} : { public: String(isPublic) };
+  return { ...older, ...metadata };
 }
 
 function projectJson(project: ManagedProject, caller: Caller): object {

@@ -29,7 +29,7 @@ const NewRobot = z.object({
   name: z.string(),
   level: z.enum(['system', 'project']),
   description: z.string().default(''),
-  duration: z.int().nullish(),
+  duration: z.int().optional(),
   disable: z.boolean().default(false),
   secret: z.string().default(''),
   permissions: z.array(Permission),
@@ -38,7 +38,7 @@ const Changes = z.object({
   name: z.string().optional(),
   level: z.string().optional(),
   description: z.string().default(''),
-  duration: z.int().nullish(),
+  duration: z.int().optional(),
   disable: z.boolean().optional(),
   permissions: z.array(Permission).optional(),
 });

@@ -134,7 +134,8 @@ async function readJson(ctx: Context): Promise<unknown> {
     () => new RequestError(413, 'REQUEST_ENTITY_TOO_LARGE', { message }),
   );
   try {
-    return JSON.parse(bytes.toString('utf8'));
+    // Some clients (harborapi) write null for what they leave out, and to Harbor that is the same.
+    return JSON.parse(bytes.toString('utf8'), (_, value: unknown) => value ?? undefined);
   } catch (error) {
     throw new ManagementError('BAD_REQUEST', 'the body is no JSON', { cause: error });
   }

@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
-import {
-  type ApiAnswer,
-  type ApiRequest,
-  DONE,
-  projectRoute,
-  route,
-  scopedRoute,
-} from '../../../src/http/api/route.ts';
+import { DONE, projectRoute, route, scopedRoute } from '../../../src/http/api/route.ts';
 import { OciError } from '../../../src/oci/error.ts';
 import { ManagementError, type ManagementErrorCode } from '../../../src/oci/management-error.ts';
-import { startRoutes } from './support/routes.ts';
+import { send, startRoutes, things } from './support/routes.ts';
 
 const members = projectRoute({
   operation: 'listProjectMembers',
@@ -21,17 +14,6 @@ const members = projectRoute({
   answers: [200, 400, 401, 403, 404],
   handle: ({ project }) => ({ text: project.name }),
 });
-
-function things(
-  handle: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>,
-  answers: readonly [number, ...number[]] = [200, 400, 401, 403, 404, 409, 412],
-) {
-  const shape = { operation: 'things', permission: 'signed-in', answers, handle } as const;
-  return [
-    route({ ...shape, method: 'GET', path: '/things/{thing_id}' }),
-    route({ ...shape, method: 'POST', path: '/things' }),
-  ];
-}
 
 function robots(scope: number | undefined) {
   return scopedRoute({
@@ -43,15 +25,6 @@ function robots(scope: number | undefined) {
     scope: async () => scope,
     handle: () => ({ text: 'robot' }),
   });
-}
-
-function send(path: string, authorization = 'guest', headers: Record<string, string> = {}) {
-  return { path: `/api/v2.0${path}`, headers: { Authorization: authorization, ...headers } };
-}
-
-function post(body: string, headers: Record<string, string> = {}) {
-  const type = { 'Content-Type': 'application/json' };
-  return { ...send('/things', 'guest', { ...type, ...headers }), method: 'POST', body };
 }
 
 describe('a project in the path', () => {
@@ -293,59 +266,5 @@ describe('a request', () => {
     assert.equal((await node.send(send('/things/7'))).body.toString(), '7');
     assert.equal((await node.send(send('/things/seven'))).status, 404);
     assert.equal((await node.send(send(`/things/${'9'.repeat(40)}`))).status, 404);
-  });
-});
-
-describe('a body', () => {
-  const Thing = z.object({ name: z.string(), size: z.number().optional() });
-  const echo = things(async (request) => ({ json: await request.json(Thing) }));
-
-  it('is what the operation wants, or the answer names what is wrong', async () => {
-    await using node = await startRoutes(echo);
-
-    const right = await node.send(post('{"name":"a","more":1}'));
-    const wrong = await node.send(post('{"size":"large"}'));
-
-    assert.deepEqual(right.json(), { name: 'a' });
-    assert.equal(wrong.status, 400);
-    assert.match(wrong.body.toString(), /name: .*; size: /);
-  });
-
-  it('is JSON, says so, is there, and is no larger than it needs to be', async () => {
-    await using node = await startRoutes(echo);
-    const large = JSON.stringify({ name: 'x'.repeat(2 << 20) });
-
-    assert.equal((await node.send(post('{'))).status, 400);
-    assert.equal(
-      (await node.send(post('{"name":"a"}', { 'Content-Type': 'text/plain' }))).status,
-      400,
-    );
-    assert.equal((await node.send(post(''))).status, 400);
-    const refused = await node.send(post(large));
-    assert.equal(refused.status, 413);
-    assert.equal(refused.code, 'REQUEST_ENTITY_TOO_LARGE');
-  });
-});
-
-describe('a list', () => {
-  const listed = things(() => ({ json: [], total: 25 }));
-  const ask = async (query: string) => {
-    await using node = await startRoutes(listed);
-    return (await node.send(send(`/things/1${query}`))).headers;
-  };
-
-  it('tells how many there are, and where the pages before and after are', async () => {
-    const first = await ask('');
-    const middle = await ask('?page=2&page_size=10&q=name%3D~a');
-    const last = await ask('?page=3');
-
-    assert.equal(first['x-total-count'], '25');
-    assert.equal(first['link'], '</api/v2.0/things/1?page=2&page_size=10>; rel="next"');
-    assert.equal(
-      middle['link'],
-      '</api/v2.0/things/1?page=1&page_size=10&q=name%3D%7Ea>; rel="prev" , ' +
-        '</api/v2.0/things/1?page=3&page_size=10&q=name%3D%7Ea>; rel="next"',
-    );
-    assert.equal(last['link'], '</api/v2.0/things/1?page=2&page_size=10>; rel="prev"');
   });
 });

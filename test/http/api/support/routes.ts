@@ -2,7 +2,12 @@ import Koa from 'koa';
 import { ANONYMOUS, type Caller } from '../../../../src/access/caller.ts';
 import { apiDoor } from '../../../../src/http/api/door.ts';
 import type { Project } from '../../../../src/http/api/gate.ts';
-import type { ApiRoute } from '../../../../src/http/api/route.ts';
+import {
+  type ApiAnswer,
+  type ApiRequest,
+  type ApiRoute,
+  route,
+} from '../../../../src/http/api/route.ts';
 import { apiRouter } from '../../../../src/http/api/router.ts';
 import type { State } from '../../../../src/http/context.ts';
 import { authentication } from '../../../../src/http/middleware/authentication.ts';
@@ -70,4 +75,21 @@ export async function startRoutes(
     send: (sent) => client.send(sent),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Operations at `/things` and `/things/{thing_id}` for whoever has an account. */
+export function things(
+  handle: (request: ApiRequest) => ApiAnswer | Promise<ApiAnswer>,
+  answers: readonly [number, ...number[]] = [200, 400, 401, 403, 404, 409, 412],
+) {
+  const shape = { operation: 'things', permission: 'signed-in', answers, handle } as const;
+  return [
+    route({ ...shape, method: 'GET', path: '/things/{thing_id}' }),
+    route({ ...shape, method: 'POST', path: '/things' }),
+  ];
+}
+
+/** A request by the caller of that name. */
+export function send(path: string, authorization = 'guest', headers: Record<string, string> = {}) {
+  return { path: `/api/v2.0${path}`, headers: { Authorization: authorization, ...headers } };
 }
