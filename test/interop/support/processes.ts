@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
 /** Where `.ci/install` puts the Go programs. */
-const TOOLS = process.env['PORTOLAN_TOOLS'] ?? join(homedir(), '.cache/portolan-tools');
+export const TOOLS = process.env['PORTOLAN_TOOLS'] ?? join(homedir(), '.cache/portolan-tools');
 
 /** The environment for clients: the installed tools first, nothing of the caller's own configuration. */
 export const clientEnvironment = (home: string, more: Record<string, string> = {}) => ({
