@@ -1,0 +1,77 @@
+/** What `/v2` asks of the node, out of the catalog and the pulls. */
+import type { Catalog } from './catalog/catalog.ts';
+import type { Ports } from './http/app.ts';
+import type { Target } from './http/target.ts';
+import { OciError } from './oci/error.ts';
+import type { Pulls } from './proxy/pulls.ts';
+
+export function pullPorts(
+  { projects, repositories }: Catalog,
+  pulls: Pulls,
+): Pick<Ports, 'tags' | 'referrers' | 'catalog'> {
+  return {
+    tags: { tags: ({ repository }, options) => pulls.tags(repository, options) },
+    referrers: {
+      referrers: ({ repository }, subject, options) =>
+        pulls.referrers(repository, subject, options),
+    },
+    catalog: {
+      async repositories({ isVisible, ...page }) {
+        const visible = (await projects.list()).filter((project) => isVisible(project));
+        return repositories.list({ ...page, projects: visible.map(({ name }) => name) });
+      },
+    },
+  };
+}
+
+export function pushPorts(
+  { manifests, tags, blobs, uploads, projects }: Catalog,
+  pulls: Pulls,
+): Pick<Ports, 'manifests' | 'blobs' | 'uploads'> {
+  return {
+    manifests: {
+      manifest: ({ repository }, reference, options) =>
+        pulls.manifest(repository, reference, options),
+      headManifest: ({ repository }, reference, options) =>
+        pulls.headManifest(repository, reference, options),
+      async putManifest(target, pushed) {
+        const { references } = target.project;
+        return manifests.put(pushable(target), { ...pushed, references });
+      },
+      removeManifest: ({ repository }, reference, actor) =>
+        reference.kind === 'tag'
+          ? tags.remove(repository, reference.tag, actor)
+          : manifests.remove(repository, reference.digest, actor),
+    },
+    blobs: {
+      blobSize: ({ repository }, digest, options) => pulls.blobSize(repository, digest, options),
+      blob: ({ repository }, digest, options) => pulls.blob(repository, digest, options),
+      removeBlob: ({ repository }, digest) => blobs.unlink(repository, digest),
+    },
+    uploads: {
+      startUpload: async (target, options) => uploads.start(pushable(target), options),
+      uploadStatus: ({ repository }, session) => uploads.status(repository, session),
+      appendUpload: ({ repository }, session, source, options) =>
+        uploads.append(repository, session, source, options),
+      async finishUpload({ repository }, session, content, options) {
+        await uploads.finish(repository, session, content, options);
+      },
+      cancelUpload: ({ repository }, session) => uploads.cancel(repository, session),
+      mountBlob: async (target, digest, from) =>
+        blobs.mount(pushable(target), digest, from.repository),
+      async mountBlobFromAnywhere(target, digest, mayPull) {
+        const pullable = (await projects.list()).filter((project) => mayPull(project));
+        const names = pullable.map(({ name }) => name);
+        const from = await blobs.findIn(names, digest);
+        return from !== undefined && (await blobs.mount(pushable(target), digest, from));
+      },
+    },
+  };
+}
+
+/** @throws OciError UNSUPPORTED for a proxy project: what it has is its upstream's */
+function pushable({ repository, project }: Target): string {
+  if (project.kind === 'hosted') return repository;
+  const message = `project ${project.name} is a cache of its upstream and takes no pushes`;
+  throw new OciError('UNSUPPORTED', { message });
+}
