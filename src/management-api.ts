@@ -4,6 +4,7 @@ import { createMembers } from './access/members.ts';
 import { projectPeople } from './access/project-people.ts';
 import { createRobots } from './access/robots.ts';
 import type { Users } from './access/users.ts';
+import { createAudit } from './audit/audit.ts';
 import { createManagement, type ManagementOptions } from './catalog/management.ts';
 import type { Projects } from './catalog/projects.ts';
 import type { Database } from './database/database.ts';
@@ -28,15 +29,22 @@ export interface ManagementApiOptions
 
 export function managementApi(parts: ManagementApiParts, options: ManagementApiOptions): ApiPorts {
   const { database, projects, store, users, readiness } = parts;
-  const management = createManagement({ ...options, database, store, people: projectPeople });
+  const { statistics: overview, ...management } = createManagement({
+    ...options,
+    database,
+    store,
+    people: projectPeople,
+  });
   return {
+    ...management,
+    overview,
     projects,
+    managedProjects: management.projects,
     users,
     groups: createGroups(database, options),
     members: createMembers(database, options),
-    managedProjects: management.projects,
-    quotas: management.quotas,
     robots: createRobots(database, options),
+    auditLog: createAudit(database),
     system: { ...options, readiness, space: () => store.space() },
   };
 }

@@ -1,27 +1,45 @@
 import type { Routes } from '../context.ts';
+import { type Artifacts, artifactRoutes, type BuildHistory } from './artifacts.ts';
+import { type AuditLog, auditRoutes } from './audit-logs.ts';
+import { configurationRoutes, type Settings } from './configurations.ts';
 import type { Projects } from './gate.ts';
 import { type Groups, groupRoutes } from './groups.ts';
+import { type ImmutableRules, immutableRoutes } from './immutable-rules.ts';
+import { type Labels, labelRoutes } from './labels.ts';
 import { type Members, memberRoutes } from './members.ts';
 import { metadataRoutes } from './metadata.ts';
+import { type Overview, overviewRoutes } from './overview.ts';
 import { permissionRoutes } from './permissions.ts';
 import { type ManagedProjects, projectRoutes } from './projects.ts';
 import { type Quotas, quotaRoutes } from './quotas.ts';
+import { type Endpoints, registryRoutes } from './registries.ts';
+import { type ManagedRepositories, repositoryRoutes } from './repositories.ts';
 import { type Robots, robotRoutes } from './robots.ts';
 import type { ApiRoute } from './route.ts';
 import { apiRouter } from './router.ts';
 import { type System, systemRoutes } from './system.ts';
+import { tagRoutes } from './tags.ts';
 import { type Users, userRoutes } from './users.ts';
 
 /** What the management API needs of the node. */
 export interface ApiPorts {
   readonly projects: Projects;
   readonly system: System;
+  readonly settings: Settings;
   readonly users: Users;
   readonly groups: Groups;
   readonly members: Members;
+  readonly robots: Robots;
   readonly managedProjects: ManagedProjects;
   readonly quotas: Quotas;
-  readonly robots: Robots;
+  readonly repositories: ManagedRepositories;
+  readonly artifacts: Artifacts;
+  readonly buildHistory: BuildHistory;
+  readonly labels: Labels;
+  readonly immutableRules: ImmutableRules;
+  readonly endpoints: Endpoints;
+  readonly auditLog: AuditLog;
+  readonly overview: Overview;
 }
 
 /** Harbor's management API, `/api/v2.0`, as far as there is something behind it. */
@@ -31,15 +49,25 @@ export function apiRoutes(ports: ApiPorts): Routes {
 
 /** Every operation that there is, in the contract's words. */
 export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
+  const { projects, settings, managedProjects, artifacts } = ports;
   return [
-    ...systemRoutes(ports.system),
+    ...systemRoutes(ports.system, settings),
+    ...configurationRoutes(settings),
     ...userRoutes(ports.users),
-    ...permissionRoutes(ports.projects),
+    ...permissionRoutes(projects),
     ...groupRoutes(ports.groups),
     ...memberRoutes(ports.members),
-    ...projectRoutes(ports.managedProjects),
-    ...metadataRoutes(ports.managedProjects),
+    ...robotRoutes(ports.robots, ports),
+    ...projectRoutes(managedProjects, settings),
+    ...metadataRoutes(managedProjects),
     ...quotaRoutes(ports.quotas),
-    ...robotRoutes(ports.robots, ports.projects),
+    ...repositoryRoutes(ports.repositories),
+    ...artifactRoutes(artifacts, ports),
+    ...tagRoutes(artifacts),
+    ...labelRoutes(ports.labels),
+    ...immutableRoutes(ports.immutableRules),
+    ...registryRoutes(ports.endpoints),
+    ...auditRoutes(ports.auditLog),
+    ...overviewRoutes(ports.overview, projects),
   ];
 }

@@ -12,17 +12,23 @@ import { ManagementError } from '../../oci/management-error.ts';
  * - `nobody`: it is told to whoever asks
  * - `visible`: whoever asks is told what they may see
  * - `signed-in`: whoever has an account; it is about the caller, or the same for all
- * - something of the node, where `orSelf` lets those do it whose own id is the path's `user_id`
+ * - something of the node, where `orSelf` lets those do it whose own id is the path's `user_id`, and `orPeople` every
+ *   person while it says so
  * - something of the project that the path names
- * - something of either, where what it is about belongs to a project or to the node
+ * - something of either, where what it is about belongs to a project or to the node; `openOnNode` shows what is the node's
+ *   to whoever has an account
  */
 export type Permission =
   | 'nobody'
   | 'visible'
   | 'signed-in'
-  | { readonly system: SystemPermission; readonly orSelf?: true }
+  | {
+      readonly system: SystemPermission;
+      readonly orSelf?: true;
+      readonly orPeople?: () => Promise<boolean>;
+    }
   | { readonly project: ProjectPermission }
-  | { readonly either: ProjectPermission & SystemPermission };
+  | { readonly either: ProjectPermission & SystemPermission; readonly openOnNode?: true };
 
 /** A project, as far as permissions depend on it. */
 export interface Project {
@@ -57,7 +63,7 @@ export interface Gate {
   pass(
     asking: Asking,
     permission: Exclude<Permission, { readonly project: unknown } | { readonly either: unknown }>,
-  ): void;
+  ): Promise<void>;
   /**
    * A private project that the caller may not see and one that is not there are answered alike.
    *
@@ -70,7 +76,7 @@ export interface Gate {
    */
   either(
     asking: Asking,
-    permission: ProjectPermission & SystemPermission,
+    permission: Extract<Permission, { readonly either: unknown }>,
     scope: number | undefined,
   ): Promise<void>;
 }
@@ -83,11 +89,12 @@ export function createGate(projects: Projects): Gate {
     (await projects.list()).find((project) => project.id === id);
 
   return {
-    pass(asking, permission) {
+    async pass(asking, permission) {
       if (permission === 'nobody' || permission === 'visible') return;
       if (asking.caller.isAnonymous) throw unauthorized();
       if (permission === 'signed-in' || maySystem(asking.caller, permission.system)) return;
       if (permission.orSelf === true && isSelf(asking)) return;
+      if (asking.caller.robot === undefined && (await permission.orPeople?.()) === true) return;
       throw forbidden(permission.system);
     },
 
@@ -104,9 +111,9 @@ export function createGate(projects: Projects): Gate {
       throw new ManagementError(isForbidden ? 'FORBIDDEN' : 'NOT_FOUND', message);
     },
 
-    async either({ caller }, permission, scope) {
+    async either({ caller }, { either: permission, openOnNode = false }, scope) {
       if (scope === undefined) {
-        if (maySystem(caller, permission)) return;
+        if (maySystem(caller, permission) || (openOnNode && !caller.isAnonymous)) return;
         throw caller.isAnonymous ? unauthorized() : forbidden(permission);
       }
       const project = await byId(scope);

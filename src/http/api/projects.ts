@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { may, maySystem, ROLE_IDS, type Role } from '../../../policies/access.ts';
 import type { Caller } from '../../access/caller.ts';
 import { ManagementError } from '../../oci/management-error.ts';
+import type { Settings } from './configurations.ts';
 import { ANY_PROJECT, type Project } from './gate.ts';
 import { timeJson } from './json.ts';
 import type { Filter, Listed, ListQuery } from './list-query.ts';
@@ -75,11 +76,14 @@ const Creation = Changes.extend({
 });
 
 /** The first part of repository names. */
-export function projectRoutes(projects: ManagedProjects): readonly ApiRoute[] {
+export function projectRoutes(
+  projects: ManagedProjects,
+  settings: Pick<Settings, 'current'>,
+): readonly ApiRoute[] {
   return [
     listProjects(projects),
     headProject(projects),
-    createProject(projects),
+    createProject(projects, settings),
     getProject(projects),
     updateProject(projects),
     deleteProject(projects),
@@ -120,12 +124,18 @@ const headProject = (projects: ManagedProjects): ApiRoute =>
     },
   });
 
-const createProject = (projects: ManagedProjects): ApiRoute =>
+const createProject = (
+  projects: ManagedProjects,
+  { current }: Pick<Settings, 'current'>,
+): ApiRoute =>
   route({
     operation: 'createProject',
     method: 'POST',
     path: '/projects',
-    permission: { system: 'project:create' },
+    permission: {
+      system: 'project:create',
+      orPeople: async () => (await current()).projectCreation === 'everyone',
+    },
     answers: [201, 400, 401, 409],
     async handle({ json, caller, actor, header }) {
       const { project_name: name, ...asked } = await json(Creation);
@@ -221,7 +231,7 @@ export function storageJson({ used, limit }: Storage): object {
 }
 
 /** Whom a list of projects, or of what is in them, may show what. */
-function visibleTo(caller: Caller): Visible {
+export function visibleTo(caller: Caller): Visible {
   const isAll = maySystem(caller, 'project:list') || may(caller, 'project:read', ANY_PROJECT);
   if (isAll) return 'all';
   return { projects: [...caller.roles.keys(), ...(caller.robot?.projects.keys() ?? [])] };
@@ -253,7 +263,7 @@ function metadataOf({
   return { ...older, ...metadata };
 }
 
-function projectJson(project: ManagedProject, caller: Caller): object {
+export function projectJson(project: ManagedProject, caller: Caller): object {
   const held = caller.roles.get(project.id) ?? [];
   const roles = held.map((role) => ROLE_IDS[role]);
   const [role] = caller.isAdmin ? [ROLE_IDS.projectAdmin] : roles;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Robots as AllRobots, Giver, Robot } from '../../access/robots.ts';
 import { ManagementError } from '../../oci/management-error.ts';
+import type { Settings } from './configurations.ts';
 import type { Projects } from './gate.ts';
 import { timeJson } from './json.ts';
 import { type ApiRequest, type ApiRoute, DONE, isId, scopedRoute } from './route.ts';
@@ -10,9 +11,6 @@ export type Robots = Pick<
   AllRobots,
   'create' | 'get' | 'list' | 'update' | 'changeSecret' | 'remove'
 >;
-
-/** Harbor's `robot_token_duration`. */
-const DEFAULT_DAYS = 30;
 
 const Permission = z.object({
   kind: z.enum(['system', 'project']),
@@ -56,10 +54,13 @@ const FIELDS = {
 const SCOPE = { Level: 'level', level: 'level', ProjectID: 'project', project_id: 'project' };
 
 /** Accounts of programs, of the node or of a project. */
-export function robotRoutes(robots: Robots, projects: Projects): readonly ApiRoute[] {
+export function robotRoutes(
+  robots: Robots,
+  { projects, settings }: { projects: Projects; settings: Pick<Settings, 'current'> },
+): readonly ApiRoute[] {
   return [
     listRobots(robots),
-    createRobot(robots, projects),
+    createRobot(robots, { projects, settings }),
     getRobot(robots),
     updateRobot(robots),
     refreshSecret(robots),
@@ -81,7 +82,10 @@ const listRobots = (robots: Robots): ApiRoute =>
     },
   });
 
-const createRobot = (robots: Robots, projects: Projects): ApiRoute =>
+const createRobot = (
+  robots: Robots,
+  { projects, settings }: { projects: Projects; settings: Pick<Settings, 'current'> },
+): ApiRoute =>
   scopedRoute({
     operation: 'CreateRobot',
     method: 'POST',
@@ -96,7 +100,8 @@ const createRobot = (robots: Robots, projects: Projects): ApiRoute =>
     },
     async handle(request) {
       const { duration, disable: disabled, secret: own, ...rest } = await request.json(NewRobot);
-      const wanted = { ...rest, disabled, durationDays: duration ?? DEFAULT_DAYS };
+      const durationDays = duration ?? (await settings.current()).robotDurationDays;
+      const wanted = { ...rest, disabled, durationDays };
       const { robot, secret } = await robots.create(
         { ...wanted, secret: own === '' ? undefined : own },
         giverOf(request),

@@ -1,5 +1,5 @@
 import type { ZodType } from 'zod';
-import type { ProjectPermission, SystemPermission } from '../../../policies/access.ts';
+import type { ProjectPermission } from '../../../policies/access.ts';
 import type { Caller } from '../../access/caller.ts';
 import type { Gate, Permission, Project } from './gate.ts';
 import type { ListQuery } from './list-query.ts';
@@ -88,7 +88,7 @@ export function route({
   return {
     ...definition,
     async serve(request, gate) {
-      gate.pass(request, definition.permission);
+      await gate.pass(request, definition.permission);
       return handle(request);
     },
   };
@@ -121,15 +121,15 @@ export function scopedRoute({
   handle,
   scope,
   ...definition
-}: Definition<{ readonly either: ProjectPermission & SystemPermission }, ApiRequest> & {
+}: Definition<Extract<Permission, { readonly either: unknown }>, ApiRequest> & {
   /** The project's id; undefined for the node. @throws ManagementError NOT_FOUND, BAD_REQUEST */
   readonly scope: (request: ApiRequest) => Promise<number | undefined>;
 }): ApiRoute {
   return {
     ...definition,
     async serve(request, gate) {
-      gate.pass(request, 'signed-in');
-      await gate.either(request, definition.permission.either, await scope(request));
+      await gate.pass(request, 'signed-in');
+      await gate.either(request, definition.permission, await scope(request));
       return handle(request);
     },
   };

@@ -1,6 +1,7 @@
 import { Router } from '@koa/router';
 import { ManagementError } from '../../oci/management-error.ts';
 import type { Routes, State } from '../context.ts';
+import type { Settings } from './configurations.ts';
 import { timeJson } from './json.ts';
 import { type ApiRoute, route } from './route.ts';
 
@@ -27,8 +28,11 @@ const HARBOR_VERSION = 'v2.13.0';
 const COMPONENTS: Readonly<Record<string, string>> = { database: 'database', storage: 'registry' };
 
 /** What the node is, and how it is. */
-export function systemRoutes(system: System): readonly ApiRoute[] {
-  return [PING, health(system), systemInfo(system), volumes(system), CERTIFICATE];
+export function systemRoutes(
+  system: System,
+  settings: Pick<Settings, 'current'>,
+): readonly ApiRoute[] {
+  return [PING, health(system), systemInfo(system, settings), volumes(system), CERTIFICATE];
 }
 
 const PING = route({
@@ -61,16 +65,25 @@ const health = ({ readiness }: System): ApiRoute =>
     },
   });
 
-const systemInfo = (system: System): ApiRoute =>
+const systemInfo = (system: System, { current }: Pick<Settings, 'current'>): ApiRoute =>
   route({
     operation: 'getSystemInfo',
     method: 'GET',
     path: '/systeminfo',
     permission: 'visible',
     answers: [200],
-    handle: ({ caller, origin }) => ({
-      json: { ...FOR_ALL, ...(caller.isAnonymous ? {} : forUsers(system, origin)) },
-    }),
+    async handle({ caller, origin }) {
+      if (caller.isAnonymous) return { json: FOR_ALL };
+      const { projectCreation, readOnly } = await current();
+      return {
+        json: {
+          ...FOR_ALL,
+          ...forUsers(system, origin),
+          project_creation_restriction: projectCreation,
+          read_only: readOnly,
+        },
+      };
+    },
   });
 
 const volumes = ({ space }: System): ApiRoute =>
@@ -117,9 +130,7 @@ function forUsers({ version, externalUrl, now }: System, origin: string): object
     external_url: url,
     registry_url: new URL(url).host,
     current_time: timeJson(now()),
-    project_creation_restriction: 'adminonly',
     has_ca_root: false,
-    read_only: false,
     notification_enable: false,
     registry_storage_provider_name: 'filesystem',
   };

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { ManagementError } from '../../oci/management-error.ts';
+import { type Actor, type ApiRoute, DONE, route } from './route.ts';
+
+/** What these routes need of the node. */
+export interface Settings {
+  readonly current: () => Promise<{
+    readonly projectCreation: 'adminonly' | 'everyone';
+    /** -1: for ever. */
+    readonly robotDurationDays: number;
+    /** Bytes; -1: any number. */
+    readonly storagePerProject: number;
+    readonly readOnly: boolean;
+  }>;
+  /** @throws ManagementError BAD_REQUEST */
+  change(settings: Readonly<Record<string, unknown>>, actor: Actor): Promise<void>;
+}
+
+/** Our names by Harbor's. */
+const SETTINGS = {
+  project_creation_restriction: 'projectCreation',
+  robot_token_duration: 'robotDurationDays',
+  storage_per_project: 'storagePerProject',
+  read_only: 'readOnly',
+} as const;
+
+/** What is as it is here, and clients ask for. */
+const FIXED: Readonly<Record<string, unknown>> = {
+  auth_mode: 'db_auth',
+  primary_auth_mode: false,
+  self_registration: false,
+  quota_per_project_enable: true,
+  robot_name_prefix: 'robot$',
+};
+
+/** What the node is told by the API and not by its configuration file. */
+export function configurationRoutes(settings: Settings): readonly ApiRoute[] {
+  return [getConfigurations(settings), updateConfigurations(settings)];
+}
+
+const getConfigurations = (settings: Settings): ApiRoute =>
+  route({
+    operation: 'getConfigurations',
+    method: 'GET',
+    path: '/configurations',
+    permission: { system: 'configuration:read' },
+    answers: [200, 401, 403],
+    async handle() {
+      const current = await settings.current();
+      const acting = Object.entries(SETTINGS).map(([name, ours]) => [
+        name,
+        { value: current[ours], editable: true },
+      ]);
+      const fixed = Object.entries(FIXED).map(([name, value]) => [
+        name,
+        { value, editable: false },
+      ]);
+      return { json: Object.fromEntries([...acting, ...fixed]) };
+    },
+  });
+
+const updateConfigurations = (settings: Settings): ApiRoute =>
+  route({
+    operation: 'updateConfigurations',
+    method: 'PUT',
+    path: '/configurations',
+    permission: { system: 'configuration:update' },
+    answers: [200, 400, 401, 403, 422],
+    async handle({ json, actor }) {
+      const asked = Object.entries(await json(z.record(z.string(), z.unknown())));
+      const names = new Map<string, string>(Object.entries(SETTINGS));
+      const changed: [name: string, value: unknown][] = [];
+      for (const [name, value] of asked) {
+        const ours = names.get(name);
+        if (ours !== undefined) changed.push([ours, value]);
+        else if (!isAsItIs(name, value)) {
+          throw new ManagementError('BAD_REQUEST', `${name}: nothing here obeys it`);
+        }
+      }
+      await settings.change(Object.fromEntries(changed), actor);
+      return DONE;
+    },
+  });
+
+/** Clients that send back all that they read change nothing by it. */
+function isAsItIs(name: string, value: unknown): boolean {
+  return Object.hasOwn(FIXED, name) && FIXED[name] === value;
+}
