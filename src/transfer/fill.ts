@@ -1,22 +1,18 @@
 import type { Digest } from '../oci/digest.ts';
-import { OciError } from '../oci/error.ts';
-import {
-  UpstreamDenied,
-  UpstreamInvalid,
-  UpstreamThrottled,
-  UpstreamUnavailable,
-} from '../registry/errors.ts';
+import { UpstreamInvalid } from '../registry/errors.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { StorageFull } from '../storage/errors.ts';
-import { maintenanceFailed } from '../telemetry/channels.ts';
 import { BATCH_BYTES } from './batches.ts';
 import { FillContent } from './fill-content.ts';
 import { FillFacts } from './fill-facts.ts';
+import { asError, FillAbandoned, mayComeBack, stopping } from './fill-failures.ts';
 import type { FilledBlobs, FillRecord, FillRecords } from './fill-records.ts';
+import { FillRepositories, projectOf } from './fill-repositories.ts';
 import { FillRun } from './fill-run.ts';
 import type { FillSource } from './fill-source.ts';
 import type { GrowingFile } from './growing-file.ts';
 import type { TransferLimits } from './limits.ts';
+import { reporting } from './reporting.ts';
 
 /** What readers of a whole blob get only once its digest agreed: without it a wrong file is never complete. */
 const LAST_BYTES = BATCH_BYTES;
@@ -45,11 +41,6 @@ export interface FillParts {
   readonly over: (fill: Fill, options: { readonly afresh: FillSource | undefined }) => void;
 }
 
-/** Nobody read the fill for as long as it may go on alone. */
-class FillAbandoned extends Error {
-  override readonly name = 'FillAbandoned';
-}
-
 /** The one transfer of a digest from upstream into this node, and everything that follows it. */
 export class Fill {
   readonly digest: Digest;
@@ -58,8 +49,7 @@ export class Fill {
   readonly #content: FillContent;
   readonly #file: GrowingFile;
   readonly #facts: FillFacts;
-  /** Those that asked for it, and will have it. */
-  readonly #repositories: Set<string>;
+  readonly #repositories: FillRepositories;
   #askedBy: string;
   #state: FillState = 'idle';
   #run: FillRun | undefined;
@@ -78,7 +68,8 @@ export class Fill {
     this.digest = record.digest;
     this.size = record.size;
     this.#askedBy = record.repository;
-    this.#repositories = new Set([record.repository]);
+    this.#repositories = new FillRepositories(record.digest, parts.blobs);
+    this.#repositories.add(record.repository);
     this.#parts = parts;
     this.#content = new FillContent(record, { ...parts, ...options });
     this.#file = this.#content.file;
@@ -109,10 +100,9 @@ export class Fill {
     return this.#settled;
   }
 
-  /** Whether its project is asking already: repositories of one project have the same upstream. */
+  /** Whether its project is asking already. */
   serves(repository: string): boolean {
-    const project = projectOf(repository);
-    return [...this.#repositories].some((known) => projectOf(known) === project);
+    return this.#repositories.hasProjectOf(repository);
   }
 
   /** One more reader, of that repository; it leaves once. False: it is no longer {@link isJoinable}. */
@@ -248,30 +238,20 @@ export class Fill {
     } catch (error) {
       return this.#discard(asError(error));
     }
-    const linked = new Set([repository]);
-    await this.#linkOthers(linked);
+    this.#repositories.linked(repository);
+    await this.#repositories.linkWaiting();
     await reporting('fill record', () => this.#content.forget());
     // Those that joined meanwhile. Nobody does between the last look and the end: both are in one turn.
-    while (this.#unlinked(linked).length > 0) await this.#linkOthers(linked);
+    while (this.#repositories.isWaiting) await this.#repositories.linkWaiting();
     this.#facts.finished();
     await this.#end(undefined);
-  }
-
-  async #linkOthers(linked: Set<string>): Promise<void> {
-    for (const repository of this.#unlinked(linked)) {
-      linked.add(repository);
-      await reporting('fill link', () => this.#parts.blobs.link(repository, this.digest, 'cache'));
-    }
-  }
-
-  #unlinked(linked: ReadonlySet<string>): readonly string[] {
-    return [...this.#repositories].filter((repository) => !linked.has(repository));
   }
 
   async #broke(error: Error): Promise<void> {
     this.#enterState('ending');
     try {
-      if (!this.#isStopping && !this.#isWorthKeeping(error)) return await this.#discard(error);
+      const isWorthKeeping = mayComeBack(error) && this.#file.presentBytes > 0;
+      if (!this.#isStopping && !isWorthKeeping) return await this.#discard(error);
       await this.#content.rest();
     } catch (failure) {
       return this.#discard(asError(failure));
@@ -281,16 +261,6 @@ export class Fill {
     this.#failure = error;
     this.#enterState('idle');
     await this.#closeWhenUnused();
-  }
-
-  /** Upstream may come back, and then what is here spares it that much. */
-  #isWorthKeeping(error: Error): boolean {
-    const isUpstreams =
-      error instanceof UpstreamUnavailable ||
-      error instanceof UpstreamThrottled ||
-      error instanceof UpstreamDenied ||
-      error instanceof OciError;
-    return isUpstreams && this.#file.presentBytes > 0;
   }
 
   async #discard(reason: Error, afresh?: FillSource): Promise<void> {
@@ -331,26 +301,5 @@ export class Fill {
     const reason = new FillAbandoned('nobody reads it');
     if (this.#state === 'idle') this.#settled = this.#discard(reason);
     else this.#run?.abort(reason);
-  }
-}
-
-export function stopping(): OciError {
-  return new OciError('UNAVAILABLE', { message: 'this node is stopping' });
-}
-
-function projectOf(repository: string): string {
-  return repository.slice(0, Math.max(0, repository.indexOf('/')));
-}
-
-function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error('a fill failed', { cause: thrown });
-}
-
-/** For work whose failure must not take the fill's bytes from those who read them. */
-async function reporting(work: string, run: () => Promise<void>): Promise<void> {
-  try {
-    await run();
-  } catch (error) {
-    maintenanceFailed.publish({ work, error });
   }
 }
