@@ -1,8 +1,8 @@
 import type { Selectable } from 'kysely';
 import type { Actor } from '../audit/audit.ts';
+import type { UserGroupRow } from '../database/access-tables.ts';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
-import type { UserGroupRow } from '../database/tables.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { noteChange } from './changes.ts';
 

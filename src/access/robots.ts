@@ -1,4 +1,3 @@
-import type { Selectable } from 'kysely';
 import type { Subject } from '../../policies/access.ts';
 import {
   mayGive,
@@ -8,25 +7,23 @@ import {
   rightsOf,
 } from '../../policies/robots.ts';
 import type { Actor } from '../audit/audit.ts';
-import type { Database, Queries, WriteTransaction } from '../database/database.ts';
+import type { Database, WriteTransaction } from '../database/database.ts';
 import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
-import type { RobotRow } from '../database/tables.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { noteChange } from './changes.ts';
-import { grantsIn, grantsOf, permissionsOf, type RobotPermission } from './robot-grants.ts';
-import { assertRobotName, robotFullName } from './robot-names.ts';
+import { grantsIn, grantsOf } from './robot-grants.ts';
+import { assertRobotName } from './robot-names.ts';
+import {
+  described,
+  findRobot,
+  projectNames,
+  type Robot,
+  type RobotColumns,
+  type RobotSettings,
+  robotOf,
+} from './robot-rows.ts';
 import { generateSecret, hashSecret } from './robot-secrets.ts';
 import { assertPassword } from './user-rules.ts';
-
-/** What may change of a robot; its name and level stay. */
-export interface RobotSettings {
-  readonly description: string;
-  /** Whole days from its creation; -1 for ever. */
-  readonly durationDays: number;
-  readonly disabled: boolean;
-  /** A project robot has one, of its project. */
-  readonly permissions: readonly RobotPermission[];
-}
 
 export interface NewRobot extends RobotSettings {
   /** Without prefix and project. */
@@ -34,22 +31,6 @@ export interface NewRobot extends RobotSettings {
   readonly level: RobotLevel;
   /** Undefined: one is made. */
   readonly secret?: string | undefined;
-}
-
-export interface Robot extends RobotSettings {
-  readonly id: number;
-  readonly name: string;
-  /** What it signs in with. */
-  readonly fullName: string;
-  readonly level: RobotLevel;
-  /** Its own, of a project robot. */
-  readonly project: { readonly id: number; readonly name: string } | undefined;
-  /** Milliseconds UTC, as are the others; undefined for ever. */
-  readonly expiresAt: number | undefined;
-  /** The full name of who made it. */
-  readonly creator: string;
-  readonly createdAt: number;
-  readonly updatedAt: number;
 }
 
 /** Who a change is made for: a robot gives others only what it has itself. */
@@ -90,14 +71,12 @@ const DAY_MS = 24 * 60 * 60_000;
 /** Harbor's, an int32. */
 const MOST_DAYS = 2 ** 31 - 1;
 
-type Row = Selectable<RobotRow>;
-
 export function createRobots(database: Database, { now }: { now: () => number }): Robots {
   return {
     create: (robot, giver) => createRobot(database, robot, giver, now),
 
     async get(id) {
-      return described(database.read, await rowOf(database.read, id));
+      return described(database.read, await findRobot(database.read, id));
     },
 
     async list(project, query) {
@@ -149,7 +128,7 @@ export function createRobots(database: Database, { now }: { now: () => number })
 
     async remove(id, actor) {
       await database.write(async (transaction) => {
-        const robot = await described(transaction, await rowOf(transaction, id));
+        const robot = await described(transaction, await findRobot(transaction, id));
         await transaction.deleteFrom('robots').where('id', '=', id).execute();
         await noteRobot(transaction, actor, { robot, operation: 'delete', at: now() });
       });
@@ -204,7 +183,7 @@ async function createRobot(
 }
 
 interface Changing {
-  readonly row: Row;
+  readonly row: RobotColumns;
   readonly level: RobotLevel;
   readonly at: number;
 }
@@ -218,11 +197,11 @@ async function change(
     readonly at: number;
     readonly what?: string;
   },
-  decide: (transaction: WriteTransaction, changing: Changing) => Promise<Partial<Row>>,
+  decide: (transaction: WriteTransaction, changing: Changing) => Promise<Partial<RobotColumns>>,
 ): Promise<void> {
   const { id, giver, at, what } = asked;
   await database.write(async (transaction) => {
-    const row = await rowOf(transaction, id);
+    const row = await findRobot(transaction, id);
     assertGiven(giver.subject, grantsOf(row.permissions));
     const level = row.project === null ? 'system' : 'project';
     const set = await decide(transaction, { row, level, at });
@@ -281,53 +260,6 @@ async function refuseTaken(
     .where('project', project === null ? 'is' : '=', project)
     .executeTakeFirst();
   if (taken !== undefined) throw new ManagementError('CONFLICT', `there is a robot ${name}`);
-}
-
-/** Of the node, or of a project that is there. */
-async function rowOf(queries: Queries, id: number): Promise<Row> {
-  const row = await queries
-    .selectFrom('robots')
-    .leftJoin('projects', 'projects.id', 'robots.project')
-    .selectAll('robots')
-    .where('robots.id', '=', id)
-    .where('projects.deleted_at', 'is', null)
-    .executeTakeFirst();
-  if (row === undefined) throw new ManagementError('NOT_FOUND', `there is no robot ${id}`);
-  return row;
-}
-
-/** Of those that are there. */
-async function projectNames(queries: Queries): Promise<ReadonlyMap<number, string>> {
-  const projects = await queries
-    .selectFrom('projects')
-    .select(['id', 'name'])
-    .where('deleted_at', 'is', null)
-    .execute();
-  return new Map(projects.map(({ id, name }) => [id, name]));
-}
-
-async function described(queries: Queries, row: Row): Promise<Robot> {
-  return robotOf(row, await projectNames(queries));
-}
-
-function robotOf(row: Row, names: ReadonlyMap<number, string>): Robot {
-  const project =
-    row.project === null ? undefined : { id: row.project, name: names.get(row.project) ?? '' };
-  return {
-    id: row.id,
-    name: row.name,
-    fullName: robotFullName(row.name, project?.name),
-    level: project === undefined ? 'system' : 'project',
-    project,
-    description: row.description,
-    permissions: permissionsOf(grantsOf(row.permissions), names),
-    durationDays: row.duration_days,
-    expiresAt: row.expires_at ?? undefined,
-    disabled: row.disabled === 1,
-    creator: row.creator,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  };
 }
 
 async function noteRobot(

@@ -1,8 +1,9 @@
 import type { Selectable, Updateable } from 'kysely';
 import type { Actor } from '../audit/audit.ts';
+import type { UserRow } from '../database/access-tables.ts';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
+import type { Flag } from '../database/flag.ts';
 import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
-import type { Flag, UserRow } from '../database/tables.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { noteChange } from './changes.ts';
 import { PasswordChecks } from './password-checks.ts';

@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely';
 import type { Queries, WriteTransaction } from '../database/database.ts';
-import type { EndpointRow, Flag, ProjectRow } from '../database/tables.ts';
+import type { Flag } from '../database/flag.ts';
+import type { EndpointRow, ProjectRow } from '../database/tables.ts';
 import {
   DeclarationConflict,
   type EndpointDeclaration,

@@ -1,5 +1,6 @@
 /** Rows of what people manage by the API; `tables.ts` draws how they hang together. */
 import type { Generated } from 'kysely';
+import type { Flag } from './flag.ts';
 
 /** Harbor's metadata of a project, as text, beside what has a column of its own. */
 export interface ProjectMetadataRow {
@@ -29,7 +30,7 @@ export interface ManifestLabelRow {
 export interface ImmutableRuleRow {
   id: Generated<number>;
   project: number;
-  disabled: 0 | 1;
+  disabled: Flag;
   /** JSON: what `policies/immutability.ts` decides by. */
   rule: string;
   created_at: number;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Robots as AllRobots, Giver, Robot } from '../../access/robots.ts';
+import type { Robot } from '../../access/robot-rows.ts';
+import type { Robots as AllRobots, Giver } from '../../access/robots.ts';
 import { ManagementError } from '../../oci/management-error.ts';
 import type { Settings } from './configurations.ts';
 import type { Projects } from './gate.ts';
