@@ -8,8 +8,7 @@ const LONGEST_PASSWORD = 128;
 const ILLEGAL = /[,~#$%]/;
 const EMAIL = /^[^<>()[\]\\.,;:\s@"]+(?:\.[^<>()[\]\\.,;:\s@"]+)*@(?:[a-z0-9-]+\.)+[a-z]{2,}$/i;
 /** A name ends at a colon in Basic (RFC 7617 section 2), and no header holds control characters. */
-// oxlint-disable-next-line no-control-regex -- they are what it looks for
-const NOT_IN_BASIC = /[:\u0000-\u001f\u007f]/;
+const NOT_IN_BASIC = /[:\p{Cc}]/u;
 /** What this node calls nobody. */
 const RESERVED = new Set(['anonymous']);
 
