@@ -26,6 +26,7 @@ import { openFilesystem } from '../../../src/storage/filesystem.ts';
 import { createTransfers } from '../../../src/transfer/transfers.ts';
 import { readAll } from '../../storage/conformance.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
+import type { Behaviour } from '../../support/upstream.ts';
 import { startUpstream, type Upstream, type UpstreamOptions } from '../../support/upstream.ts';
 
 export const START = Date.UTC(2026, 10, 21);
@@ -237,4 +238,9 @@ function declarationsOf(upstreams: Readonly<Record<string, Upstream>>, settings:
       { ...other, endpoints: ['other'] },
     ],
   };
+}
+
+/** Of both mirrors. */
+export function trouble({ upstream, mirror }: World, how: Behaviour): void {
+  for (const peer of [upstream, mirror]) peer.behave({}, how);
 }
