@@ -70,6 +70,8 @@ export interface Robots {
 const DAY_MS = 24 * 60 * 60_000;
 /** Harbor's, an int32. */
 const MOST_DAYS = 2 ** 31 - 1;
+/** The last moment that a date can say (ECMA-262, time values); a later one no row gives back. */
+const END_OF_TIME = 8.64e15;
 
 export function createRobots(database: Database, { now }: { now: () => number }): Robots {
   return {
@@ -245,7 +247,7 @@ function assertGiven(subject: Subject, grants: readonly RobotGrant[]): void {
 }
 
 function expiryOf(createdAt: number, days: number): number | null {
-  return days === -1 ? null : createdAt + days * DAY_MS;
+  return days === -1 ? null : Math.min(createdAt + days * DAY_MS, END_OF_TIME);
 }
 
 async function refuseTaken(

@@ -5,6 +5,9 @@ import { remembered } from '../database/remembered.ts';
 import { OciError } from '../oci/error.ts';
 import { ManagementError } from '../oci/management-error.ts';
 
+/** Harbor's, an int32. */
+const MOST_DAYS = 2 ** 31 - 1;
+
 const SCHEMA = z.strictObject({
   /** Who makes projects besides system admins. */
   projectCreation: z.enum(['adminonly', 'everyone']).default('adminonly'),
@@ -12,6 +15,7 @@ const SCHEMA = z.strictObject({
   robotDurationDays: z
     .int()
     .min(-1)
+    .max(MOST_DAYS)
     .refine((days) => days !== 0, 'a number of days, or -1')
     .default(30),
   /** Bytes that a new project may have; -1: any number. */

@@ -137,6 +137,20 @@ for (const engine of databases) {
       assert.ok(await world.accounts.find('robot$team+ci'));
     });
 
+    it('may last longer than any date', async () => {
+      await using world = await open(engine);
+
+      const { robot } = await world.robots.create({ ...CI, durationDays: 2 ** 31 - 1 }, BY_ADMIN);
+
+      const found = await world.robots.get(robot.id);
+      assert.equal(found.durationDays, 2 ** 31 - 1);
+      assert.equal(new Date(found.expiresAt ?? 0).getUTCFullYear(), 275_760);
+      assert.ok(await world.accounts.find('robot$team+ci'));
+      const { total } = await world.robots.list(world.team, EVERYTHING);
+      assert.equal(total, 1);
+      await world.robots.remove(robot.id, BY_ADMIN.actor);
+    });
+
     it('is nobody while it is disabled, and its tokens from before stay void', async () => {
       await using world = await open(engine);
       const { robot } = await world.robots.create(CI, BY_ADMIN);

@@ -37,6 +37,7 @@ for (const engine of databases) {
         [{ ldapUrl: 'x' }, /^ldapUrl: nothing here obeys it$/],
         [{ projectCreation: 'nobody' }, /^projectCreation: /],
         [{ robotDurationDays: 0 }, /^robotDurationDays: /],
+        [{ robotDurationDays: 2 ** 31 }, /^robotDurationDays: /],
         [{ readOnly: 'yes' }, /^readOnly: /],
       ] as const;
       for (const [change, message] of wrong) {
