@@ -11,7 +11,7 @@ export interface Account {
   readonly caller: Caller;
   /** What its password is compared with. */
   readonly passwordHash: string;
-  /** Tokens that were issued before are void. Milliseconds UTC. */
+  /** Moves whenever all that its caller was given before is void: with a password, by being disabled. Milliseconds UTC. */
   readonly validFrom: number;
   /** It is nobody from then on. Milliseconds UTC; undefined for ever. */
   readonly expiresAt?: number | undefined;
@@ -66,10 +66,11 @@ async function readUserAccount(read: Queries, name: string): Promise<Account | u
   if (user === undefined) return undefined;
   const roles = await rolesOf(read, user.id);
   const isAdmin = user.admin === 1;
+  const validFrom = user.valid_from;
   return {
-    caller: { name, id: user.id, isAdmin, isAnonymous: false, roles },
+    caller: { name, id: user.id, isAdmin, isAnonymous: false, roles, validFrom },
     passwordHash: user.password_hash,
-    validFrom: user.valid_from,
+    validFrom,
   };
 }
 

@@ -54,9 +54,9 @@ export function createAuthenticator(
     const isRight = await remembered.isRight({ name, password, passwordHash }, () =>
       throttle.guard({ name, address }, () => check(name, password)),
     );
-    // Read again: what the provider said may have changed it.
+    // Read again: a check takes its time, and the password may be another by now.
     const account = isRight ? await accounts.find(name) : undefined;
-    if (account === undefined) throw new OciError('UNAUTHORIZED');
+    if (account === undefined || account.passwordHash !== passwordHash) throw new OciError('UNAUTHORIZED');
     const { caller } = account;
     throttle.prove({ name, address });
     if (caller.robot === undefined) logins?.note(caller.id);

@@ -15,6 +15,8 @@ export interface Caller extends Subject {
   /** Of the user's or robot's row, 0 for nobody. */
   readonly id: number;
   readonly isAnonymous: boolean;
+  /** The account's, as it was when it was made sure who calls: what they are given is void once the account has another. */
+  readonly validFrom?: number | undefined;
   /** Of a caller with a token; without one, whatever the caller may. */
   readonly grants?: readonly Grant[] | undefined;
   /** When the token was issued, of a caller with one. Milliseconds UTC. */

@@ -19,8 +19,9 @@ export interface RefreshTokens {
   /**
    * @param client as it calls itself
    * @returns 256 random bits, which are kept nowhere
+   * @throws OciError UNAUTHORIZED where all that the user was given is void meanwhile
    */
-  issue(user: Pick<Caller, 'id'>, client: string): Promise<string>;
+  issue(user: Pick<Caller, 'id' | 'validFrom'>, client: string): Promise<string>;
   /** @throws OciError UNAUTHORIZED for one that has ended, as it does with its user and with the user's password */
   exchange(token: string): Promise<Caller>;
 }
@@ -36,19 +37,25 @@ export interface RefreshTokensOptions {
 
 export function createRefreshTokens(options: RefreshTokensOptions): RefreshTokens {
   return {
-    issue: (user, client) => issue(options, user.id, client),
+    issue: (user, client) => issue(options, user, client),
     exchange: (token) => exchange(options, token),
   };
 }
 
 async function issue(
   { database, now, expiryMs }: RefreshTokensOptions,
-  user: number,
+  { id: user, validFrom = 0 }: Pick<Caller, 'id' | 'validFrom'>,
   client: string,
 ): Promise<string> {
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const at = now();
   await database.write(async (transaction) => {
+    const row = await transaction
+      .selectFrom('users')
+      .select('valid_from')
+      .where('id', '=', user)
+      .executeTakeFirst();
+    if (row?.valid_from !== validFrom) throw new OciError('UNAUTHORIZED');
     await forget(transaction, { user, at });
     await transaction
       .insertInto('refresh_tokens')
@@ -92,6 +99,11 @@ async function exchange(
     );
   }
   return account.caller;
+}
+
+/** Of the user: what it signs in with is another. */
+export async function endRefreshTokens(transaction: WriteTransaction, user: number): Promise<void> {
+  await transaction.deleteFrom('refresh_tokens').where('user_id', '=', user).execute();
 }
 
 /** Makes room for another: what has ended, whoever had it, and of the user's own what was not used for longest. */

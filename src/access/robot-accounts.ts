@@ -17,18 +17,20 @@ export async function readRobotAccount(queries: Queries, fullName: string) {
     .where('projects.name', project === undefined ? 'is' : '=', project ?? null)
     .executeTakeFirst();
   if (robot === undefined) return undefined;
+  const validFrom = robot.valid_from;
   const caller: Caller = {
     name: fullName,
     id: robot.id,
     isAdmin: false,
     isAnonymous: false,
     roles: new Map(),
+    validFrom,
     robot: rightsOf(grantsOf(robot.permissions)),
   };
   return {
     caller,
     passwordHash: robot.secret_hash,
-    validFrom: robot.valid_from,
+    validFrom,
     expiresAt: robot.expires_at ?? undefined,
   };
 }

@@ -62,6 +62,8 @@ const Session = z.object({
   user: z.number(),
   startedAt: z.number(),
   usedAt: z.number(),
+  /** Of the account when its password was checked. */
+  validFrom: z.number(),
 });
 type Session = z.infer<typeof Session>;
 
@@ -89,12 +91,14 @@ export function createSessions(options: SessionsOptions): Sessions {
     async logIn({ name, password, address, previous }) {
       if (previous !== undefined) await end(keyOf(previous));
       try {
-        const { id: user, robot } = await authenticator.signIn(name, password, address);
+        const caller = await authenticator.signIn(name, password, address);
+        const { id: user, robot, validFrom = 0 } = caller;
         if (robot !== undefined) throw new OciError('UNAUTHORIZED');
         await note({ name, address }, 'login');
         const id = randomBytes(32).toString('base64url');
         const at = now();
-        await sessions.set(keyOf(id), { name, user, startedAt: at, usedAt: at }, LIFETIME_MS);
+        const session = { name, user, startedAt: at, usedAt: at, validFrom };
+        await sessions.set(keyOf(id), session, LIFETIME_MS);
         return id;
       } catch (error) {
         if (error instanceof OciError) await note({ name, address }, 'refused login');
@@ -107,7 +111,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       const session = await read(key);
       if (session === undefined) return undefined;
       const account = await accounts.find(session.name);
-      if (account?.caller.id !== session.user || session.startedAt < account.validFrom) {
+      if (account?.caller.id !== session.user || session.validFrom !== account.validFrom) {
         return undefined;
       }
       const at = now();

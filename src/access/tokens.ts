@@ -21,8 +21,13 @@ const Claims = z.object({
   sub: z.string(),
   /** Ours: of the row, since another may have the name later. 0 is nobody's. */
   uid: z.number(),
-  /** Ours: milliseconds UTC, since `iat` has seconds and a password may change within one. */
+  /** Ours: milliseconds UTC, since `iat` has seconds and a project may be made within one. */
   iat_ms: z.number(),
+  /**
+   * Ours: of the account when its password was checked. Times would not do: a token for an old password may be issued
+   * after the new one was there.
+   */
+  valid_from: z.number(),
   exp: z.number(),
   access: z.array(
     z.object({
@@ -69,12 +74,13 @@ export function createTokens(options: TokensOptions): Tokens {
       signed(options, caller, { grants, service }),
 
     async verify(token) {
-      const { sub, uid, iat_ms: issuedAt, access: grants } = await claimsOf(token);
+      const claims = await claimsOf(token);
+      const { sub, uid, iat_ms: issuedAt, access: grants } = claims;
       if (sub === '') return { ...ANONYMOUS, grants, issuedAt };
       // Asked anew each time: the user may be gone, or be no admin any more.
       const account = await options.accounts.find(sub);
       const isGone = account === undefined || account.caller.id !== uid;
-      if (isGone || issuedAt < account.validFrom) throw new OciError('UNAUTHORIZED');
+      if (isGone || claims.valid_from !== account.validFrom) throw new OciError('UNAUTHORIZED');
       return { ...account.caller, grants, issuedAt };
     },
   };
@@ -88,7 +94,8 @@ async function signed(
   const issuedAt = now();
   const { kid, privateKey } = await keys.signing();
   const seconds = Math.floor(issuedAt / 1000);
-  const token = await new SignJWT({ access: grants, uid: caller.id, iat_ms: issuedAt })
+  const own = { uid: caller.id, iat_ms: issuedAt, valid_from: caller.validFrom ?? 0 };
+  const token = await new SignJWT({ access: grants, ...own })
     .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid })
     .setIssuer(SERVICE)
     .setAudience(service)

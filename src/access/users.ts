@@ -8,6 +8,7 @@ import { ManagementError } from '../oci/management-error.ts';
 import { noteChange } from './changes.ts';
 import { PasswordChecks } from './password-checks.ts';
 import { generatePassword, hashPassword, isPassword } from './passwords.ts';
+import { endRefreshTokens } from './refresh-tokens.ts';
 import { assertPassword, assertProfile, assertUserName, type UserProfile } from './user-rules.ts';
 
 const ADMIN = 'admin';
@@ -116,8 +117,11 @@ export function createUsers(database: Database, options: Options): Users {
 
     setDisabled(id, disabled, actor) {
       const at = now();
-      return change(database, { id, actor, at }, async () => {
-        if (disabled) refuseBuiltIn(id, 'cannot be disabled');
+      return change(database, { id, actor, at }, async (transaction) => {
+        if (disabled) {
+          refuseBuiltIn(id, 'cannot be disabled');
+          await endRefreshTokens(transaction, id);
+        }
         const set = { disabled: flag(disabled), ...(disabled ? { valid_from: at } : {}) };
         return { set, detail: disabled ? 'disabled' : 'enabled' };
       });
@@ -169,7 +173,7 @@ async function ensureAdmin(
 ): Promise<string | undefined> {
   const admin = await database.read
     .selectFrom('users')
-    .select('password_hash as passwordHash')
+    .select(['id', 'password_hash as passwordHash'])
     .where('name', '=', ADMIN)
     .executeTakeFirst();
   if (admin !== undefined) {
@@ -178,13 +182,14 @@ async function ensureAdmin(
     }
     const password_hash = await hashPassword(password);
     const at = now();
-    await database.write((transaction) =>
-      transaction
+    await database.write(async (transaction) => {
+      await transaction
         .updateTable('users')
         .set({ password_hash, valid_from: at, updated_at: at })
         .where('name', '=', ADMIN)
-        .execute(),
-    );
+        .execute();
+      await endRefreshTokens(transaction, admin.id);
+    });
     return undefined;
   }
   const generated = password === undefined ? generatePassword() : undefined;
@@ -215,10 +220,13 @@ async function changePassword(
   }
   const password_hash = await hashPassword(password);
   const at = now();
-  await change(database, { id, actor, at }, async () => ({
-    set: { password_hash, valid_from: at },
-    detail: 'password',
-  }));
+  await change(database, { id, actor, at }, async (transaction, row) => {
+    if (current !== undefined && row.password_hash !== before) {
+      throw new ManagementError('FORBIDDEN', 'the password was changed meanwhile');
+    }
+    await endRefreshTokens(transaction, id);
+    return { set: { password_hash, valid_from: at }, detail: 'password' };
+  });
 }
 
 function listUsers({ read }: Database, query: ListQuery): Promise<Listed<User>> {
@@ -247,17 +255,17 @@ interface Change {
 async function change(
   database: Database,
   { id, actor, at }: { readonly id: number; readonly actor: Actor; readonly at: number },
-  decide: (transaction: WriteTransaction) => Promise<Change>,
+  decide: (transaction: WriteTransaction, row: Selectable<UserRow>) => Promise<Change>,
 ): Promise<void> {
   await database.write(async (transaction) => {
-    const { name } = await rowOf(transaction, id);
-    const { set, detail } = await decide(transaction);
+    const row = await rowOf(transaction, id);
+    const { set, detail } = await decide(transaction, row);
     await transaction
       .updateTable('users')
       .set({ ...set, updated_at: at })
       .where('id', '=', id)
       .execute();
-    const done = { operation: 'update', resource: name, ...USER, at, detail } as const;
+    const done = { operation: 'update', resource: row.name, ...USER, at, detail } as const;
     await noteChange(transaction, actor, done);
   });
 }

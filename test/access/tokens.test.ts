@@ -81,13 +81,12 @@ describe('a token of this node', () => {
     await assert.rejects(opened.tokens.verify(token), REFUSED);
   });
 
-  it('ends with the password that it was given for, within the same second', async () => {
+  it('ends with the password that it was given for, whenever it was given', async () => {
     await using opened = await world();
     const { token: before } = await opened.tokens.issue(ALICE, []);
-    opened.clock.now += 1;
-    const { token: after } = await opened.tokens.issue(ALICE, []);
 
     opened.accounts.set('alice', { ...accountOf(ALICE), validFrom: AT + 1 });
+    const { token: after } = await opened.tokens.issue({ ...ALICE, validFrom: AT + 1 }, []);
 
     await assert.rejects(opened.tokens.verify(before), REFUSED);
     assert.equal((await opened.tokens.verify(after)).name, 'alice');

@@ -176,6 +176,22 @@ for (const engine of databases) {
       assert.equal(await isPassword(password, account?.passwordHash ?? ''), true);
     });
 
+    it('changes its password once with the one it has, however many try at a time', async () => {
+      await using world = await open(engine);
+      const { id } = await world.users.create(ALICE, ACTOR);
+      const current = ALICE.password;
+
+      const outcomes = await Promise.allSettled(
+        ['Another4Alice', 'Third4Alice'].map((password) =>
+          world.users.changePassword(id, { password, current }, ACTOR),
+        ),
+      );
+
+      const refused = outcomes.filter(({ status }) => status === 'rejected');
+      assert.equal(refused.length, 1);
+      assert.match(JSON.stringify(refused), /"code":"FORBIDDEN"/);
+    });
+
     it('that has the name of a removed one is somebody else to tokens', async () => {
       await using world = await open(engine);
       const { id } = await world.users.create(ALICE, ACTOR);
