@@ -56,7 +56,8 @@ export function createAuthenticator(
     );
     // Read again: a check takes its time, and the password may be another by now.
     const account = isRight ? await accounts.find(name) : undefined;
-    if (account === undefined || account.passwordHash !== passwordHash) throw new OciError('UNAUTHORIZED');
+    if (account === undefined || account.passwordHash !== passwordHash)
+      throw new OciError('UNAUTHORIZED');
     const { caller } = account;
     throttle.prove({ name, address });
     if (caller.robot === undefined) logins?.note(caller.id);

@@ -76,7 +76,11 @@ for (const engine of databases) {
           return identity;
         },
       };
-      const authenticator = createAuthenticator(accounts, { verify: noToken }, { identities: slow });
+      const authenticator = createAuthenticator(
+        accounts,
+        { verify: noToken },
+        { identities: slow },
+      );
 
       const signingIn = authenticator.signIn('alice', 'Right4Alice', ADDRESS);
 
