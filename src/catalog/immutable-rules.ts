@@ -19,8 +19,8 @@ export interface ImmutableRules {
   list(project: number, query: ListQuery): Promise<Listed<StoredImmutableRule>>;
   /** @throws ManagementError BAD_REQUEST, CONFLICT where the project has the same, NOT_FOUND (no such project) */
   create(project: number, rule: RuleContent, actor: Actor): Promise<{ readonly id: number }>;
-  /** @throws ManagementError BAD_REQUEST, NOT_FOUND */
-  update(project: number, id: number, rule: RuleContent, actor: Actor): Promise<void>;
+  /** What of the rule is left out stays. @throws ManagementError BAD_REQUEST, NOT_FOUND */
+  update(project: number, id: number, change: RuleChange, actor: Actor): Promise<void>;
   /** @throws ManagementError NOT_FOUND */
   remove(project: number, id: number, actor: Actor): Promise<void>;
 }
@@ -29,6 +29,11 @@ export interface RuleContent {
   readonly disabled: boolean;
   /** As `policies/immutability.ts` has it. */
   readonly rule: unknown;
+}
+
+export interface RuleChange {
+  readonly disabled: boolean;
+  readonly rule: { readonly repositories?: unknown; readonly tags?: unknown };
 }
 
 const LISTING = {
@@ -75,18 +80,17 @@ export function createImmutableRules(options: {
       });
     },
 
-    async update(project, id, content, actor) {
-      const columns = columnsOf(content);
+    async update(project, id, change, actor) {
       await database.write(async (transaction) => {
         const at = now();
-        const row = await transaction
+        const stored = await ruleById(transaction, project, id);
+        const { repositories = stored.repositories, tags = stored.tags } = change.rule;
+        const columns = columnsOf({ ...change, rule: { repositories, tags } });
+        await transaction
           .updateTable('immutable_rules')
           .set({ ...columns, updated_at: at })
-          .where('project', '=', project)
           .where('id', '=', id)
-          .returning('id')
-          .executeTakeFirst();
-        if (row === undefined) throw unknown(id);
+          .execute();
         await tell(transaction, { project, id, operation: 'update' }, { actor, at });
       });
     },
@@ -98,6 +102,18 @@ export function createImmutableRules(options: {
       });
     },
   };
+}
+
+/** @throws ManagementError NOT_FOUND */
+async function ruleById(queries: Queries, project: number, id: number): Promise<ImmutableRule> {
+  const row = await queries
+    .selectFrom('immutable_rules')
+    .select('rule')
+    .where('project', '=', project)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  if (row === undefined) throw unknown(id);
+  return ImmutableRule.parse(JSON.parse(row.rule));
 }
 
 async function deleteRule(

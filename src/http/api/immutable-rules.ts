@@ -7,17 +7,28 @@ interface Selector {
   readonly excludes: boolean;
 }
 
+interface Selectors {
+  readonly repositories: Selector;
+  readonly tags: Selector;
+}
+
 interface StoredRule {
   readonly id: number;
   readonly disabled: boolean;
-  readonly rule: { readonly repositories: Selector; readonly tags: Selector };
+  readonly rule: Selectors;
+}
+
+interface Change {
+  readonly disabled: boolean;
+  /** What it leaves out stays. */
+  readonly rule: { readonly [part in keyof Selectors]: Selector | undefined };
 }
 
 /** What these routes need of the node. @throws ManagementError */
 export interface ImmutableRules {
   list(project: number, query: ListQuery): Promise<Listed<StoredRule>>;
   create(project: number, rule: Omit<StoredRule, 'id'>, actor: Actor): Promise<{ id: number }>;
-  update(project: number, id: number, rule: Omit<StoredRule, 'id'>, actor: Actor): Promise<void>;
+  update(project: number, id: number, change: Change, actor: Actor): Promise<void>;
   remove(project: number, id: number, actor: Actor): Promise<void>;
 }
 
@@ -37,6 +48,8 @@ const Rule = z.object({
   tag_selectors: z.tuple([Selected]),
   scope_selectors: z.object({ repository: z.tuple([Selected]) }),
 });
+/** A rule is switched by `disabled` alone: Harbor then looks at nothing else (v2.13 src/controller/immutable). */
+const RuleChange = Rule.partial({ tag_selectors: true, scope_selectors: true });
 
 /** Which tags of a project nobody moves or deletes. */
 export function immutableRoutes(rules: ImmutableRules): readonly ApiRoute[] {
@@ -80,8 +93,8 @@ const updateRule = (rules: ImmutableRules): ApiRoute =>
     permission: { project: 'immutable-tag:update' },
     answers: [200, 400, 401, 403, 404],
     async handle({ project, id, json, actor }) {
-      const rule = ruleOf(await json(Rule));
-      await rules.update(project.id, id('immutable_rule_id'), rule, actor);
+      const change = changeOf(await json(RuleChange));
+      await rules.update(project.id, id('immutable_rule_id'), change, actor);
       return DONE;
     },
   });
@@ -109,6 +122,20 @@ function ruleOf({
   return {
     disabled,
     rule: { repositories: selectorOf(repositories), tags: selectorOf(tags) },
+  };
+}
+
+function changeOf({
+  disabled,
+  tag_selectors: tags,
+  scope_selectors: scope,
+}: z.infer<typeof RuleChange>): Change {
+  return {
+    disabled,
+    rule: {
+      repositories: scope && selectorOf(scope.repository[0]),
+      tags: tags && selectorOf(tags[0]),
+    },
   };
 }
 

@@ -275,4 +275,23 @@ describe('an immutable tag rule', () => {
     assert.equal((await node.call(`DELETE ${path}`)).status, 404);
     assert.equal((await node.call(`POST ${RULES}`, { ...RULE, tag_selectors: [] })).status, 400);
   });
+
+  it('is switched by that alone, and keeps what a change leaves out', async () => {
+    await using node = await startApiNode();
+    const path = await node.create(RULES, RULE);
+    const change = async (body: object): Promise<unknown> => {
+      assert.equal((await node.call(`PUT ${path}`, body)).status, 200);
+      const [rule] = z.array(z.looseObject({})).parse((await node.call(`GET ${RULES}`)).json());
+      const { disabled, tag_selectors: tags, scope_selectors: scope } = rule ?? {};
+      return { disabled, tags, scope };
+    };
+    const scope = RULE.scope_selectors;
+
+    const off = await change({ disabled: true });
+    assert.deepEqual(off, { disabled: true, tags: RULE.tag_selectors, scope });
+    const tags = selected('excludes', 'latest');
+    // Harbor's own client says nothing of what is false.
+    assert.deepEqual(await change({ tag_selectors: tags }), { disabled: false, tags, scope });
+    assert.equal((await node.call(`PUT ${RULES}/999`, { disabled: true })).status, 404);
+  });
 });
