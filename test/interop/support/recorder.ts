@@ -3,13 +3,14 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 
-/** A request as somebody sent it. */
+/** A request as somebody sent it, and how it was answered. */
 export interface Recorded {
   readonly method: string;
   readonly path: string;
   readonly query: readonly (readonly [string, string])[];
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
+  readonly status: number;
 }
 
 export interface Recorder extends AsyncDisposable {
@@ -51,14 +52,18 @@ async function recordAndHandOn(
   const target = new URL(incoming.url ?? '', url);
   const body = await buffer(incoming);
   const { pathname: path, searchParams } = target;
-  recorded.push({ method, path, query: [...searchParams], headers, body: body.toString() });
   const { 'transfer-encoding': _chunked, ...sent } = headers;
   const onward = request(target, {
     method,
     headers: { ...sent, 'content-length': String(body.length) },
   });
+  const answered = new Promise<IncomingMessage>((resolve, reject) => {
+    onward.once('response', resolve).once('error', reject);
+  });
   onward.end(body);
-  const [answer] = await once(onward, 'response');
-  outgoing.writeHead(answer.statusCode, answer.headers);
+  const answer = await answered;
+  const { statusCode: status = 0 } = answer;
+  recorded.push({ method, path, query: [...searchParams], headers, body: body.toString(), status });
+  outgoing.writeHead(status, answer.headers);
   await pipeline(answer, outgoing);
 }

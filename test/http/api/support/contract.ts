@@ -96,7 +96,8 @@ export function assertAsDeclared(
   else if (answer.status < 300) assert.equal(answer.body.length, 0, `${what}: a body`);
 }
 
-function operationOf(method: string, path: string): Declared | undefined {
+/** The operation that the contract has for a request; the path is the one below `/api/v2.0`. */
+export function operationOf(method: string, path: string): Declared | undefined {
   return declared
     .filter((operation) => operation.method === method && operation.pattern.test(path))
     .toSorted((a, b) => (a.path < b.path ? -1 : 1))[0];
