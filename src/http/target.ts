@@ -1,6 +1,6 @@
 import { may, type ProjectPermission } from '../../policies/access.ts';
 import { ANONYMOUS, isGranted } from '../access/caller.ts';
-import { OciError } from '../oci/error.ts';
+import { NoSuchProject, OciError } from '../oci/error.ts';
 import type { RouteKind } from '../telemetry/channels.ts';
 import type { Context } from './context.ts';
 import { queryOf } from './query.ts';
@@ -38,7 +38,7 @@ export interface NameRequest {
 
 /** Which repository a name means, given how the request came. */
 export interface Names {
-  /** @throws OciError NAME_INVALID, NAME_UNKNOWN, DENIED, UNSUPPORTED */
+  /** @throws OciError NAME_INVALID, NAME_UNKNOWN, DENIED, UNSUPPORTED; NoSuchProject */
   locate(request: NameRequest): Promise<Target>;
 }
 
@@ -62,33 +62,52 @@ export interface Need {
 
 /**
  * The first step of every route: finds the repository and refuses who may not do this to it, before a byte of the body
- * is read.
+ * is read. A private project that the caller may not see and one that is not there are refused alike.
  *
  * @throws OciError what {@link Names} throws; UNAUTHORIZED when credentials could change the answer, else DENIED
  */
 export type Gate = (ctx: Context, need: Need) => Promise<Target>;
 
 export function createGate(names: Names): Gate {
-  return async (ctx, { route, name, action }) => {
-    ctx.state.route = route;
-    const target = await locate(names, ctx, { name, method: ctx.method });
+  return async (ctx, need) => {
+    const { name, action } = need;
+    ctx.state.route = need.route;
+    const target = await locate(names, ctx, { name, method: ctx.method }).catch(
+      (error: unknown) => {
+        const isTold = may(ctx.state.caller, PERMISSIONS[action], ANY_PROJECT);
+        throw error instanceof NoSuchProject && !isTold ? refusal(ctx, need, undefined) : error;
+      },
+    );
     // OCI distribution-spec main (2025-11) "Pull-through": says that the namespace was understood.
     if (target.ns !== undefined) ctx.res.setHeader('OCI-Namespace', target.ns);
     if (isAllowed(ctx, action, target)) return target;
-    const { caller, origin } = ctx.state;
-    // Another token helps nobody whose rights end here.
-    const couldSignIn = caller.isAnonymous || may(caller, PERMISSIONS[action], target.project);
-    const isRefused = !couldSignIn || origin.mirror !== undefined;
-    const actions = SCOPE_ACTIONS[action];
-    ctx.state.scope = `repository:${target.repository}:${actions.join(',')}`;
-    throw new OciError(isRefused ? 'DENIED' : 'UNAUTHORIZED', {
-      detail: actions.map((missing) => ({
-        Type: 'repository',
-        Name: target.repository,
-        Action: missing,
-      })),
-    });
+    throw refusal(ctx, need, target);
   };
+}
+
+/** A private project that nobody has a role in: who may do this to it may do it to any. */
+const ANY_PROJECT = { id: 0, isPublic: false };
+
+/** Says nothing of the target that the client did not, unless the caller may see its project. */
+function refusal(ctx: Context, { name, action }: Need, target: Target | undefined): OciError {
+  const { caller, origin } = ctx.state;
+  const project = target?.project ?? ANY_PROJECT;
+  // Another token helps nobody whose rights end here.
+  const couldSignIn = caller.isAnonymous || may(caller, PERMISSIONS[action], project);
+  const isSeen = may(caller, 'project:read', project) || target?.ns !== undefined;
+  const repository = isSeen ? (target?.repository ?? name) : name;
+  const actions = SCOPE_ACTIONS[action];
+  ctx.state.scope = `repository:${repository}:${actions.join(',')}`;
+  const detail = actions.map((missing) => ({
+    Type: 'repository',
+    Name: repository,
+    Action: missing,
+  }));
+  if (couldSignIn && origin.mirror === undefined) return new OciError('UNAUTHORIZED', { detail });
+  if (isSeen) return new OciError('DENIED', { detail });
+  const [first = ''] = name.split('/');
+  const message = `project ${first} does not exist, or you may not see it`;
+  return new OciError('DENIED', { detail, message });
 }
 
 // docs/wire-notes.md 2: what stock registries ask a token for, and how they say so in the error.

@@ -67,3 +67,8 @@ export class OciError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
+
+/**
+ * A name that starts with no project's. Whoever may not see every project must not be able to tell it from a private one.
+ */
+export class NoSuchProject extends OciError {}

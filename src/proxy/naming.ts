@@ -6,7 +6,7 @@
  *     3  /v2/<project>/<path>                  that project
  *     4  a pull of any other name              the default proxy project (Docker Hub)
  */
-import { OciError } from '../oci/error.ts';
+import { NoSuchProject, OciError } from '../oci/error.ts';
 import { isRepositoryName } from '../oci/reference.ts';
 
 /** What naming has to know of a project. */
@@ -70,7 +70,8 @@ export function namingFacts<Project extends NamedProject>(
 /**
  * Decides from names alone; whether the caller may see the repository, and whether it exists, are others' questions.
  *
- * @throws OciError NAME_INVALID, NAME_UNKNOWN, UNSUPPORTED for writes by a mirror or with `ns`, DENIED for writes to no project
+ * @throws OciError NAME_INVALID, NAME_UNKNOWN, UNSUPPORTED for writes by a mirror or with `ns`; NoSuchProject DENIED for writes to
+ *   no project, NAME_UNKNOWN for pulls from none where no project is the default
  */
 export function locate<Project extends NamedProject>(
   request: NamedRequest,
@@ -86,11 +87,13 @@ export function locate<Project extends NamedProject>(
   const project = facts.byName.get(first);
   if (project !== undefined) return inProject(project, request, slash);
   if (!isPull(request)) {
-    throw new OciError('DENIED', {
+    throw new NoSuchProject('DENIED', {
       message: `push to <project>/<name>; project ${first} does not exist`,
     });
   }
-  if (facts.fallback === undefined) throw new OciError('NAME_UNKNOWN', { detail: request.name });
+  if (facts.fallback === undefined) {
+    throw new NoSuchProject('NAME_UNKNOWN', { detail: request.name });
+  }
   return located(facts.fallback, request.name, undefined);
 }
 

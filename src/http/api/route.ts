@@ -128,8 +128,13 @@ export function scopedRoute({
   return {
     ...definition,
     async serve(request, gate) {
-      await gate.pass(request, 'signed-in');
-      await gate.either(request, definition.permission, await scope(request));
+      // What is public may be read by anybody; who is nobody is not told what there is to change.
+      if (definition.method !== 'GET') await gate.pass(request, 'signed-in');
+      const scoped = await scope(request).catch(async (error: unknown) => {
+        await gate.pass(request, 'signed-in');
+        throw error;
+      });
+      await gate.either(request, definition.permission, scoped);
       return handle(request);
     },
   };

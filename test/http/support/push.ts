@@ -6,7 +6,7 @@ import { ADMIN, type TestNode } from './node.ts';
 
 /** Pushes a blob in one request. */
 export async function pushBlob(
-  node: TestNode,
+  node: Pick<TestNode, 'send'>,
   repository: string,
   content: string | Buffer,
   algorithm: DigestAlgorithm = 'sha256',
@@ -24,7 +24,11 @@ export async function pushBlob(
 }
 
 /** Opens a session; its location. */
-export async function startUpload(node: TestNode, repository: string, query = ''): Promise<string> {
+export async function startUpload(
+  node: Pick<TestNode, 'send'>,
+  repository: string,
+  query = '',
+): Promise<string> {
   const path = `/v2/${repository}/blobs/uploads/${query}`;
   const answer = await node.send({ method: 'POST', path, as: ADMIN });
   assert.equal(answer.status, 202, answer.body.toString());
@@ -64,7 +68,7 @@ function sized(content: string): { digest: Digest; size: number } {
 }
 
 export function putManifest(
-  node: TestNode,
+  node: Pick<TestNode, 'send'>,
   path: string,
   bytes: Buffer,
   headers: Readonly<Record<string, string>> = { 'Content-Type': OCI_MANIFEST },
@@ -74,7 +78,7 @@ export function putManifest(
 
 /** Pushes an image with everything it needs under the tags; the manifest's digest. */
 export async function pushImage(
-  node: TestNode,
+  node: Pick<TestNode, 'send'>,
   repository: string,
   tags: readonly string[],
   parts: ManifestParts = {},
