@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { writeAudit } from '../audit/audit.ts';
 import type { Cache } from '../cache/cache.ts';
@@ -8,6 +7,7 @@ import { OciError } from '../oci/error.ts';
 import type { Accounts } from './accounts.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { Caller } from './caller.ts';
+import { RefusedLogins } from './refused-logins.ts';
 
 export interface Login {
   readonly name: string;
@@ -24,7 +24,7 @@ export interface Login {
  */
 export interface Sessions {
   /**
-   * Written to the audit log, whether it worked or not.
+   * Written to the audit log, whether it worked or not; of refusals only so many a minute.
    *
    * @returns the id of a new session
    * @throws OciError UNAUTHORIZED for a wrong password and for robots, TOOMANYREQUESTS
@@ -50,9 +50,6 @@ export interface SessionsOptions {
 const LIFETIME_MS = 60 * 60_000;
 /** A session that is in use is written once a minute, not with each request. */
 const RENEWED_AFTER_MS = 60_000;
-/** Who repeats a wrong password fills no log: a row a minute, of each name and address. */
-const REFUSALS_MS = 60_000;
-const MOST_REFUSALS = 1_000;
 /** No user's name is longer. */
 const LONGEST_NAME = 255;
 
@@ -89,7 +86,9 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   return {
     async logIn({ name, password, address, previous }) {
-      if (previous !== undefined) await end(keyOf(previous));
+      // Of what is no session nothing is kept: anybody may send anything as one.
+      const former = previous === undefined ? undefined : keyOf(previous);
+      if (former !== undefined && (await read(former)) !== undefined) await end(former);
       try {
         const caller = await authenticator.signIn(name, password, address);
         const { id: user, robot, validFrom = 0 } = caller;
@@ -138,15 +137,14 @@ export function createSessions(options: SessionsOptions): Sessions {
 type Happened = 'login' | 'refused login' | 'logout';
 
 function notes({ database, now }: SessionsOptions) {
-  const refusals = new LRUCache<string, true>({ max: MOST_REFUSALS, ttl: REFUSALS_MS });
+  const refused = new RefusedLogins({ now });
   return async (
     { name, address }: { readonly name: string; readonly address: string },
     happened: Happened,
   ): Promise<void> => {
     const resource = name.slice(0, LONGEST_NAME);
     const isRefusal = happened === 'refused login';
-    if (isRefusal && refusals.has(`${address} ${resource}`)) return;
-    if (isRefusal) refusals.set(`${address} ${resource}`, true);
+    if (isRefusal && !refused.isWorthTelling({ name: resource, address })) return;
     await database.write((transaction) =>
       writeAudit(transaction, {
         actor: { name: resource, address },

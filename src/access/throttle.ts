@@ -96,7 +96,7 @@ export class Throttle {
 }
 
 /** Who has an IPv6 address has the 2^64 of its network. */
-function networkOf(address: string): string {
+export function networkOf(address: string): string {
   if (!address.includes(':')) return address;
   const [start = ''] = address.split('::');
   const groups = start.split(':').filter((group) => group !== '');

@@ -165,6 +165,23 @@ for (const engine of databases) {
         'alice at 192.0.2.7: logout, logout of user alice, true',
       ]);
     });
+
+    it('refused is in the audit log ten times a minute, whatever names somebody tries', async () => {
+      await using world = await open(engine);
+      const before = (await world.audit()).length;
+      const attempts = async (from: number) => {
+        for (let n = from; n < from + 15; n++) {
+          await assert.rejects(world.sessions.logIn({ ...ALICE, name: `nobody${n}` }));
+        }
+      };
+
+      await attempts(0);
+      assert.equal((await world.audit()).length, before + 10);
+      world.pass(MINUTE_MS);
+      await attempts(15);
+
+      assert.equal((await world.audit()).length, before + 20);
+    });
   });
 }
 
