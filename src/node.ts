@@ -10,11 +10,12 @@ import { openMasterKeys } from './access/master-key.ts';
 import { PasswordChecks } from './access/password-checks.ts';
 import { createRefreshTokens } from './access/refresh-tokens.ts';
 import { createSecrets, type Secrets } from './access/secrets.ts';
+import { createSessions } from './access/sessions.ts';
 import { createSigningKeys } from './access/signing-keys.ts';
 import { createTokens, SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
 import { createAudit } from './audit/audit.ts';
-import { createMemoryCache } from './cache/cache.ts';
+import { type Cache, createMemoryCache } from './cache/cache.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
 import { DeclarationConflict } from './catalog/declarations.ts';
 import { startMaintenance } from './catalog/maintenance.ts';
@@ -97,11 +98,12 @@ export async function startNode(
 
   const audit = createAudit(database);
   const secrets = createSecrets(await openMasterKeys(config.data, config.secrets.masterKey));
-  const access = await accessPorts(opened, { database, secrets, checks }, config, now);
+  const cache = createMemoryCache();
+  const access = await accessPorts(opened, { database, secrets, checks, cache }, config, now);
   const { projects } = catalog;
   const facts = { version, now };
   const endpoints = await openEndpoints(opened, { projects, secrets, config, ...facts });
-  const pulls = await openPulls(opened, { catalog, store, endpoints }, config, now);
+  const pulls = await openPulls(opened, { catalog, store, endpoints, cache }, config, now);
   opened.use(startMaintenance({ ...catalog, ...maintenanceRules(config), audit, now }));
 
   const ports: Ports = {
@@ -140,18 +142,27 @@ function maintenanceRules({ limits, storage, audit }: Config) {
   };
 }
 
+interface AccessParts {
+  readonly database: Database;
+  readonly secrets: Secrets;
+  readonly checks: PasswordChecks;
+  readonly cache: Cache;
+}
+
 async function accessPorts(
   opened: AsyncDisposableStack,
-  { database, secrets, checks }: { database: Database; secrets: Secrets; checks: PasswordChecks },
+  { database, secrets, checks, cache }: AccessParts,
   { tokens: { keyRotation, refreshExpiry } }: Config,
   now: () => number,
-): Promise<Pick<Ports, 'access' | 'tokens' | 'refreshTokens' | 'keys'>> {
+): Promise<Pick<Ports, 'access' | 'sessions' | 'tokens' | 'refreshTokens' | 'keys'>> {
   const accounts = createAccounts(database, { now });
   const logins = opened.use(createLastLogins(database, { now }));
   const keys = await createSigningKeys({ database, secrets, now, rotationMs: keyRotation });
   const tokens = createTokens({ accounts, keys, now });
+  const authenticator = createAuthenticator(accounts, tokens, { now, checks, logins });
   return {
-    access: createAuthenticator(accounts, tokens, { now, checks, logins }),
+    access: authenticator,
+    sessions: createSessions({ database, cache, accounts, authenticator, now }),
     tokens,
     refreshTokens: createRefreshTokens({ database, accounts, now, expiryMs: refreshExpiry }),
     keys,
@@ -186,7 +197,12 @@ function refuseExposure(projects: readonly Project[], { endpoints }: Config): vo
 /** Takes up the fills that a former process left, too. */
 async function openPulls(
   opened: AsyncDisposableStack,
-  { catalog, store, endpoints }: { catalog: Catalog; store: BlobStore; endpoints: Endpoints },
+  {
+    catalog,
+    store,
+    endpoints,
+    cache,
+  }: { catalog: Catalog; store: BlobStore; endpoints: Endpoints; cache: Cache },
   { fills, storage }: Config,
   now: () => number,
 ): Promise<Pulls> {
@@ -200,7 +216,7 @@ async function openPulls(
       store,
       transfers,
       peers: async (name) => (await endpoints.find(name))?.peer,
-      cache: createMemoryCache(),
+      cache,
       now,
     }),
   );

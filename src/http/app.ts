@@ -15,6 +15,7 @@ import { unknownRoute } from './middleware/unknown-route.ts';
 import { type Operations, operationRoutes } from './operations.ts';
 import { createOrigins, type OriginOptions } from './origin.ts';
 import { pathIn } from './path-in.ts';
+import { type Sessions, sessionRoutes } from './sessions.ts';
 import { createGate } from './target.ts';
 import { type TokenOptions, type TokenPorts, tokenRoutes } from './token.ts';
 import { baseRoutes } from './v2/base.ts';
@@ -28,6 +29,7 @@ import { type UploadOptions, type Uploads, uploadRoutes } from './v2/uploads.ts'
 /** What the HTTP side needs of the node. */
 export interface Ports extends TokenPorts {
   readonly keys: KeySet;
+  readonly sessions: Sessions;
   readonly manifests: Manifests;
   readonly blobs: Blobs;
   readonly uploads: Uploads;
@@ -67,11 +69,11 @@ function middlewareOf(ports: Ports, options: AppOptions): readonly Middleware[] 
     requestId(),
     requestFacts(createOrigins(options)),
     ociErrors(createChallenge(options)),
-    apiDoor(),
+    apiDoor(options),
     requestPath(),
     operationRoutes(ports.operations).routes(),
     keySetRoutes(ports.keys).routes(),
-    authentication(ports.access),
+    authentication(ports.access, ports.sessions),
     ...routesOf(ports, options).map((routes): Middleware => routes.routes()),
     unknownRoute(),
   ];
@@ -91,6 +93,7 @@ function routesOf(ports: Ports, options: AppOptions): readonly Routes[] {
     tokenRoutes(ports, options),
     baseRoutes(),
     versionRoutes(),
+    sessionRoutes(ports.sessions, options),
     apiRoutes(ports.api),
   ];
 }

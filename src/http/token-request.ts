@@ -1,9 +1,6 @@
 import type { Context } from './context.ts';
-import { readBody } from './request-body.ts';
+import { oneOf, readForm } from './form.ts';
 import { RequestError } from './request-error.ts';
-
-/** Bytes. As much as a URL may have: the scopes that fit come to a token that fits a header. */
-const LARGEST_FORM = 8 * 1024;
 
 /** What a client asks the token service for, whichever way it asks. */
 export interface TokenRequest {
@@ -25,7 +22,7 @@ export function requestInQuery({ querystring }: Context): TokenRequest {
   const parameters = new URLSearchParams(querystring);
   return {
     ...requestOf(parameters),
-    wantsRefreshToken: one(parameters, 'offline_token') === 'true',
+    wantsRefreshToken: oneOf(parameters, 'offline_token') === 'true',
   };
 }
 
@@ -37,25 +34,24 @@ export function requestInQuery({ querystring }: Context): TokenRequest {
 export async function requestInForm(
   ctx: Context,
 ): Promise<TokenRequest & { readonly credential: Credential }> {
-  const body = await readBody(ctx, LARGEST_FORM, tooLarge);
-  const parameters = new URLSearchParams(body.toString('utf8'));
+  const parameters = await readForm(ctx);
   return {
     ...requestOf(parameters),
-    wantsRefreshToken: one(parameters, 'access_type') === 'offline',
+    wantsRefreshToken: oneOf(parameters, 'access_type') === 'offline',
     credential: credentialOf(parameters),
   };
 }
 
 function requestOf(parameters: URLSearchParams): Omit<TokenRequest, 'wantsRefreshToken'> {
   return {
-    service: one(parameters, 'service'),
+    service: oneOf(parameters, 'service'),
     scopes: parameters.getAll('scope'),
-    client: one(parameters, 'client_id') ?? '',
+    client: oneOf(parameters, 'client_id') ?? '',
   };
 }
 
 function credentialOf(parameters: URLSearchParams): Credential {
-  const grantType = one(parameters, 'grant_type');
+  const grantType = oneOf(parameters, 'grant_type');
   if (grantType === 'password') {
     const name = needed(parameters, 'username');
     return { kind: 'password', name, password: needed(parameters, 'password') };
@@ -67,21 +63,9 @@ function credentialOf(parameters: URLSearchParams): Credential {
 }
 
 function needed(parameters: URLSearchParams, name: string): string {
-  const value = one(parameters, name);
+  const value = oneOf(parameters, name);
   if (value === undefined) throw refused(`${name} is missing`);
   return value;
-}
-
-/** Two readers might understand two values differently. An empty one is none. */
-function one(parameters: URLSearchParams, name: string): string | undefined {
-  const [value, ...others] = parameters.getAll(name);
-  if (others.length > 0) throw refused(`${name} is given more than once`);
-  return value === '' ? undefined : value;
-}
-
-function tooLarge(): RequestError {
-  const message = `the form is longer than ${LARGEST_FORM} bytes`;
-  return new RequestError(413, 'UNSUPPORTED', { message });
 }
 
 function refused(message: string): RequestError {

@@ -2,18 +2,20 @@ import { ANONYMOUS, type Caller } from '../../access/caller.ts';
 import { OciError } from '../../oci/error.ts';
 import { authenticationFailed } from '../../telemetry/channels.ts';
 import type { Context, Middleware } from '../context.ts';
+import { callerOfSession, type Sessions } from '../sessions.ts';
 
 export interface Access {
   /** `address` is the client's. @throws OciError UNAUTHORIZED, TOOMANYREQUESTS */
   authenticate(authorization: string | undefined, address: string): Promise<Caller>;
 }
 
-/** Finds out who is calling. What they may do is each route's question. */
-export function authentication(access: Access): Middleware {
+/** Finds out who is calling; what a header says goes before a cookie. What they may do is each route's question. */
+export function authentication(access: Access, sessions: Sessions): Middleware {
   return async (ctx, next) => {
-    const { authorization } = ctx.req.headers;
-    ctx.state.caller =
-      authorization === undefined ? ANONYMOUS : await identify(ctx, access, authorization);
+    const { authorization, cookie } = ctx.req.headers;
+    if (authorization !== undefined) ctx.state.caller = await identify(ctx, access, authorization);
+    else if (cookie !== undefined) ctx.state.caller = await callerOfSession(ctx, sessions);
+    else ctx.state.caller = ANONYMOUS;
     return next();
   };
 }

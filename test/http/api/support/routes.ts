@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import Koa from 'koa';
 import { ANONYMOUS, type Caller } from '../../../../src/access/caller.ts';
 import { apiDoor } from '../../../../src/http/api/door.ts';
@@ -10,7 +11,7 @@ import {
 } from '../../../../src/http/api/route.ts';
 import { apiRouter } from '../../../../src/http/api/router.ts';
 import type { State } from '../../../../src/http/context.ts';
-import { authentication } from '../../../../src/http/middleware/authentication.ts';
+import { type Access, authentication } from '../../../../src/http/middleware/authentication.ts';
 import { ociErrors } from '../../../../src/http/middleware/oci-errors.ts';
 import { requestFacts } from '../../../../src/http/middleware/request-facts.ts';
 import { requestId } from '../../../../src/http/middleware/request-id.ts';
@@ -18,6 +19,7 @@ import { requestPath } from '../../../../src/http/middleware/request-path.ts';
 import { unknownRoute } from '../../../../src/http/middleware/unknown-route.ts';
 import { createOrigins } from '../../../../src/http/origin.ts';
 import { listen } from '../../../../src/http/server.ts';
+import type { Sessions } from '../../../../src/http/sessions.ts';
 import { type Answer, createClient, type Sent } from '../../support/client.ts';
 
 const PROJECTS: readonly Project[] = [
@@ -36,6 +38,16 @@ const CALLERS: Readonly<Record<string, Partial<Caller>>> = {
     id: 2,
     robot: { system: new Set(), everywhere: new Set(['member:list']), projects: new Map() },
   },
+};
+
+const ACCESS: Access = {
+  authenticate: async (name = '') =>
+    name === '' ? ANONYMOUS : { ...ANONYMOUS, isAnonymous: false, name, ...CALLERS[name] },
+};
+const NO_SESSIONS: Sessions = {
+  logIn: () => assert.fail('nobody logs in here'),
+  find: async () => undefined,
+  logOut: async () => {},
 };
 
 export interface RoutesNode extends AsyncDisposable {
@@ -58,10 +70,7 @@ export async function startRoutes(
     ociErrors(() => undefined),
     apiDoor(),
     requestPath(),
-    authentication({
-      authenticate: async (name = '') =>
-        name === '' ? ANONYMOUS : { ...ANONYMOUS, isAnonymous: false, name, ...CALLERS[name] },
-    }),
+    authentication(ACCESS, NO_SESSIONS),
     apiRouter(routes, projects).routes(),
     unknownRoute(),
   ];
