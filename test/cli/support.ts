@@ -56,6 +56,7 @@ export async function serve(
 
 export interface Answer {
   readonly status: number;
+  readonly location: string | undefined;
   readonly body: string;
 }
 
@@ -73,5 +74,6 @@ export async function ask(
   const sent = request(new URL(path, node.url), { method, headers, agent: false });
   sent.end(body);
   const [response] = await once(sent, 'response');
-  return { status: response.statusCode, body: await text(response) };
+  const { statusCode: status, headers: answered } = response;
+  return { status, location: answered.location, body: await text(response) };
 }
