@@ -65,16 +65,59 @@ const Session = z.object({
 type Session = z.infer<typeof Session>;
 
 export function createSessions(options: SessionsOptions): Sessions {
-  const { cache, accounts, authenticator, now } = options;
+  const { accounts, authenticator, now } = options;
+  const kept = keptSessions(options);
+  const note = notes(options);
+
+  return {
+    async logIn({ name, password, address, previous }) {
+      if (previous !== undefined) await kept.end(keyOf(previous));
+      try {
+        const caller = await authenticator.signIn(name, password, address);
+        const { id: user, robot, validFrom = 0 } = caller;
+        if (robot !== undefined) throw new OciError('UNAUTHORIZED');
+        await note({ name, address }, 'login');
+        const id = randomBytes(32).toString('base64url');
+        const at = now();
+        const session = { name, user, startedAt: at, usedAt: at, validFrom };
+        await kept.write(keyOf(id), session);
+        return id;
+      } catch (error) {
+        if (error instanceof OciError) await note({ name, address }, 'refused login');
+        throw error;
+      }
+    },
+
+    async find(id, { renew = true } = {}) {
+      const key = keyOf(id);
+      const session = await kept.read(key);
+      if (session === undefined) return undefined;
+      const account = await accounts.find(session.name);
+      if (account?.caller.id !== session.user || session.validFrom !== account.validFrom) {
+        return undefined;
+      }
+      const at = now();
+      if (renew && session.usedAt + RENEWED_AFTER_MS <= at) {
+        await kept.write(key, { ...session, usedAt: at });
+      }
+      return account.caller;
+    },
+
+    async logOut(id, address) {
+      const session = await kept.end(keyOf(id));
+      if (session === undefined) return;
+      await note({ name: session.name, address }, 'logout');
+    },
+
+    endAll: (user) => kept.endAll(user),
+  };
+}
+
+/** By the hashes of their ids. */
+function keptSessions({ cache, now }: Pick<SessionsOptions, 'cache' | 'now'>) {
   const sessions = cache.store('sessions', Session);
   // Not only deleted: a request that was under way might write a session again that has ended.
   const ends = cache.store('session-ends', z.number());
-  const note = notes(options);
-
-  const end = async (key: string): Promise<void> => {
-    await ends.set(`session ${key}`, now(), LIFETIME_MS);
-    await sessions.delete(key);
-  };
 
   async function read(key: string): Promise<Session | undefined> {
     const session = await sessions.get(key);
@@ -85,52 +128,17 @@ export function createSessions(options: SessionsOptions): Sessions {
   }
 
   return {
-    async logIn({ name, password, address, previous }) {
-      // Of what is no session nothing is kept: anybody may send anything as one.
-      const former = previous === undefined ? undefined : keyOf(previous);
-      if (former !== undefined && (await read(former)) !== undefined) await end(former);
-      try {
-        const caller = await authenticator.signIn(name, password, address);
-        const { id: user, robot, validFrom = 0 } = caller;
-        if (robot !== undefined) throw new OciError('UNAUTHORIZED');
-        await note({ name, address }, 'login');
-        const id = randomBytes(32).toString('base64url');
-        const at = now();
-        const session = { name, user, startedAt: at, usedAt: at, validFrom };
-        await sessions.set(keyOf(id), session, LIFETIME_MS);
-        return id;
-      } catch (error) {
-        if (error instanceof OciError) await note({ name, address }, 'refused login');
-        throw error;
-      }
-    },
-
-    async find(id, { renew = true } = {}) {
-      const key = keyOf(id);
+    read,
+    write: (key: string, session: Session) => sessions.set(key, session, LIFETIME_MS),
+    /** What it was. Of what is no session nothing is noted: anybody may send anything as an id. */
+    async end(key: string): Promise<Session | undefined> {
       const session = await read(key);
       if (session === undefined) return undefined;
-      const account = await accounts.find(session.name);
-      if (account?.caller.id !== session.user || session.validFrom !== account.validFrom) {
-        return undefined;
-      }
-      const at = now();
-      if (renew && session.usedAt + RENEWED_AFTER_MS <= at) {
-        await sessions.set(key, { ...session, usedAt: at }, LIFETIME_MS);
-      }
-      return account.caller;
+      await ends.set(`session ${key}`, now(), LIFETIME_MS);
+      await sessions.delete(key);
+      return session;
     },
-
-    async logOut(id, address) {
-      const key = keyOf(id);
-      const session = await read(key);
-      if (session === undefined) return;
-      await end(key);
-      await note({ name: session.name, address }, 'logout');
-    },
-
-    async endAll(user) {
-      await ends.set(`user ${user}`, now(), LIFETIME_MS);
-    },
+    endAll: (user: number) => ends.set(`user ${user}`, now(), LIFETIME_MS),
   };
 }
 
