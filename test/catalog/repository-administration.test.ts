@@ -61,9 +61,9 @@ for (const engine of databases) {
       await assert.rejects(labels.attach(place, foreign.id, ANN), { code: 'NOT_FOUND' });
       await assert.rejects(labels.create({ ...content, project }, ANN), { code: 'CONFLICT' });
       await assert.rejects(labels.create({ ...content, project: 999 }, ANN), { code: 'NOT_FOUND' });
-      const colored = labels.update(id, { ...content, color: 'green' }, ANN);
+      const colored = labels.update(id, { ...content, color: '#'.repeat(17) }, ANN);
       await assert.rejects(colored, { code: 'BAD_REQUEST' });
-      await labels.update(id, { ...content, name: 'better' }, ANN);
+      await labels.update(id, { ...content, name: 'better', color: 'false' }, ANN);
       assert.equal((await labels.list(project, EVERYTHING)).items[0]?.name, 'better');
       assert.equal((await labels.list(undefined, EVERYTHING)).total, 0);
       await labels.detach(place, id, ANN);

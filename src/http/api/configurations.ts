@@ -24,13 +24,21 @@ const SETTINGS = {
   read_only: 'readOnly',
 } as const;
 
-/** What is as it is here, and clients ask for. */
-const FIXED: Readonly<Record<string, unknown>> = {
+/** What is as it is here, and clients ask for and send along with what they change. */
+const FIXED: Readonly<Record<string, string | number | boolean>> = {
+  audit_log_forward_endpoint: '',
   auth_mode: 'db_auth',
+  banner_message: '',
+  notification_enable: true,
   primary_auth_mode: false,
-  self_registration: false,
   quota_per_project_enable: true,
   robot_name_prefix: 'robot$',
+  scanner_skip_update_pulltime: false,
+  self_registration: false,
+  // Minutes.
+  session_timeout: 60,
+  skip_audit_log_database: false,
+  token_expiration: 5,
 };
 
 /** What the node is told by the API and not by its configuration file. */
@@ -72,17 +80,20 @@ const updateConfigurations = (settings: Settings): ApiRoute =>
       const changed: [name: string, value: unknown][] = [];
       for (const [name, value] of asked) {
         const ours = names.get(name);
-        if (ours !== undefined) changed.push([ours, value]);
-        else if (!isAsItIs(name, value)) {
-          throw new ManagementError('BAD_REQUEST', `${name}: nothing here obeys it`);
-        }
+        if (ours === undefined) requireAsItIs(name, value);
+        else changed.push([ours, value]);
       }
       await settings.change(Object.fromEntries(changed), actor);
       return DONE;
     },
   });
 
-/** Clients that send back all that they read change nothing by it. */
-function isAsItIs(name: string, value: unknown): boolean {
-  return Object.hasOwn(FIXED, name) && FIXED[name] === value;
+/** Clients that send back all that they read change nothing by it. @throws ManagementError BAD_REQUEST */
+function requireAsItIs(name: string, value: unknown): void {
+  if (!Object.hasOwn(FIXED, name)) {
+    throw new ManagementError('BAD_REQUEST', `${name}: nothing here obeys it`);
+  }
+  if (FIXED[name] === value) return;
+  const fixed = JSON.stringify(FIXED[name]);
+  throw new ManagementError('BAD_REQUEST', `${name}: it is ${fixed} here, and nothing changes it`);
 }

@@ -101,16 +101,30 @@ function referenceOf({
   member_user: user,
   member_group: group,
 }: Omit<z.infer<typeof NewMember>, 'role_id'>): MemberReference {
-  if (user !== undefined && group === undefined) {
-    if (user.user_id > 0) return { user: { id: user.user_id } };
-    if (user.username !== '') return { user: { name: user.username } };
-  }
-  if (group !== undefined && user === undefined) {
-    if (group.id > 0) return { group: { id: group.id } };
-    const kind = groupKindOf(group.group_type);
-    if (group.group_name !== '') return { group: { name: group.group_name, kind } };
-  }
+  // The Terraform provider sends an empty object for the one that it does not mean.
+  const [named, ...others] = [user && userIn(user), group && groupIn(group)].filter(
+    (reference) => reference !== undefined,
+  );
+  if (named !== undefined && others.length === 0) return named;
   throw new ManagementError('BAD_REQUEST', 'name one user or one group, by id or by name');
+}
+
+function userIn({
+  user_id: id,
+  username: name,
+}: z.infer<typeof User>): MemberReference | undefined {
+  if (id > 0) return { user: { id } };
+  return name === '' ? undefined : { user: { name } };
+}
+
+/** @throws ManagementError BAD_REQUEST */
+function groupIn({
+  id,
+  group_name: name,
+  group_type: type,
+}: z.infer<typeof Group>): MemberReference | undefined {
+  if (id > 0) return { group: { id } };
+  return name === '' ? undefined : { group: { name, kind: groupKindOf(type) } };
 }
 
 /** @throws ManagementError BAD_REQUEST */

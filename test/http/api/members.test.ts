@@ -13,6 +13,7 @@ const Member = z.object({
   role_name: z.string(),
 });
 const Listed = z.array(Member);
+const Group = z.object({ id: z.number(), group_name: z.string(), group_type: z.number() });
 
 async function membersOf(node: ApiNode, query = ''): Promise<z.infer<typeof Listed>> {
   return Listed.parse((await node.call(`GET ${MEMBERS}${query}`)).json());
@@ -55,6 +56,22 @@ describe('a member of a project', () => {
     assert.equal(await list(), 403);
   });
 
+  it('is named beside an empty group, or an empty user, as Terraform does', async () => {
+    await using node = await startApiNode();
+    const path = await node.create('/usergroups', { group_name: 'ops', group_type: 3 });
+    const { id } = Group.parse((await node.call(`GET ${path}`)).json());
+
+    await node.create(MEMBERS, {
+      role_id: 2,
+      member_user: { username: 'guest' },
+      member_group: {},
+    });
+    await node.create(MEMBERS, { role_id: 3, member_user: {}, member_group: { id } });
+
+    const names = (await membersOf(node)).map(({ entity_name }) => entity_name);
+    assert.deepEqual(names.toSorted(), ['guest', 'ops']);
+  });
+
   it('is somebody, once, with a role that there is', async () => {
     await using node = await startApiNode();
     await addGuest(node, 2);
@@ -82,8 +99,6 @@ describe('a member of a project', () => {
 });
 
 describe('a user group', () => {
-  const Group = z.object({ id: z.number(), group_name: z.string(), group_type: z.number() });
-
   it('is created, found, renamed and deleted', async () => {
     await using node = await startApiNode();
     const dn = 'cn=ops,dc=example,dc=com';

@@ -93,7 +93,17 @@ describe('configurations', () => {
     const read = async () => Items.parse((await node.call(`GET ${PATH}`)).json());
 
     assert.equal((await read())['project_creation_restriction']?.value, 'adminonly');
-    const change = { project_creation_restriction: 'everyone', auth_mode: 'db_auth' };
+    // As the Terraform provider does: what it changes, and all the rest as it is.
+    const fixed = Object.entries(await read()).filter(([, { editable }]) => !editable);
+    const change = {
+      ...Object.fromEntries(fixed.map(([name, { value }]) => [name, value])),
+      project_creation_restriction: 'everyone',
+      session_timeout: 60,
+      notification_enable: true,
+      skip_audit_log_database: false,
+      scanner_skip_update_pulltime: false,
+      banner_message: '',
+    };
     assert.equal((await node.call(`PUT ${PATH}`, change)).status, 200);
     assert.equal((await read())['project_creation_restriction']?.value, 'everyone');
     const created = await node.call('POST /projects', { project_name: 'mine' }, 'guest:pw');
@@ -102,7 +112,9 @@ describe('configurations', () => {
     const unknown = await node.call(`PUT ${PATH}`, { ldap_url: 'ldap://x' });
     assert.equal(unknown.status, 400);
     assert.match(unknown.body.toString(), /ldap_url/);
-    assert.equal((await node.call(`PUT ${PATH}`, { auth_mode: 'oidc_auth' })).status, 400);
+    const other = await node.call(`PUT ${PATH}`, { auth_mode: 'oidc_auth' });
+    assert.equal(other.status, 400);
+    assert.match(other.body.toString(), /auth_mode: it is .*db_auth/);
     assert.equal((await node.call(`PUT ${PATH}`, { robot_token_duration: 0 })).status, 400);
     assert.equal((await node.call(`GET ${PATH}`, undefined, 'guest:pw')).status, 403);
   });
