@@ -9,7 +9,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import type { Database, WriteTransaction } from '../database/database.ts';
+import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import { remembered } from '../database/remembered.ts';
 import { maintenanceFailed } from '../telemetry/channels.ts';
 import type { Secrets } from './secrets.ts';
@@ -122,7 +122,8 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
   try {
     await Promise.all(current.map(privateKey));
   } catch (error) {
-    // Nothing but this is lost with the master key: who has a token keeps it, and gets the next from a key of ours.
+    // Of what a lost master key sealed, these alone can be made again: who has a token keeps it, and the next is signed
+    // with another. Credentials of endpoints have to be given again.
     report(error);
     await replaceAll(options);
   }
@@ -137,32 +138,44 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
  */
 export async function rotateSigningKeys(options: KeyStore): Promise<string> {
   const { database, secrets, now } = options;
-  for (const { kid, sealed, retiredAt } of await readKeys(database)) {
-    if (retiredAt > now()) secrets.open(sealed, purposeOf(kid));
-  }
+  await openSigningKeys(database.read, { secrets, now: now() });
   return replaceAll(options);
 }
 
-/** Seals those that still sign with the first master key. */
-export async function resealSigningKeys(
-  transaction: WriteTransaction,
-  { secrets, now }: { readonly secrets: Secrets; readonly now: number },
-): Promise<number> {
-  await forget(transaction, now);
-  const keys = await transaction
+interface Opening {
+  readonly secrets: Secrets;
+  /** Milliseconds UTC. */
+  readonly now: number;
+}
+
+/** Private keys of those that still sign, by `kid`. @throws SecretUnreadable */
+export async function openSigningKeys(
+  queries: Queries,
+  { secrets, now }: Opening,
+): Promise<ReadonlyMap<string, string>> {
+  const keys = await queries
     .selectFrom('signing_keys')
     .select(['kid', 'private_key as sealed'])
     .where((row) => row.or([row('retired_at', 'is', null), row('retired_at', '>', now)]))
     .execute();
-  for (const { kid, sealed } of keys) {
-    const purpose = purposeOf(kid);
+  return new Map(keys.map(({ kid, sealed }) => [kid, secrets.open(sealed, purposeOf(kid))]));
+}
+
+/** Seals those that still sign with the first master key. @returns how many @throws SecretUnreadable */
+export async function resealSigningKeys(
+  transaction: WriteTransaction,
+  { secrets, now }: Opening,
+): Promise<number> {
+  await forget(transaction, now);
+  const texts = await openSigningKeys(transaction, { secrets, now });
+  for (const [kid, text] of texts) {
     await transaction
       .updateTable('signing_keys')
-      .set({ private_key: secrets.seal(secrets.open(sealed, purpose), purpose) })
+      .set({ private_key: secrets.seal(text, purposeOf(kid)) })
       .where('kid', '=', kid)
       .execute();
   }
-  return keys.length;
+  return texts.size;
 }
 
 async function readKeys({ read }: Database): Promise<readonly KnownKey[]> {

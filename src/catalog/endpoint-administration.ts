@@ -11,6 +11,7 @@ import {
   endpointRow,
   endpointRows,
   insertDraft,
+  isLost,
   type ManagedEndpoint,
   managedEndpoint,
   projectsOf,
@@ -84,7 +85,6 @@ export function createEndpointAdministration(
 ): EndpointAdministration {
   const { database, now, secrets, allowPrivateAddress } = options;
   const settings = allowPrivateAddress ? { allowPrivateAddress } : {};
-  const known = async (id: number) => draftOf(await endpointRow(database.read, id), secrets);
 
   return {
     async list(query) {
@@ -116,7 +116,8 @@ export function createEndpointAdministration(
         refuseDeclared(await endpointRow(transaction, id));
         if (draft.name !== before.name) await refuseName(transaction, draft.name);
         const at = now();
-        await updateDraft(transaction, { id, draft }, { secrets, at });
+        const sealed = keepsCredential(before, change) ? row.credential : undefined;
+        await updateDraft(transaction, { id, draft, sealed }, { secrets, at });
         await refuseExposures(transaction, draft.name);
         await tell(transaction, draft.name, { actor, operation: 'update', at });
       });
@@ -139,11 +140,22 @@ export function createEndpointAdministration(
     async ping(endpoint, { signal }) {
       const draft =
         typeof endpoint === 'number'
-          ? await known(endpoint)
+          ? await draftToPing(options, endpoint)
           : newDraft({ ...endpoint, name: 'ping' }, settings);
       await assertGood(draft, options, signal);
     },
   };
+}
+
+/** @throws ManagementError NOT_FOUND, BAD_REQUEST where its credential is lost */
+async function draftToPing(
+  { database, secrets }: EndpointAdministrationOptions,
+  id: number,
+): Promise<EndpointDraft> {
+  const row = await endpointRow(database.read, id);
+  if (!isLost(row, secrets)) return draftOf(row, secrets);
+  const message = `the credential of registry ${row.name} cannot be opened: give it another one`;
+  throw new ManagementError('BAD_REQUEST', message);
 }
 
 function newDraft(endpoint: NewEndpoint, settings: EndpointDraft['settings']): EndpointDraft {
@@ -172,6 +184,12 @@ function changed(before: EndpointDraft, change: EndpointChange): EndpointDraft {
     credential: isNobody ? undefined : { username, password },
     ca: ca === '' ? undefined : ca,
   };
+}
+
+/** One that cannot be opened, too: its master key may be found again. */
+function keepsCredential({ url }: EndpointDraft, change: EndpointChange): boolean {
+  if (change.username !== undefined || change.password !== undefined) return false;
+  return change.url === undefined || change.url === url;
 }
 
 /** Whether another registry, or the same in another way, would be asked. */

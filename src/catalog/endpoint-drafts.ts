@@ -8,6 +8,7 @@ import { ManagementError } from '../oci/management-error.ts';
 /** Text as it lies in a row, and back; `purpose` names the place, and it opens nowhere else. */
 export interface Sealing {
   seal(text: string, purpose: string): string;
+  /** @throws where it cannot be opened, and for nothing else */
   open(sealed: string, purpose: string): string;
 }
 
@@ -39,7 +40,7 @@ export interface ManagedEndpoint {
   readonly url: string;
   /** Whether the configuration file declares it, and has its credential. */
   readonly declared: boolean;
-  /** Of its credential, where the API was given one. */
+  /** Of its credential, where the API was given one that can be opened. */
   readonly username: string | undefined;
   readonly ca: string | undefined;
   /** Milliseconds UTC. */
@@ -84,7 +85,7 @@ export function managedEndpoint(row: EndpointRow, secrets: Sealing): ManagedEndp
     adapter,
     url,
     declared: row.declared === 1,
-    username: credentialOf(row, secrets)?.username,
+    username: openedCredential(row, secrets)?.username,
     ca: ca ?? undefined,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
@@ -93,6 +94,7 @@ export function managedEndpoint(row: EndpointRow, secrets: Sealing): ManagedEndp
 
 const Settings = z.record(z.string(), z.unknown());
 
+/** Without the credential where it cannot be opened: nobody can know it any more, and another may be given. */
 export function draftOf(row: EndpointRow, secrets: Sealing): EndpointDraft {
   const { name, description, adapter, url, ca, settings } = row;
   return {
@@ -100,7 +102,7 @@ export function draftOf(row: EndpointRow, secrets: Sealing): EndpointDraft {
     description,
     adapter,
     url,
-    credential: credentialOf(row, secrets),
+    credential: openedCredential(row, secrets),
     ca: ca ?? undefined,
     settings: Settings.parse(JSON.parse(settings)),
   };
@@ -131,13 +133,22 @@ export async function insertDraft(
   return id;
 }
 
+interface DraftChange {
+  readonly id: number;
+  readonly draft: EndpointDraft;
+  /** The credential as it lies in the row, where the draft has no other. */
+  readonly sealed?: string | null | undefined;
+}
+
 /** The adapter stays. */
 export async function updateDraft(
   transaction: WriteTransaction,
-  { id, draft }: { readonly id: number; readonly draft: EndpointDraft },
+  { id, draft, sealed }: DraftChange,
   { secrets, at }: { readonly secrets: Sealing; readonly at: number },
 ): Promise<void> {
   const { name, description, url, credential, ca, settings } = draft;
+  const anew =
+    credential === undefined ? null : secrets.seal(JSON.stringify(credential), purposeOf(id));
   await transaction
     .updateTable('endpoints')
     .set({
@@ -145,8 +156,7 @@ export async function updateDraft(
       description,
       url,
       settings: JSON.stringify(settings),
-      credential:
-        credential === undefined ? null : secrets.seal(JSON.stringify(credential), purposeOf(id)),
+      credential: sealed ?? anew,
       ca: ca ?? null,
       updated_at: at,
     })
@@ -177,25 +187,69 @@ export function credentialOf(
   return Credential.parse(JSON.parse(secrets.open(credential, purposeOf(id))));
 }
 
-/** Seals all of them anew. @returns how many */
+/** Whether there is one that cannot be opened: its master key is lost. */
+export function isLost(row: EndpointRow, secrets: Pick<Sealing, 'open'>): boolean {
+  return row.credential !== null && openedCredential(row, secrets) === undefined;
+}
+
+function openedCredential(
+  { id, credential }: Pick<EndpointRow, 'id' | 'credential'>,
+  secrets: Pick<Sealing, 'open'>,
+): EndpointCredential | undefined {
+  if (credential === null) return undefined;
+  let text: string;
+  try {
+    text = secrets.open(credential, purposeOf(id));
+  } catch {
+    return undefined;
+  }
+  return Credential.parse(JSON.parse(text));
+}
+
+/** The credential of an endpoint is sealed with a key that is not here; the message is for the operator as it is. */
+export class CredentialLost extends Error {
+  override readonly name = 'CredentialLost';
+}
+
+/** Every one of them, by the id of its endpoint. @throws CredentialLost that names the endpoint */
+export async function openCredentials(
+  queries: Queries,
+  secrets: Pick<Sealing, 'open'>,
+): Promise<ReadonlyMap<number, string>> {
+  const rows = await queries
+    .selectFrom('endpoints')
+    .select(['id', 'name', 'credential'])
+    .where('credential', 'is not', null)
+    .execute();
+  const texts = new Map<number, string>();
+  for (const { id, name, credential } of rows) {
+    try {
+      texts.set(id, secrets.open(credential ?? '', purposeOf(id)));
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : 'it is damaged';
+      throw new CredentialLost(
+        `the credential of registry ${name} cannot be opened: ${reason}; give it another one, or remove it`,
+        { cause },
+      );
+    }
+  }
+  return texts;
+}
+
+/** Seals all of them anew. @returns how many @throws CredentialLost */
 export async function resealCredentials(
   transaction: WriteTransaction,
   secrets: Sealing,
 ): Promise<number> {
-  const rows = await transaction
-    .selectFrom('endpoints')
-    .select(['id', 'credential'])
-    .where('credential', 'is not', null)
-    .execute();
-  for (const { id, credential } of rows) {
-    const text = secrets.open(credential ?? '', purposeOf(id));
+  const texts = await openCredentials(transaction, secrets);
+  for (const [id, text] of texts) {
     await transaction
       .updateTable('endpoints')
       .set({ credential: secrets.seal(text, purposeOf(id)) })
       .where('id', '=', id)
       .execute();
   }
-  return rows.length;
+  return texts.size;
 }
 
 function purposeOf(id: number): string {

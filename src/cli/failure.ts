@@ -1,6 +1,7 @@
 import { MasterKeyMissing } from '../access/master-key.ts';
 import { SecretUnreadable } from '../access/secrets.ts';
 import { DeclarationConflict } from '../catalog/declarations.ts';
+import { CredentialLost } from '../catalog/endpoint-drafts.ts';
 import { ConfigurationInvalid } from '../config/problems.ts';
 import { DataFolderInUse, DataTooNew } from '../database/errors.ts';
 import { describeError } from '../telemetry/redact.ts';
@@ -23,6 +24,7 @@ const UNUSABLE = [
   DataTooNew,
   MasterKeyMissing,
   SecretUnreadable,
+  CredentialLost,
 ] as const;
 
 const LISTENING: Readonly<Record<string, string>> = {

@@ -86,6 +86,29 @@ for (const engine of databases) {
       assert.equal(world.pinged.at(-1)?.credential, undefined);
     });
 
+    it('whose password does not open any more is there without it, and heals with another', async () => {
+      await using world = await openManagement(engine);
+      const { endpoints } = world.management;
+      const { id } = await endpoints.create({ ...LAB, ...LOGIN }, ANN, { signal });
+      await spoil(world, id);
+
+      assert.equal((await endpoints.list(EVERYTHING)).total, 2);
+      assert.equal((await endpoints.get(id)).username, undefined);
+      const unreadable = { code: 'BAD_REQUEST', message: /credential of registry lab cannot be/ };
+      await assert.rejects(endpoints.ping(id, { signal }), unreadable);
+      await endpoints.update(id, { description: 'new' }, ANN, { signal });
+      assert.equal((await rowOf(world, id))?.credential, 'lost', 'its key may be found again');
+      await endpoints.update(id, LOGIN, ANN, { signal });
+
+      assert.equal((await endpoints.get(id)).username, 'me');
+      assert.deepEqual(world.pinged.at(-1)?.credential, LOGIN);
+      for (const change of [{ username: '' }, { url: 'https://other.example' }]) {
+        await spoil(world, id);
+        await endpoints.update(id, change, ANN, { signal });
+        assert.equal((await rowOf(world, id))?.credential, null);
+      }
+    });
+
     it('that a public project uses is given no credential, unless that says what to show', async () => {
       await using world = await openManagement(engine);
       const [hub] = await world.projects.endpoints();
@@ -128,6 +151,13 @@ for (const engine of databases) {
       await assert.rejects(endpoints.get(0), { code: 'NOT_FOUND' });
     });
   });
+}
+
+/** As if its master key were lost. */
+async function spoil({ database }: ManagementWorld, id: number): Promise<void> {
+  await database.write((transaction) =>
+    transaction.updateTable('endpoints').set({ credential: 'lost' }).where('id', '=', id).execute(),
+  );
 }
 
 async function rowOf({ database }: ManagementWorld, id: number) {

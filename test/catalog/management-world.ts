@@ -10,7 +10,7 @@ const secrets = {
   seal: (text: string, purpose: string) => `${purpose} ${Buffer.from(text).toString('base64')}`,
   open(sealed: string, purpose: string) {
     const [place, box = ''] = sealed.split(' ');
-    assert.equal(place, purpose);
+    assert.equal(place, purpose, `${purpose} does not open`);
     return Buffer.from(box, 'base64').toString();
   },
 };

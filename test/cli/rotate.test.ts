@@ -89,26 +89,7 @@ describe('portolan secrets rotate', { timeout: 600_000 }, () => {
     await startOnce(folder, undefined);
     const credential = { username: 'me', password: 'hunter2' };
     const before = createSecrets(await readMasterKeys(folder, undefined));
-    {
-      await using database = await openDatabase(folder, { now });
-      const sealed = before.seal(JSON.stringify(credential), 'endpoints/1');
-      await database.write((transaction) =>
-        transaction
-          .insertInto('endpoints')
-          .values({
-            id: 1,
-            name: 'hub',
-            adapter: 'docker-hub',
-            url: 'https://hub.example',
-            settings: '{}',
-            declared: 0,
-            credential: sealed,
-            created_at: 0,
-            updated_at: 0,
-          })
-          .execute(),
-      );
-    }
+    await addEndpoint(folder, before.seal(JSON.stringify(credential), 'endpoints/1'));
 
     assert.equal(await rotateSecrets({ dataFolder: folder, masterKey: undefined }), 2);
 
@@ -121,6 +102,23 @@ describe('portolan secrets rotate', { timeout: 600_000 }, () => {
     const after = createSecrets(await readMasterKeys(folder, undefined));
     assert.deepEqual(credentialOf(row, after), credential);
     assert.throws(() => credentialOf(row, before), { name: 'SecretUnreadable' });
+  });
+
+  it('changes nothing where the credential of an endpoint does not open, and names that', async () => {
+    await using directory = await temporaryDirectory();
+    const folder = join(directory.path, 'data');
+    await startOnce(folder, undefined);
+    const lost = createSecrets(await readMasterKeys('/nowhere', generateMasterKey()));
+    const sealed = lost.seal('{}', 'endpoints/1');
+    await addEndpoint(folder, sealed);
+    const file = await readFile(masterKeyFile(folder), 'utf8');
+
+    const { code, stderr } = await portolan(['secrets', 'rotate', '--data', folder]);
+
+    assert.equal(code, 2);
+    assert.match(stderr, /^portolan: the credential of registry hub cannot be opened: .* not here/);
+    assert.match(stderr, /give it another one, or remove it/);
+    assert.equal(await readFile(masterKeyFile(folder), 'utf8'), file);
   });
 
   it('goes over to the key of the configuration, and removes the one in the folder', async () => {
@@ -178,6 +176,26 @@ async function startOnce(folder: string, masterKey: string | undefined): Promise
   const secrets = createSecrets(await openMasterKeys(folder, masterKey));
   const keys = await createSigningKeys({ database, secrets, now, rotationMs: 1e12 });
   return (await keys.signing()).kid;
+}
+
+async function addEndpoint(folder: string, credential: string): Promise<void> {
+  await using database = await openDatabase(folder, { now });
+  await database.write((transaction) =>
+    transaction
+      .insertInto('endpoints')
+      .values({
+        id: 1,
+        name: 'hub',
+        adapter: 'docker-hub',
+        url: 'https://hub.example',
+        settings: '{}',
+        declared: 0,
+        credential,
+        created_at: 0,
+        updated_at: 0,
+      })
+      .execute(),
+  );
 }
 
 async function seal(folder: string): Promise<void> {
