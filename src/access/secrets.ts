@@ -9,6 +9,8 @@ const TAG_BYTES = 16;
 export interface Secrets {
   /** @param purpose what it is for, row included (`signing_keys/<kid>`): moved to another place, it does not open */
   seal(text: string, purpose: string): string;
+  /** With the master key that sealed that one: whoever opens the one opens the other. @throws SecretUnreadable */
+  sealAlike(sealed: string, text: string, purpose: string): string;
   /** @throws SecretUnreadable */
   open(sealed: string, purpose: string): string;
 }
@@ -19,22 +21,21 @@ export class SecretUnreadable extends Error {
 }
 
 export function createSecrets(keys: MasterKeys): Secrets {
+  /** @throws SecretUnreadable */
+  function masterOf(sealed: string, purpose: string): MasterKey {
+    const [version, id] = sealed.split('.');
+    const master = keys.find((candidate) => candidate.id === id);
+    if (version === 'v1' && master !== undefined) return master;
+    throw new SecretUnreadable(`${purpose} is sealed with master key ${id}, which is not here`);
+  }
+
   return {
-    seal(text, purpose) {
-      const [{ id, key }] = keys;
-      const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
-      cipher.setAAD(contextOf(id, purpose));
-      const box = [cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()];
-      return `v1.${id}.${nonce.toString('base64url')}.${Buffer.concat(box).toString('base64url')}`;
-    },
+    seal: (text, purpose) => encrypted(keys[0], text, purpose),
+    sealAlike: (sealed, text, purpose) => encrypted(masterOf(sealed, purpose), text, purpose),
 
     open(sealed, purpose) {
-      const [version, id, nonce = '', box = ''] = sealed.split('.');
-      const master = keys.find((candidate) => candidate.id === id);
-      if (version !== 'v1' || master === undefined) {
-        throw new SecretUnreadable(`${purpose} is sealed with master key ${id}, which is not here`);
-      }
+      const [, , nonce = '', box = ''] = sealed.split('.');
+      const master = masterOf(sealed, purpose);
       try {
         return decrypted(master, purpose, { nonce: bytesOf(nonce), box: bytesOf(box) });
       } catch (cause) {
@@ -42,6 +43,14 @@ export function createSecrets(keys: MasterKeys): Secrets {
       }
     },
   };
+}
+
+function encrypted({ id, key }: MasterKey, text: string, purpose: string): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(contextOf(id, purpose));
+  const box = [cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()];
+  return `v1.${id}.${nonce.toString('base64url')}.${Buffer.concat(box).toString('base64url')}`;
 }
 
 function decrypted(

@@ -53,6 +53,8 @@ export interface SigningKeys {
   published(): Promise<readonly PublishedKey[]>;
 }
 
+type Sealing = Pick<Secrets, 'seal'>;
+
 interface KeyStore {
   readonly database: Database;
   readonly secrets: Secrets;
@@ -131,7 +133,8 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
 }
 
 /**
- * Another key signs from now on; tokens of those before stay good until they end.
+ * Another key signs from now on; tokens of those before stay good until they end. It is sealed as the newest of them is:
+ * a node that runs may not have a master key yet that is configured already.
  *
  * @returns its `kid`
  * @throws SecretUnreadable where the master key is not the one that the node has, which then could not sign
@@ -139,7 +142,12 @@ export async function createSigningKeys(options: SigningKeysOptions): Promise<Si
 export async function rotateSigningKeys(options: KeyStore): Promise<string> {
   const { database, secrets, now } = options;
   await openSigningKeys(database.read, { secrets, now: now() });
-  return replaceAll(options);
+  const [newest] = (await readKeys(database))
+    .filter(({ retiredAt }) => retiredAt > now())
+    .slice(-1);
+  if (newest === undefined) return replaceAll(options);
+  const seal: Sealing['seal'] = (text, purpose) => secrets.sealAlike(newest.sealed, text, purpose);
+  return replaceAll({ ...options, secrets: { seal } });
 }
 
 interface Opening {
@@ -218,7 +226,11 @@ async function addSuccessor({ database, secrets, now }: KeyStore, newest: string
   });
 }
 
-async function replaceAll({ database, secrets, now }: KeyStore): Promise<string> {
+async function replaceAll({
+  database,
+  secrets,
+  now,
+}: Omit<KeyStore, 'secrets'> & { readonly secrets: Sealing }): Promise<string> {
   const made = await generated(secrets);
   await database.write(async (transaction) => {
     const at = now();
@@ -252,7 +264,7 @@ interface MadeKey {
   readonly public_key: string;
 }
 
-async function generated(secrets: Secrets): Promise<MadeKey> {
+async function generated(secrets: Sealing): Promise<MadeKey> {
   const pair = await generateKeyPair(ALGORITHM, { extractable: true });
   const jwk = PublicJwk.parse(await exportJWK(pair.publicKey));
   const kid = await calculateJwkThumbprint(jwk);

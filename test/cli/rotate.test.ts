@@ -38,6 +38,21 @@ describe('portolan keys rotate', { timeout: 600_000 }, () => {
     assert.equal(await statusWith(node, after), 200);
   });
 
+  it('leaves a running node its tokens where the next master key is configured already', async () => {
+    await using directory = await temporaryDirectory();
+    const folder = join(directory.path, 'data');
+    const [next, old] = [generateMasterKey(), generateMasterKey()];
+    const env = { PORTOLAN_ADMIN_PASSWORD: PASSWORD, PORTOLAN_MASTER_KEY: old };
+    await using node = await serve(folder, { env });
+
+    const { code, stdout } = await portolan(['keys', 'rotate', '--data', folder], {
+      env: { PORTOLAN_MASTER_KEY: `${next}\n${old}` },
+    });
+
+    assert.equal(code, 0);
+    assert.equal(stdout, `Tokens are signed with ${kidOf(await tokenOf(node))} from now on.\n`);
+  });
+
   it('changes nothing where its master key is not the one of the node', async () => {
     await using directory = await temporaryDirectory();
     const folder = join(directory.path, 'data');
