@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { type Command, HELP, parseCommandLine } from './cli/arguments.ts';
 import { backup } from './cli/backup.ts';
 import { banner } from './cli/banner.ts';
+import { CommandFailed } from './cli/command-failed.ts';
 import { failureOf } from './cli/failure.ts';
 import { rotateKeys } from './cli/rotate-keys.ts';
 import { rotateSecrets } from './cli/rotate-secrets.ts';
@@ -74,7 +75,12 @@ async function backupTo(file: string, config: Config): Promise<void> {
   process.stdout.write(`${file}: ${blobs} blobs, ${bytes} bytes${without}.\n`);
 }
 
-async function newSigningKey({ data, secrets }: Config): Promise<void> {
+async function newSigningKey({ data, secrets, tokens }: Config): Promise<void> {
+  if (tokens.signingKey !== undefined) {
+    throw new CommandFailed(
+      'the configuration gives the key (tokens.signingKey): put another one before it there, and start again',
+    );
+  }
   const kid = await rotateKeys({ dataFolder: data, masterKey: secrets.masterKey });
   process.stdout.write(`Tokens are signed with ${kid} from now on.\n`);
 }

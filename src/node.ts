@@ -5,6 +5,7 @@
 import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts';
 import { createAccounts } from './access/accounts.ts';
 import { createAuthenticator } from './access/authenticator.ts';
+import { givenSigningKeys } from './access/given-keys.ts';
 import { createLastLogins } from './access/last-logins.ts';
 import { openMasterKeys } from './access/master-key.ts';
 import { PasswordChecks } from './access/password-checks.ts';
@@ -152,12 +153,14 @@ interface AccessParts {
 async function accessPorts(
   opened: AsyncDisposableStack,
   { database, secrets, checks, cache }: AccessParts,
-  { tokens: { keyRotation, refreshExpiry } }: Config,
+  { tokens: { signingKey, keyRotation, refreshExpiry } }: Config,
   now: () => number,
 ): Promise<Pick<Ports, 'access' | 'sessions' | 'tokens' | 'refreshTokens' | 'keys'>> {
   const accounts = createAccounts(database, { now });
   const logins = opened.use(createLastLogins(database, { now }));
-  const keys = await createSigningKeys({ database, secrets, now, rotationMs: keyRotation });
+  const keys = await (signingKey === undefined
+    ? createSigningKeys({ database, secrets, now, rotationMs: keyRotation })
+    : givenSigningKeys(signingKey));
   const tokens = createTokens({ accounts, keys, now });
   const authenticator = createAuthenticator(accounts, tokens, { now, checks, logins });
   return {

@@ -15,7 +15,7 @@ import { maintenanceFailed } from '../telemetry/channels.ts';
 import type { Secrets } from './secrets.ts';
 import { LEEWAY_SECONDS, LIFETIME_SECONDS } from './token-times.ts';
 
-const ALGORITHM = 'ES256';
+export const ALGORITHM = 'ES256';
 /** So that those who keep a copy of the key set, as a stock registry does, can take the next one in time. */
 const PUBLISHED_AHEAD_MS = 24 * 60 * 60 * 1000;
 /** The last token of a key has ended by then, whatever clocks say. */
@@ -28,7 +28,8 @@ const PublicJwk = z.object({
   x: z.string(),
   y: z.string(),
 });
-const PrivateJwk = PublicJwk.extend({ d: z.string() });
+/** RFC 7518 section 6.2. */
+export const PrivateJwk = PublicJwk.extend({ d: z.string() });
 
 type Key = Exclude<Awaited<ReturnType<typeof importJWK>>, Uint8Array>;
 
@@ -279,7 +280,8 @@ async function insert(transaction: WriteTransaction, made: MadeKey, now: number)
     .execute();
 }
 
-async function keyOf(jwk: () => z.infer<typeof PublicJwk>): Promise<Key> {
+/** As jose signs and verifies with. */
+export async function keyOf(jwk: () => z.infer<typeof PublicJwk>): Promise<Key> {
   const key = await importJWK(jwk(), ALGORITHM);
   if (key instanceof Uint8Array) throw new TypeError('an EC key is no bytes');
   return key;

@@ -9,6 +9,7 @@ import { Duration, DurationOrForever, Size } from '../../policies/units.ts';
 import { Timeout } from './fields.ts';
 import { Listen } from './listen.ts';
 import { ProjectConfig, ProjectName } from './projects.ts';
+import { SigningKeys } from './signing-keys.ts';
 
 const Admin = z.strictObject({
   password: z
@@ -68,6 +69,19 @@ const Tokens = z.strictObject({
     .meta({
       description:
         'How long a key signs before another follows, which is published a day before it signs. `portolan keys rotate` does it at once.',
+    }),
+  signingKey: SigningKeys.optional().meta({
+    secret: true,
+    description:
+      'Signs tokens instead of keys that the node makes, keeps sealed in the database and rotates: a private key in PEM on the curve P-256, better in a `signingKeyFile`. Several, one after another: the first signs, all of them verify.',
+    examples: ['${SIGNING_KEY}'],
+  }),
+  signingKeyFile: z
+    .string()
+    .optional()
+    .meta({
+      description: 'A file that holds it.',
+      examples: ['/run/secrets/portolan-signing-key.pem'],
     }),
   refreshExpiry: Duration.prefault('90d').meta({
     description:

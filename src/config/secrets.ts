@@ -7,6 +7,7 @@ import type { Path } from './yaml-source.ts';
 export const FILE_KEYS = [
   { file: 'passwordFile', content: 'password' },
   { file: 'masterKeyFile', content: 'masterKey' },
+  { file: 'signingKeyFile', content: 'signingKey' },
 ] as const;
 const REFERENCE = /\$(\$?)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
