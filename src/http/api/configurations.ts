@@ -41,6 +41,12 @@ const FIXED: Readonly<Record<string, string | number | boolean>> = {
   token_expiration: 5,
 };
 
+/** By Harbor's names: those that act, and those that may only be read. */
+export const CONFIGURATION_KEYS = {
+  acting: Object.keys(SETTINGS),
+  fixed: Object.keys(FIXED),
+} as const;
+
 /** What the node is told by the API and not by its configuration file. */
 export function configurationRoutes(settings: Settings): readonly ApiRoute[] {
   return [getConfigurations(settings), updateConfigurations(settings)];

@@ -1,5 +1,6 @@
+import { CONFIGURATION_KEYS } from '../../../../src/http/api/configurations.ts';
 import type { ApiRoute } from '../../../../src/http/api/route.ts';
-import type { ContractOperation } from './contract.ts';
+import { CONFIGURATIONS, type ContractOperation } from './contract.ts';
 
 /** `docs/api.md`: which operations of the contract exist, and what they need. */
 export function apiPage(
@@ -18,7 +19,8 @@ export function apiPage(
       '',
     ];
   });
-  return [...INTRODUCTION, `${known.size} of ${operations.length} operations exist.`, '', ...lines]
+  const count = `${known.size} of ${operations.length} operations exist.`;
+  return [...INTRODUCTION, count, '', ...lines, ...configurationKeys()]
     .join('\n')
     .trimEnd()
     .concat('\n');
@@ -41,6 +43,22 @@ const INTRODUCTION = [
   'there are answered alike.',
   '',
 ];
+
+function configurationKeys(): readonly string[] {
+  const { acting, fixed } = CONFIGURATION_KEYS;
+  const refused = CONFIGURATIONS.filter((name) => ![...acting, ...fixed].includes(name));
+  const list = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
+  return [
+    '## Keys of the configuration',
+    '',
+    `These act: ${list(acting)}.`,
+    '',
+    `These say how the node is; sent back as they are they change nothing, and any other value is a 400: ${list(fixed)}.`,
+    '',
+    `These are a 400 that names the key, for nothing here would obey it: ${list(refused.toSorted())}.`,
+    '',
+  ];
+}
 
 function missing(operations: readonly ContractOperation[]): readonly string[] {
   return [`Not here: ${operations.map(({ operation }) => `\`${operation}\``).join(', ')}.`];

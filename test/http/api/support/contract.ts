@@ -67,6 +67,11 @@ const declared: readonly Declared[] = Object.entries(contract.paths).flatMap(([p
 /** All 203 operations. */
 export const OPERATIONS: readonly ContractOperation[] = declared;
 
+/** Of a change of the configuration, all names. */
+export const CONFIGURATIONS: readonly string[] = Object.keys(
+  z.object({ properties: Schema }).parse(contract.definitions['Configurations']).properties,
+);
+
 /** Fails unless the answer is one that the contract declares for the request, by status, headers and body. */
 export function assertAsDeclared(
   { method, path }: { readonly method: string; readonly path: string },
