@@ -47,17 +47,20 @@ const INTRODUCTION = [
 function configurationKeys(): readonly string[] {
   const { acting, fixed } = CONFIGURATION_KEYS;
   const refused = CONFIGURATIONS.filter((name) => ![...acting, ...fixed].includes(name));
-  const list = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
   return [
     '## Keys of the configuration',
     '',
-    `These act: ${list(acting)}.`,
+    `These act: ${listed(acting)}.`,
     '',
-    `These say how the node is; sent back as they are they change nothing, and any other value is a 400: ${list(fixed)}.`,
+    `These say how the node is; sent back as they are they change nothing, and any other value is a 400: ${listed(fixed)}.`,
     '',
-    `These are a 400 that names the key, for nothing here would obey it: ${list(refused.toSorted())}.`,
+    `These are a 400 that names the key, for nothing here would obey it: ${listed(refused.toSorted())}.`,
     '',
   ];
+}
+
+function listed(names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(', ');
 }
 
 function missing(operations: readonly ContractOperation[]): readonly string[] {
