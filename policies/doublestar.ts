@@ -15,29 +15,35 @@ type Part =
   /** Nothing, or a slash and anything. */
   | { readonly kind: 'below' }
   | { readonly kind: 'anything' }
-  | { readonly kind: 'class'; readonly isNegated: boolean; readonly ranges: readonly Range[] }
-  | { readonly kind: 'either'; readonly alternatives: readonly (readonly Part[])[] };
+  | { readonly kind: 'class'; readonly isNegated: boolean; readonly ranges: readonly Range[] };
 type Range = readonly [first: string, last: string];
 
 /** Names and tags are not longer. */
 const LONGEST_PATTERN = 255;
+/** What the braces of a pattern may come to: each further pair may double them. */
+const MOST_ALTERNATIVES = 64;
 
-/** Whether it is one: brackets and braces close, and it is not too long. */
+/** Whether it is one: brackets and braces close, it is not too long, and says no more than 64 things by its braces. */
 export function isDoublestar(pattern: string): boolean {
-  return pattern.length <= LONGEST_PATTERN && partsOf(pattern) !== undefined;
+  return pattern.length <= LONGEST_PATTERN && alternativesOf(pattern) !== undefined;
 }
 
 /** Whether the whole text matches; nothing matches what is no pattern, and everything the empty one. */
 export function matchesDoublestar(text: string, pattern: string): boolean {
   if (pattern === '') return true;
-  const parts = partsOf(pattern);
-  return parts !== undefined && follow(parts, text, new Set([0])).has(text.length);
+  const alternatives = alternativesOf(pattern) ?? [];
+  return alternatives.some((parts) => follow(parts, text).has(text.length));
 }
 
-function partsOf(pattern: string): readonly Part[] | undefined {
-  const reader = { pattern, at: 0 };
-  const parts = readParts(reader, { isNested: false });
-  return reader.at === pattern.length ? parts : undefined;
+/** What `**` means depends on what stands beside it, so that braces are taken apart first. */
+function alternativesOf(pattern: string): readonly (readonly Part[])[] | undefined {
+  const alternatives: (readonly Part[])[] = [];
+  for (const text of expanded({ pattern, at: 0 }, { isNested: false }) ?? []) {
+    const parts = partsOf(text);
+    if (parts === undefined) return undefined;
+    alternatives.push(parts);
+  }
+  return alternatives.length === 0 ? undefined : alternatives;
 }
 
 interface Reader {
@@ -45,31 +51,63 @@ interface Reader {
   at: number;
 }
 
-/** Up to the end, or to what ends an alternative. */
-function readParts(
+/** A character, or what stands for one; a brace or a comma in there is none. */
+const TOKEN = /\\.|\[[\^!]?(?:\\.|[^\]\\])+\]|./sy;
+
+/** Up to the end, or to what ends an alternative: all that it says without its braces; undefined for what is no pattern. */
+function expanded(
   reader: Reader,
-  { isNested }: { isNested: boolean },
-): readonly Part[] | undefined {
-  const parts: Part[] = [];
+  { isNested }: { readonly isNested: boolean },
+): readonly string[] | undefined {
+  let texts: readonly string[] = [''];
   while (reader.at < reader.pattern.length) {
     const character = reader.pattern.charAt(reader.at);
-    if (isNested && (character === ',' || character === '}')) return parts;
-    const part = readPart(reader, isNested);
+    if (isNested && (character === ',' || character === '}')) return texts;
+    const more = character === '{' ? expandedBraces(reader) : [token(reader)];
+    if (more === undefined || texts.length * more.length > MOST_ALTERNATIVES) return undefined;
+    texts = texts.flatMap((text) => more.map((next) => text + next));
+  }
+  return isNested ? undefined : texts;
+}
+
+function expandedBraces(reader: Reader): readonly string[] | undefined {
+  const texts: string[] = [];
+  do {
+    reader.at += 1;
+    const alternative = expanded(reader, { isNested: true });
+    if (alternative === undefined) return undefined;
+    texts.push(...alternative);
+  } while (reader.pattern[reader.at] === ',');
+  reader.at += 1;
+  return texts;
+}
+
+function token(reader: Reader): string {
+  TOKEN.lastIndex = reader.at;
+  const [text = ''] = TOKEN.exec(reader.pattern) ?? [];
+  reader.at += text.length;
+  return text;
+}
+
+/** Of a pattern without braces. */
+function partsOf(pattern: string): readonly Part[] | undefined {
+  const reader = { pattern, at: 0 };
+  const parts: Part[] = [];
+  while (reader.at < pattern.length) {
+    const part = readPart(reader);
     if (part === undefined) return undefined;
     parts.push(part);
   }
-  return isNested ? undefined : parts;
+  return parts;
 }
 
-// `**` as the rest of the pattern, or of an alternative, with the slash before it or not; or with components behind it.
+// `**` as the rest of the pattern, with the slash before it or not; or with components behind it.
 const SPANNING = /^(\/\*\*$|\*\*$|\*\*\/)/;
-const SPANNING_NESTED = /^(\/\*\*(?=[,}])|\*\*(?=[,}])|\*\*\/)/;
 
-function readPart(reader: Reader, isNested: boolean): Part | undefined {
+function readPart(reader: Reader): Part | undefined {
   const { pattern, at } = reader;
-  const [, spanning] = (isNested ? SPANNING_NESTED : SPANNING).exec(pattern.slice(at)) ?? [];
-  const isWhole =
-    at === 0 || pattern[at - 1] === '/' || (isNested && /[{,]/.test(pattern.charAt(at - 1)));
+  const [, spanning] = SPANNING.exec(pattern.slice(at)) ?? [];
+  const isWhole = at === 0 || pattern[at - 1] === '/';
   if (spanning === '/**') return taken(reader, 3, { kind: 'below' });
   if (isWhole && spanning === '**') return taken(reader, 2, { kind: 'anything' });
   if (isWhole && spanning === '**/') return taken(reader, 3, { kind: 'components' });
@@ -77,7 +115,6 @@ function readPart(reader: Reader, isNested: boolean): Part | undefined {
   if (character === '*') return taken(reader, 1, { kind: 'some' });
   if (character === '?') return taken(reader, 1, { kind: 'one' });
   if (character === '[') return readClass(reader);
-  if (character === '{') return readEither(reader);
   if (character !== '\\') return taken(reader, 1, { kind: 'literal', character });
   const escaped = pattern[at + 1];
   return escaped === undefined
@@ -96,49 +133,23 @@ function readClass(reader: Reader): Part | undefined {
   return taken(reader, whole.length, { kind: 'class', isNegated: negation !== '', ranges });
 }
 
-function readEither(reader: Reader): Part | undefined {
-  const alternatives: (readonly Part[])[] = [];
-  do {
-    reader.at += 1;
-    const alternative = readParts(reader, { isNested: true });
-    if (alternative === undefined) return undefined;
-    alternatives.push(alternative);
-  } while (reader.pattern[reader.at] === ',');
-  return taken(reader, 1, { kind: 'either', alternatives });
-}
-
 function taken(reader: Reader, characters: number, part: Part): Part {
   reader.at += characters;
   return part;
 }
 
-/** Where the text can be after the parts, from all the places where it can be before them. */
-function follow(
-  parts: readonly Part[],
-  text: string,
-  from: ReadonlySet<number>,
-): ReadonlySet<number> {
-  let places = from;
+/** Where the text can be after the parts. */
+function follow(parts: readonly Part[], text: string): ReadonlySet<number> {
+  let places: ReadonlySet<number> = new Set([0]);
   for (const part of parts) {
     const next = new Set<number>();
-    if (part.kind === 'either') {
-      for (const alternative of part.alternatives) {
-        for (const place of follow(alternative, text, places)) next.add(place);
-      }
-    } else {
-      for (const place of places) step(part, text, place, next);
-    }
+    for (const place of places) step(part, text, place, next);
     places = next;
   }
   return places;
 }
 
-function step(
-  part: Exclude<Part, { kind: 'either' }>,
-  text: string,
-  place: number,
-  next: Set<number>,
-): void {
+function step(part: Part, text: string, place: number, next: Set<number>): void {
   const character = text[place];
   const isInside = character !== undefined && character !== '/';
   switch (part.kind) {
@@ -152,12 +163,15 @@ function step(
       if (isInside && isIn(character, part.ranges) !== part.isNegated) next.add(place + 1);
       return;
     case 'some':
+      // From a place before, all that follow are there.
+      if (next.has(place)) return;
       for (let end = place; end <= text.length; end++) {
         next.add(end);
         if (text[end] === '/') return;
       }
       return;
     case 'components':
+      if (next.has(place)) return;
       next.add(place);
       for (let end = place; end < text.length; end++) if (text[end] === '/') next.add(end + 1);
       return;
