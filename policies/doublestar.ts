@@ -5,6 +5,7 @@
  * Matched by following all possibilities at once: people who are not operators write these, and a regular expression can
  * be made to take for ever.
  */
+import { z } from 'zod';
 
 type Part =
   | { readonly kind: 'literal'; readonly character: string }
@@ -17,33 +18,57 @@ type Part =
   | { readonly kind: 'anything' }
   | { readonly kind: 'class'; readonly isNegated: boolean; readonly ranges: readonly Range[] };
 type Range = readonly [first: string, last: string];
+type Alternatives = readonly (readonly Part[])[];
 
 /** Names and tags are not longer. */
 const LONGEST_PATTERN = 255;
 /** What the braces of a pattern may come to: each further pair may double them. */
 const MOST_ALTERNATIVES = 64;
+/** Of all alternatives: each may be at every place of a text. */
+const MOST_PARTS = 500;
+const MOST_REMEMBERED = 10_000;
+
+/** As operators write them. */
+export const Pattern = z
+  .string()
+  .min(1)
+  .max(LONGEST_PATTERN)
+  .refine(isDoublestar, 'brackets and braces that close, and not too many alternatives');
 
 /** Whether it is one: brackets and braces close, it is not too long, and says no more than 64 things by its braces. */
 export function isDoublestar(pattern: string): boolean {
-  return pattern.length <= LONGEST_PATTERN && alternativesOf(pattern) !== undefined;
+  return pattern.length <= LONGEST_PATTERN && alternativesOf(pattern).length > 0;
 }
 
 /** Whether the whole text matches; nothing matches what is no pattern, and everything the empty one. */
 export function matchesDoublestar(text: string, pattern: string): boolean {
   if (pattern === '') return true;
-  const alternatives = alternativesOf(pattern) ?? [];
+  let alternatives = remembered.get(pattern);
+  if (alternatives === undefined) {
+    alternatives = alternativesOf(pattern);
+    if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+    remembered.set(pattern, alternatives);
+  }
   return alternatives.some((parts) => follow(parts, text).has(text.length));
 }
 
-/** What `**` means depends on what stands beside it, so that braces are taken apart first. */
-function alternativesOf(pattern: string): readonly (readonly Part[])[] | undefined {
+const remembered = new Map<string, Alternatives>();
+
+/**
+ * What `**` means depends on what stands beside it, so that braces are taken apart first.
+ *
+ * @returns none for what is no pattern
+ */
+function alternativesOf(pattern: string): Alternatives {
   const alternatives: (readonly Part[])[] = [];
+  let count = 0;
   for (const text of expanded({ pattern, at: 0 }, { isNested: false }) ?? []) {
     const parts = partsOf(text);
-    if (parts === undefined) return undefined;
+    count += parts?.length ?? 0;
+    if (parts === undefined || count > MOST_PARTS) return [];
     alternatives.push(parts);
   }
-  return alternatives.length === 0 ? undefined : alternatives;
+  return alternatives;
 }
 
 interface Reader {

@@ -4,11 +4,11 @@
  * Pure: facts in, verdict out. Asking upstream is `src/proxy`'s business. Digests never go stale, so only tags come here.
  */
 import { z } from 'zod';
-import { Glob, matches } from './glob.ts';
+import { matchesDoublestar, Pattern } from './doublestar.ts';
 import { Duration, DurationOrForever } from './units.ts';
 
 export const FreshnessRule = z.strictObject({
-  tags: Glob.default('*').meta({
+  tags: Pattern.default('*').meta({
     description: 'Which tags the rule is for; the first rule that matches a tag decides.',
     examples: ['latest', '*.*.*', '{stable,edge}'],
   }),
@@ -44,7 +44,7 @@ export const FreshnessRules = z.array(FreshnessRule).default([]);
 const DEFAULT_RULE = FreshnessRule.parse({});
 
 export function ruleFor(tag: string, rules: readonly FreshnessRule[]): FreshnessRule {
-  return rules.find((rule) => matches(tag, rule.tags)) ?? DEFAULT_RULE;
+  return rules.find((rule) => matchesDoublestar(tag, rule.tags)) ?? DEFAULT_RULE;
 }
 
 /** What this node knows of a tag before it asks anybody. Times are milliseconds UTC. */

@@ -1,17 +1,17 @@
 /** What an operator says of one proxy project: which repositories it pulls through, how fresh, how large. */
 import { z } from 'zod';
+import { matchesDoublestar, Pattern } from './doublestar.ts';
 import { FreshnessRules } from './freshness.ts';
-import { Glob, matches } from './glob.ts';
 import { Size } from './units.ts';
 
 export const RepositoryFilter = z.strictObject({
   include: z
-    .array(Glob)
+    .array(Pattern)
     .min(1)
     .default(['**'])
     .meta({ description: 'Repositories that may be pulled, named as upstream names them.' }),
   exclude: z
-    .array(Glob)
+    .array(Pattern)
     .default([])
     .meta({ description: 'Repositories that may not, even if included.' }),
 });
@@ -43,8 +43,8 @@ export function mayBePulledThrough(
   filter: RepositoryFilter | undefined,
 ): boolean {
   if (filter === undefined) return true;
-  const isNamed = (globs: readonly string[]): boolean =>
-    globs.some((glob) => matches(repository, glob));
+  const isNamed = (patterns: readonly string[]): boolean =>
+    patterns.some((pattern) => matchesDoublestar(repository, pattern));
   return isNamed(filter.include) && !isNamed(filter.exclude);
 }
 

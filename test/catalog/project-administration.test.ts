@@ -139,6 +139,12 @@ for (const engine of databases) {
       });
 
       const { id } = await world.management.projects.create({ ...project, metadata: {} }, ANN);
+      const nonsense = world.management.projects.update(
+        id,
+        { proxy_cache_filter_pattern: '[' },
+        ANN,
+      );
+      await assert.rejects(nonsense, { code: 'BAD_REQUEST', message: /is no pattern/ });
       const opening = world.management.projects.update(id, { public: 'true' }, ANN);
       await assert.rejects(opening, { code: 'BAD_REQUEST' });
       const filter = { public: 'true', proxy_cache_filter_pattern: 'free/**' };
