@@ -5,6 +5,7 @@ import { projectPeople } from './access/project-people.ts';
 import { createRobots } from './access/robots.ts';
 import type { Users } from './access/users.ts';
 import { createAudit } from './audit/audit.ts';
+import { EVENT_TYPES } from './audit/events.ts';
 import { createManagement, type ManagementOptions } from './catalog/management.ts';
 import type { Projects } from './catalog/projects.ts';
 import type { Database } from './database/database.ts';
@@ -44,7 +45,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     groups: createGroups(database, options),
     members: createMembers(database, options),
     robots: createRobots(database, options),
-    auditLog: createAudit(database),
+    auditLog: { ...createAudit(database), eventTypes: EVENT_TYPES },
     system: { ...options, readiness, space: () => store.space() },
   };
 }

@@ -16,6 +16,7 @@ import { createSigningKeys } from './access/signing-keys.ts';
 import { createTokens, SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
 import { createAudit } from './audit/audit.ts';
+import { createPullLog } from './audit/pull-log.ts';
 import { type Cache, createMemoryCache } from './cache/cache.ts';
 import { type Catalog, createCatalog } from './catalog/catalog.ts';
 import { DeclarationConflict } from './catalog/declarations.ts';
@@ -98,6 +99,7 @@ export async function startNode(
   const generatedPassword = await users.ensureAdmin(config.admin.password);
 
   const audit = createAudit(database);
+  const pullLog = opened.use(createPullLog({ database, now }));
   const secrets = createSecrets(await openMasterKeys(config.data, config.secrets.masterKey));
   const cache = createMemoryCache();
   const access = await accessPorts(opened, { database, secrets, checks, cache }, config, now);
@@ -109,7 +111,7 @@ export async function startNode(
 
   const ports: Ports = {
     ...pullPorts(catalog, pulls),
-    ...pushPorts(catalog, pulls),
+    ...pushPorts(catalog, { pulls, pullLog }),
     ...access,
     names: createNames({
       projects: catalog.projects,

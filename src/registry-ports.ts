@@ -1,4 +1,5 @@
 /** What `/v2` asks of the node, out of the catalog and the pulls. */
+import type { PullLog } from './audit/pull-log.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { Ports } from './http/app.ts';
 import type { Target } from './http/target.ts';
@@ -26,12 +27,16 @@ export function pullPorts(
 
 export function pushPorts(
   { manifests, tags, blobs, uploads, projects }: Catalog,
-  pulls: Pulls,
+  { pulls, pullLog }: { readonly pulls: Pulls; readonly pullLog: PullLog },
 ): Pick<Ports, 'manifests' | 'blobs' | 'uploads'> {
   return {
     manifests: {
-      manifest: ({ repository }, reference, options) =>
-        pulls.manifest(repository, reference, options),
+      async manifest({ repository, project }, reference, { signal, actor }) {
+        const found = await pulls.manifest(repository, reference, { signal });
+        const tag = reference.kind === 'tag' ? reference.tag : undefined;
+        pullLog.note({ actor, repository, project: project.id, digest: found.digest, tag });
+        return found;
+      },
       headManifest: ({ repository }, reference, options) =>
         pulls.headManifest(repository, reference, options),
       async putManifest(target, pushed) {

@@ -1,3 +1,4 @@
+import { artifactEntry, tagEntry } from '../audit/artifact-events.ts';
 import { type Actor, writeAudit } from '../audit/audit.ts';
 import type { Database, WriteTransaction } from '../database/database.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -144,13 +145,13 @@ async function removeTag(
 
 async function tell(
   transaction: WriteTransaction,
-  { name, digest, project }: Pick<ArtifactRow, 'name' | 'digest' | 'project'>,
+  { name: repository, digest, project }: Pick<ArtifactRow, 'name' | 'digest' | 'project'>,
   act: { actor: Actor; operation: 'create' | 'delete'; at: number; tag?: string },
 ): Promise<void> {
-  const { tag, ...rest } = act;
-  const about =
+  const { tag, operation, ...done } = act;
+  const entry =
     tag === undefined
-      ? { resourceType: 'artifact', resource: `${name}@${digest}` }
-      : { resourceType: 'tag', resource: `${name}:${tag}` };
-  await writeAudit(transaction, { ...rest, ...about, project, succeeded: true, detail: '' });
+      ? artifactEntry(operation, { repository, project, digest }, done)
+      : tagEntry(operation, { repository, project, tag }, done);
+  await writeAudit(transaction, entry);
 }

@@ -71,6 +71,11 @@ async function tellOf(
   act: { readonly actor: Actor; readonly operation: 'create' | 'delete'; readonly at: number },
 ): Promise<void> {
   const resource = `${row.name}@${row.digest}`;
-  const about = { resourceType: 'artifact-label', resource, project: row.project, succeeded: true };
+  const about = {
+    resourceType: 'artifact-label',
+    resource,
+    project: row.project,
+    succeeded: true,
+  } as const;
   await writeAudit(transaction, { ...act, ...about, detail: label.name });
 }

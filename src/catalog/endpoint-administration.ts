@@ -246,6 +246,6 @@ async function tell(
   resource: string,
   act: { actor: Actor; operation: 'create' | 'update' | 'delete'; at: number },
 ): Promise<void> {
-  const about = { resourceType: 'registry', resource, succeeded: true, detail: '' };
+  const about = { resourceType: 'registry', resource, succeeded: true, detail: '' } as const;
   await writeAudit(transaction, { ...act, ...about });
 }

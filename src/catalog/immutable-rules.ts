@@ -196,6 +196,6 @@ async function tell(
   { id, ...about }: { project: number; id: number; operation: 'create' | 'update' | 'delete' },
   act: { readonly actor: Actor; readonly at: number },
 ): Promise<void> {
-  const resource = { resourceType: 'immutable-tag-rule', resource: String(id) };
+  const resource = { resourceType: 'immutable-tag', resource: String(id) } as const;
   await writeAudit(transaction, { ...about, ...act, ...resource, succeeded: true, detail: '' });
 }

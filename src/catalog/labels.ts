@@ -196,6 +196,12 @@ async function tell(
   { project, name }: Pick<Label, 'project' | 'name'>,
   act: Telling,
 ): Promise<void> {
-  const about = { resourceType: 'label', resource: name, project, succeeded: true, detail: '' };
+  const about = {
+    resourceType: 'label',
+    resource: name,
+    project,
+    succeeded: true,
+    detail: '',
+  } as const;
   await writeAudit(transaction, { ...act, ...about });
 }

@@ -1,3 +1,5 @@
+import { artifactEntry } from '../audit/artifact-events.ts';
+import { type Actor, writeAudit } from '../audit/audit.ts';
 import type { Database, WriteTransaction } from '../database/database.ts';
 import type { ReferenceMode } from '../database/tables.ts';
 import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
@@ -27,8 +29,7 @@ export interface PushedManifest {
   readonly reference: Reference;
   /** More tags to put on it. */
   readonly tags: readonly string[];
-  /** The caller's name. */
-  readonly actor: string;
+  readonly actor: Actor;
   readonly references: ReferenceMode;
 }
 
@@ -54,7 +55,7 @@ export interface Manifests {
   /** Answered from memory while nothing was committed, with the same object. */
   find(repository: string, reference: Reference): Promise<StoredManifest | undefined>;
   /**
-   * Keeps what a client pushed: bytes, references, tags, history and feed in one transaction. What is there already
+   * Keeps what a client pushed: bytes, references, tags, history, feed and audit in one transaction. What is there already
    * changes only its push time; nothing else of the repository is touched. Missing content of a `sparse` project is
    * accepted and the manifest marked incomplete.
    *
@@ -65,7 +66,7 @@ export interface Manifests {
   /** Keeps what upstream answered, evictable and not in the feed. Owned content stays as it is, its tags included. */
   arrive(repository: string, arrived: ArrivedManifest): Promise<StoredManifest>;
   /** Takes it and all tags on it out of the repository. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, TAG_IMMUTABLE */
-  remove(repository: string, digest: Digest, actor: string): Promise<void>;
+  remove(repository: string, digest: Digest, actor: Actor): Promise<void>;
 }
 
 const MEMORY_BYTES = 64 * 1024 * 1024;
@@ -85,10 +86,13 @@ export function createManifests(options: ManifestsOptions): Manifests {
         const at = now();
         const target = await ensureRepository(transaction, repository, at);
         const manifest = { digest, bytes, parsed, tags, references: pushed.references };
-        await keepOwned(transaction, target, manifest, { actor, cause: 'push', at });
+        await keepOwned(transaction, target, manifest, { actor: actor.name, cause: 'push', at });
+        const { project } = target;
+        const artifact = { repository, project, digest, tag: tags[0] };
+        await writeAudit(transaction, artifactEntry('create', artifact, { actor, at }));
       });
       if (manifestPushed.hasSubscribers) {
-        manifestPushed.publish({ repository, digest, tags, caller: actor });
+        manifestPushed.publish({ repository, digest, tags, caller: actor.name });
       }
       return { digest, subject: parsed.subject?.digest, tags: pushed.tags };
     },
@@ -110,10 +114,14 @@ export function createManifests(options: ManifestsOptions): Manifests {
     async remove(repository, digest, actor) {
       await database.write(async (transaction) => {
         const from = await requireRepository(transaction, repository);
-        await removeManifest(transaction, from, digest, { actor, cause: 'api', at: now() });
+        const { project } = from;
+        const at = now();
+        await removeManifest(transaction, from, digest, { actor: actor.name, cause: 'api', at });
+        const artifact = { repository, project, digest };
+        await writeAudit(transaction, artifactEntry('delete', artifact, { actor, at }));
       });
       if (manifestDeleted.hasSubscribers) {
-        manifestDeleted.publish({ repository, digest, caller: actor });
+        manifestDeleted.publish({ repository, digest, caller: actor.name });
       }
     },
   };

@@ -140,6 +140,6 @@ async function tell(
   { id, name }: { readonly id: number; readonly name: string },
   act: { actor: Actor; operation: 'create' | 'update' | 'delete'; at: number; detail?: string },
 ): Promise<void> {
-  const about = { resourceType: 'project', resource: name, project: id, succeeded: true };
+  const about = { resourceType: 'project', resource: name, project: id, succeeded: true } as const;
   await writeAudit(transaction, { detail: '', ...act, ...about });
 }

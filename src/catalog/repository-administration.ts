@@ -159,6 +159,6 @@ async function tell(
     project,
     succeeded: true,
     detail: '',
-  };
+  } as const;
   await writeAudit(transaction, { ...act, ...about });
 }

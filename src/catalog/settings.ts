@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { type Actor, writeAudit } from '../audit/audit.ts';
+import { type Actor, UNTOLD, writeAudit } from '../audit/audit.ts';
+import { eventTypesIn, isEventType } from '../audit/events.ts';
 import type { Database, Queries } from '../database/database.ts';
 import { remembered } from '../database/remembered.ts';
 import { OciError } from '../oci/error.ts';
@@ -26,6 +27,13 @@ const SCHEMA = z.strictObject({
     .default(-1),
   /** Whether nobody pushes, deletes or tags anything. What is pulled through is cached all the same. */
   readOnly: z.boolean().default(false),
+  /** What the audit log tells nothing of, divided by commas. */
+  [UNTOLD]: z
+    .string()
+    .refine((text) => eventTypesIn(text).every(isEventType), {
+      error: ({ input }) => `${unknownIn(String(input))} is no type of event`,
+    })
+    .default(''),
 });
 
 /** What the node is told by the API and not by its configuration file. Only what something here obeys. */
@@ -54,14 +62,7 @@ export function createSettings(options: {
       checkSettings(settings);
       await database.write(async (transaction) => {
         const at = now();
-        for (const [name, value] of Object.entries(settings)) {
-          const row = { value: JSON.stringify(value), updated_at: at };
-          await transaction
-            .insertInto('settings')
-            .values({ name, ...row })
-            .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
-            .execute();
-        }
+        // Before the change, so that turning the log off is in it.
         await writeAudit(transaction, {
           actor,
           operation: 'update',
@@ -71,9 +72,21 @@ export function createSettings(options: {
           detail: JSON.stringify(settings),
           at,
         });
+        for (const [name, value] of Object.entries(settings)) {
+          const row = { value: JSON.stringify(value), updated_at: at };
+          await transaction
+            .insertInto('settings')
+            .values({ name, ...row })
+            .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
+            .execute();
+        }
       });
     },
   };
+}
+
+function unknownIn(text: string): string {
+  return eventTypesIn(text).find((type) => !isEventType(type)) ?? '';
 }
 
 /** @throws OciError DENIED in the words of Harbor, while the node is to be read only */

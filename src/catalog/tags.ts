@@ -1,3 +1,5 @@
+import { tagEntry } from '../audit/artifact-events.ts';
+import { type Actor, writeAudit } from '../audit/audit.ts';
 import type { Database, Queries } from '../database/database.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
@@ -39,7 +41,7 @@ export interface Tags {
   /** Upstream says that the cached tag still points there; nothing happens if it does not any more. */
   confirm(repository: string, tag: string, digest: Digest, checkedAt: number): Promise<void>;
   /** The manifest stays. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, TAG_IMMUTABLE */
-  remove(repository: string, tag: string, actor: string): Promise<void>;
+  remove(repository: string, tag: string, actor: Actor): Promise<void>;
   /** Newest first, deletions included; of owned tags. @throws OciError NAME_UNKNOWN */
   history(repository: string, tag: string): Promise<readonly TagMove[]>;
 }
@@ -78,9 +80,16 @@ export function createTags({ database, now }: TagsOptions): Tags {
           .where('name', '=', tag)
           .execute();
         if (tags.length === 0) throw new OciError('MANIFEST_UNKNOWN', { detail: { tag } });
-        await removeTags(transaction, { repository, tags }, { actor, cause: 'api', at: now() });
+        const at = now();
+        const act = { actor: actor.name, cause: 'api', at } as const;
+        await removeTags(transaction, { repository, tags }, act);
+        const { project } = repository;
+        const entry = tagEntry('delete', { repository: name, project, tag }, { actor, at });
+        await writeAudit(transaction, entry);
       });
-      if (tagDeleted.hasSubscribers) tagDeleted.publish({ repository: name, tag, caller: actor });
+      if (tagDeleted.hasSubscribers) {
+        tagDeleted.publish({ repository: name, tag, caller: actor.name });
+      }
     },
   };
 }

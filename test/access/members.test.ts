@@ -119,7 +119,7 @@ for (const engine of databases) {
       await members.changeRole(team, id, 'developer', ACTOR);
       await members.remove(team, id, ACTOR);
 
-      const { items } = await createAudit(world.database).list(EVERYTHING, { project: team });
+      const { items } = await createAudit(world.database).list(EVERYTHING, { projects: [team] });
 
       assert.deepEqual(
         items.map(({ detail }) => detail),

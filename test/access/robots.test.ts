@@ -279,7 +279,9 @@ for (const engine of databases) {
       await world.robots.changeSecret(robot.id, undefined, BY_ADMIN);
       await world.robots.remove(robot.id, BY_ADMIN.actor);
 
-      const { items } = await createAudit(world.database).list(EVERYTHING, { project: world.team });
+      const { items } = await createAudit(world.database).list(EVERYTHING, {
+        projects: [world.team],
+      });
 
       assert.deepEqual(
         items.map(({ detail }) => detail),

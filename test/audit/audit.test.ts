@@ -68,7 +68,7 @@ for (const engine of databases) {
       await write(database, { ...ENTRY, resource: 'team', project: 3 }, { ...ENTRY, project: 4 });
       await write(database, { ...ENTRY, resource: 'team' });
 
-      const { items } = await createAudit(database).list(EVERYTHING, { project: 3 });
+      const { items } = await createAudit(database).list(EVERYTHING, { projects: [3] });
 
       assert.deepEqual(
         items.map(({ id }) => id),

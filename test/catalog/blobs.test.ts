@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { databases } from '../support/databases.ts';
 import {
   type Content,
+  called,
   contentOf,
   imageOf,
   imageWithBlobs,
@@ -118,12 +119,12 @@ for (const engine of databases) {
       const all = [image, image.layer, image.config];
       assert.deepEqual(await contentsOf(world), new Map(all.map(countedAs)));
       await world.blobs.unlink(app, image.layer.digest);
-      await world.manifests.remove(app, image.digest, 'bob');
+      await world.manifests.remove(app, image.digest, called('bob'));
       assert.deepEqual(await contentsOf(world), new Map(all.map(countedAs)));
       assert.equal(await world.blobs.heldByProject(project, image.layer.digest), true);
       assert.equal(await world.blobs.heldByProject(project + 1, image.layer.digest), false);
       await world.blobs.unlink(other, image.layer.digest);
-      await world.manifests.remove(other, image.digest, 'bob');
+      await world.manifests.remove(other, image.digest, called('bob'));
 
       assert.deepEqual(await contentsOf(world), new Map([image.config].map(countedAs)));
       assert.equal(await world.blobs.heldByProject(project, image.layer.digest), false);

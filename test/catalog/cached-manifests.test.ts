@@ -7,6 +7,7 @@ import { databases } from '../support/databases.ts';
 import {
   arrive,
   type Content,
+  called,
   changesOf,
   contentOf,
   HOUR,
@@ -28,7 +29,7 @@ for (const engine of databases) {
       await using world = await openWorld(engine);
       const [idle, young] = [image('idle'), image('young')];
       await arrive(world, cache, idle, 'old');
-      await world.tags.remove(cache, 'old', 'bob');
+      await world.tags.remove(cache, 'old', called('bob'));
       await arrive(world, cache, idle, 'old');
       await arrive(world, cache, idle, 'older');
       world.clock.at += HOUR;

@@ -4,6 +4,7 @@ import type { ChangeRow } from '../../src/database/tables.ts';
 import { databases } from '../support/databases.ts';
 import {
   arrive,
+  called,
   changesOf,
   contentOf,
   imageOf,
@@ -26,8 +27,8 @@ for (const engine of databases) {
       await push(world, app, one, { tag: 'latest' });
       await assert.rejects(push(world, app, imageOf(contentOf('absent'), []), { tag: 'latest' }));
       await push(world, app, two, { tags: ['2', 'latest'] });
-      await world.tags.remove(app, '2', 'bob');
-      await world.manifests.remove(app, two.digest, 'bob');
+      await world.tags.remove(app, '2', called('bob'));
+      await world.manifests.remove(app, two.digest, called('bob'));
 
       const changes = await changesOf(world);
       assert.deepEqual(
@@ -113,7 +114,7 @@ for (const engine of databases) {
       await arrive(world, cached, one, 'latest');
       await arrive(world, cached, two);
       await arrive(world, cached, two, 'latest');
-      await world.manifests.remove(cached, one.digest, 'bob');
+      await world.manifests.remove(cached, one.digest, called('bob'));
 
       assert.deepEqual(await changesOf(world), []);
       const arrivals = await world.database.read

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { databases } from '../support/databases.ts';
 import {
+  called,
   changesOf,
   contentOf,
   imageOf,
@@ -189,7 +190,7 @@ for (const engine of databases) {
       assert.deepEqual(await completeness(), [false, true]);
       await keepBlob(world, app, layer);
       assert.deepEqual(await completeness(), [true, true]);
-      await world.manifests.remove(app, image.digest, 'alice');
+      await world.manifests.remove(app, image.digest, called('alice'));
       assert.deepEqual(await completeness(), [undefined, false]);
     });
 

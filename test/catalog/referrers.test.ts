@@ -5,6 +5,7 @@ import { databases } from '../support/databases.ts';
 import {
   arrive,
   type Content,
+  called,
   contentOf,
   imageWithBlobs,
   indexOf,
@@ -64,8 +65,8 @@ for (const engine of databases) {
       const { subject, signature, report } = await pushReferrers(world);
       await push(world, app, subject);
 
-      await world.manifests.remove(app, subject.digest, 'bob');
-      await world.manifests.remove(app, report.digest, 'bob');
+      await world.manifests.remove(app, subject.digest, called('bob'));
+      await world.manifests.remove(app, report.digest, called('bob'));
 
       const found = await world.referrers.list(app, subject.digest);
       assert.deepEqual(

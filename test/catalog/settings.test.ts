@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { databases } from '../support/databases.ts';
 import { APP, filled, tag } from './filled-repository.ts';
 import { ANN, addProject, openManagement, told } from './management-world.ts';
-import { imageWithBlobs, push } from './world.ts';
+import { called, imageWithBlobs, push } from './world.ts';
 
 const readOnly = { code: 'DENIED', message: /the system is in read only mode$/ };
 
@@ -17,6 +17,7 @@ for (const engine of databases) {
         robotDurationDays: 30,
         storagePerProject: -1,
         readOnly: false,
+        disabledAuditEvents: '',
       });
 
       await settings.change({ projectCreation: 'everyone', robotDurationDays: -1 }, ANN);
@@ -39,12 +40,32 @@ for (const engine of databases) {
         [{ robotDurationDays: 0 }, /^robotDurationDays: /],
         [{ robotDurationDays: 2 ** 31 }, /^robotDurationDays: /],
         [{ readOnly: 'yes' }, /^readOnly: /],
+        [
+          { disabledAuditEvents: 'pull_artifact, push_artifact' },
+          /^disabledAuditEvents: push_artifact is no type of event$/,
+        ],
       ] as const;
       for (const [change, message] of wrong) {
         const changing = settings.change({ storagePerProject: 5, ...change }, ANN);
         await assert.rejects(changing, { code: 'BAD_REQUEST', message });
       }
       assert.equal((await settings.current()).storagePerProject, -1);
+    });
+
+    it('turn the audit of an event off, which is the last that it tells of it', async () => {
+      await using world = await openManagement(engine);
+      const { settings } = world.management;
+      const off = 'update_configuration, create_project';
+      await settings.change({ disabledAuditEvents: off }, ANN);
+      await settings.change({ readOnly: true }, ANN);
+      await addProject(world, 'quiet');
+      await settings.change({ readOnly: false, disabledAuditEvents: '' }, ANN);
+      await settings.change({ disabledAuditEvents: '' }, ANN);
+
+      assert.deepEqual(await told(world), [
+        'ann update configuration disabledAuditEvents',
+        'ann update configuration disabledAuditEvents',
+      ]);
     });
 
     it('limit new projects', async () => {
@@ -70,7 +91,7 @@ for (const engine of databases) {
       await assert.rejects(world.uploads.start(APP, upload), readOnly);
       await assert.rejects(world.blobs.mount('team/b', image.layer.digest, APP), readOnly);
       await assert.rejects(world.blobs.unlink(APP, image.layer.digest), readOnly);
-      await assert.rejects(world.tags.remove(APP, 'multi', 'ann'), readOnly);
+      await assert.rejects(world.tags.remove(APP, 'multi', called('ann')), readOnly);
       await assert.rejects(artifacts.tag(multi, 'v1', ANN), readOnly);
       await assert.rejects(artifacts.copy(multi, 'team/b', ANN), readOnly);
       await assert.rejects(artifacts.remove(multi, ANN), readOnly);

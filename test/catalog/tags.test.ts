@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { databases } from '../support/databases.ts';
-import { arrive, changesOf, contentOf, imageOf, imageWithBlobs, openWorld, push } from './world.ts';
+import {
+  arrive,
+  called,
+  changesOf,
+  contentOf,
+  imageOf,
+  imageWithBlobs,
+  openWorld,
+  push,
+} from './world.ts';
 
 const app = 'local/app';
 const cached = 'docker.io/library/alpine';
@@ -43,7 +52,7 @@ for (const engine of databases) {
       await push(world, app, one, { tag: 'latest' });
       await push(world, app, two, { tag: 'latest' });
 
-      await world.tags.remove(app, 'latest', 'bob');
+      await world.tags.remove(app, 'latest', called('bob'));
 
       assert.deepEqual(await world.tags.list(app), []);
       const byDigest = { kind: 'digest', digest: two.digest } as const;
@@ -54,8 +63,10 @@ for (const engine of databases) {
         { digest: two.digest, previous: one.digest, actor: 'alice', cause: 'push', at },
         { digest: one.digest, previous: undefined, actor: 'alice', cause: 'push', at },
       ]);
-      await assert.rejects(world.tags.remove(app, 'latest', 'bob'), { code: 'MANIFEST_UNKNOWN' });
-      await assert.rejects(world.tags.remove('local/none', 'latest', 'bob'), {
+      await assert.rejects(world.tags.remove(app, 'latest', called('bob')), {
+        code: 'MANIFEST_UNKNOWN',
+      });
+      await assert.rejects(world.tags.remove('local/none', 'latest', called('bob')), {
         code: 'NAME_UNKNOWN',
       });
     });
@@ -69,16 +80,16 @@ for (const engine of databases) {
       const twin = await imageWithBlobs(world, 'local/twin', 'one');
       await push(world, 'local/twin', twin, { tag: 'kept' });
 
-      await world.manifests.remove(app, one.digest, 'bob');
+      await world.manifests.remove(app, one.digest, called('bob'));
 
       assert.deepEqual(await world.tags.list(app), ['2']);
       const byDigest = { kind: 'digest', digest: one.digest } as const;
       assert.equal(await world.manifests.find(app, byDigest), undefined);
       assert.deepEqual((await world.manifests.find('local/twin', byDigest))?.bytes, one.bytes);
-      await assert.rejects(world.manifests.remove(app, one.digest, 'bob'), {
+      await assert.rejects(world.manifests.remove(app, one.digest, called('bob')), {
         code: 'MANIFEST_UNKNOWN',
       });
-      await world.manifests.remove('local/twin', one.digest, 'bob');
+      await world.manifests.remove('local/twin', one.digest, called('bob'));
       const bytes = await world.database.read
         .selectFrom('manifest_bytes')
         .select('digest')

@@ -1,3 +1,4 @@
+import type { Actor } from '../../src/audit/audit.ts';
 import { createAccessTimes } from '../../src/catalog/access-times.ts';
 import { createArrivals } from '../../src/catalog/arrivals.ts';
 import { type Blobs, createBlobs } from '../../src/catalog/blobs.ts';
@@ -123,6 +124,11 @@ export function indexOf(
   );
 }
 
+/** Somebody of that name, as the audit knows them. */
+export function called(name: string): Actor {
+  return { name, address: '192.0.2.7' };
+}
+
 /** Pushes as alice, by tag, into a strict project unless told otherwise. */
 export async function push(
   { manifests }: { manifests: Manifests },
@@ -137,7 +143,7 @@ export async function push(
     reference:
       tag === undefined ? { kind: 'digest', digest: content.digest } : { kind: 'tag', tag },
     tags,
-    actor: 'alice',
+    actor: called('alice'),
     references,
   });
 }

@@ -67,7 +67,7 @@ export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
     ...labelRoutes(ports.labels),
     ...immutableRoutes(ports.immutableRules),
     ...registryRoutes(ports.endpoints),
-    ...auditRoutes(ports.auditLog),
+    ...auditRoutes(ports.auditLog, projects),
     ...overviewRoutes(ports.overview, projects),
   ];
 }

@@ -1,3 +1,5 @@
+import { may, maySystem } from '../../../policies/access.ts';
+import type { Projects } from './gate.ts';
 import { timeJson } from './json.ts';
 import type { Listed, ListQuery } from './list-query.ts';
 import { type ApiRoute, projectRoute, route } from './route.ts';
@@ -16,7 +18,20 @@ interface AuditRecord {
 
 /** What these routes need of the node. @throws ManagementError */
 export interface AuditLog {
-  list(query: ListQuery, options?: { readonly project?: number }): Promise<Listed<AuditRecord>>;
+  list(
+    query: ListQuery,
+    options: {
+      /** Ids; undefined: of all, and of what is of none. */
+      readonly projects: readonly number[] | undefined;
+    },
+  ): Promise<Listed<AuditRecord>>;
+  /** What there is to tell, as `operation_resource`. */
+  readonly eventTypes: readonly string[];
+}
+
+interface Logs {
+  readonly log: AuditLog;
+  readonly projects: Projects;
 }
 
 /** Our names by Harbor's. */
@@ -30,34 +45,13 @@ const FIELDS = {
   op_time: 'at',
 };
 
-/** Harbor's (v2.13 src/pkg/auditext/event), which its clients offer as filters. */
-const EVENT_TYPES = [
-  'create_artifact',
-  'delete_artifact',
-  'pull_artifact',
-  'create_project',
-  'delete_project',
-  'update_project',
-  'delete_repository',
-  'login_user',
-  'logout_user',
-  'create_user',
-  'delete_user',
-  'update_user',
-  'create_robot',
-  'delete_robot',
-  'create_member',
-  'delete_member',
-  'update_member',
-  'update_configuration',
-];
-
 /** Who did what, in the older form and in the newer. */
-export function auditRoutes(log: AuditLog): readonly ApiRoute[] {
+export function auditRoutes(log: AuditLog, projects: Projects): readonly ApiRoute[] {
+  const logs = { log, projects };
   return [
-    everywhere(log, { operation: 'listAuditLogs', path: '/audit-logs', json: recordJson }),
-    everywhere(log, { operation: 'listAuditLogExts', path: '/auditlog-exts', json: fullJson }),
-    EVENTS,
+    everywhere(logs, { operation: 'listAuditLogs', path: '/audit-logs', json: recordJson }),
+    everywhere(logs, { operation: 'listAuditLogExts', path: '/auditlog-exts', json: fullJson }),
+    events(log),
     inProject(log, { operation: 'getLogs', path: 'logs', json: recordJson }),
     inProject(log, { operation: 'getLogExts', path: 'auditlog-exts', json: fullJson }),
   ];
@@ -68,18 +62,24 @@ interface Form {
   readonly json: (record: AuditRecord) => object;
 }
 
+/** Who may not read all of it is told what happened in the projects whose logs they may read (harbor v2.13 handler/auditlog.go). */
 const everywhere = (
-  log: AuditLog,
+  { log, projects }: Logs,
   { operation, path, json }: Form & { readonly path: `/${string}` },
 ): ApiRoute =>
   route({
     operation,
     method: 'GET',
     path,
-    permission: { system: 'audit-log:list' },
+    permission: { system: 'audit-log:list', orInProjects: 'log:list' },
     answers: [200, 400, 401],
-    async handle({ list }) {
-      const { items, total } = await log.list(list(FIELDS));
+    async handle({ list, caller }) {
+      const readable = maySystem(caller, 'audit-log:list')
+        ? undefined
+        : (await projects.list())
+            .filter((project) => may(caller, 'log:list', project))
+            .map(({ id }) => id);
+      const { items, total } = await log.list(list(FIELDS), { projects: readable });
       return { json: items.map(json), total };
     },
   });
@@ -95,19 +95,20 @@ const inProject = (
     permission: { project: 'log:list' },
     answers: [200, 400, 401],
     async handle({ project, list }) {
-      const { items, total } = await log.list(list(FIELDS), { project: project.id });
+      const { items, total } = await log.list(list(FIELDS), { projects: [project.id] });
       return { json: items.map(json), total };
     },
   });
 
-const EVENTS = route({
-  operation: 'listAuditLogEventTypes',
-  method: 'GET',
-  path: '/auditlog-exts/events',
-  permission: { system: 'audit-log:list' },
-  answers: [200, 401, 403],
-  handle: () => ({ json: EVENT_TYPES.map((type) => ({ event_type: type })) }),
-});
+const events = ({ eventTypes }: AuditLog): ApiRoute =>
+  route({
+    operation: 'listAuditLogEventTypes',
+    method: 'GET',
+    path: '/auditlog-exts/events',
+    permission: { system: 'audit-log:list' },
+    answers: [200, 401, 403],
+    handle: () => ({ json: eventTypes.map((type) => ({ event_type: type })) }),
+  });
 
 function recordJson({ id, actor, resource, resourceType, operation, at }: AuditRecord): object {
   return {

@@ -11,6 +11,8 @@ export interface Settings {
     /** Bytes; -1: any number. */
     readonly storagePerProject: number;
     readonly readOnly: boolean;
+    /** What the audit log tells nothing of, divided by commas. */
+    readonly disabledAuditEvents: string;
   }>;
   /** @throws ManagementError BAD_REQUEST */
   change(settings: Readonly<Record<string, unknown>>, actor: Actor): Promise<void>;
@@ -22,6 +24,7 @@ const SETTINGS = {
   robot_token_duration: 'robotDurationDays',
   storage_per_project: 'storagePerProject',
   read_only: 'readOnly',
+  disabled_audit_log_event_types: 'disabledAuditEvents',
 } as const;
 
 /** What is as it is here, and clients ask for and send along with what they change. */

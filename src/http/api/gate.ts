@@ -12,8 +12,8 @@ import { ManagementError } from '../../oci/management-error.ts';
  * - `nobody`: it is told to whoever asks
  * - `visible`: whoever asks is told what they may see
  * - `signed-in`: whoever has an account; it is about the caller, or the same for all
- * - something of the node, where `orSelf` lets those do it whose own id is the path's `user_id`, and `orPeople` every
- *   person while it says so
+ * - something of the node, where `orSelf` lets those do it whose own id is the path's `user_id`, `orPeople` every
+ *   person while it says so, and `orInProjects` whoever has an account, for the projects where they may do that
  * - something of the project that the path names
  * - something of either, where what it is about belongs to a project or to the node; `openOnNode` shows what is the node's
  *   to whoever has an account
@@ -26,6 +26,7 @@ export type Permission =
       readonly system: SystemPermission;
       readonly orSelf?: true;
       readonly orPeople?: () => Promise<boolean>;
+      readonly orInProjects?: ProjectPermission;
     }
   | { readonly project: ProjectPermission }
   | { readonly either: ProjectPermission & SystemPermission; readonly openOnNode?: true };
@@ -93,6 +94,7 @@ export function createGate(projects: Projects): Gate {
       if (permission === 'nobody' || permission === 'visible') return;
       if (asking.caller.isAnonymous) throw unauthorized();
       if (permission === 'signed-in' || maySystem(asking.caller, permission.system)) return;
+      if (permission.orInProjects !== undefined) return;
       if (permission.orSelf === true && isSelf(asking)) return;
       if (asking.caller.robot === undefined && (await permission.orPeople?.()) === true) return;
       throw forbidden(permission.system);

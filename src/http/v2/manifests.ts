@@ -12,6 +12,14 @@ import { RequestError } from '../request-error.ts';
 import { requestSignal } from '../request-signal.ts';
 import type { Gate, Target } from '../target.ts';
 
+/** Who does it, as the audit tells it. */
+export interface Actor {
+  /** Of the caller. */
+  readonly name: string;
+  /** The client's. */
+  readonly address: string;
+}
+
 export interface ManifestHead {
   /** What the tag points to, or the digest that was asked for. */
   readonly digest: Digest;
@@ -33,8 +41,7 @@ export interface PushedManifest {
   readonly reference: Reference;
   /** More tags to put on it; only with a digest as reference. */
   readonly tags: readonly string[];
-  /** The caller's name. */
-  readonly actor: string;
+  readonly actor: Actor;
 }
 
 export interface StoredManifest {
@@ -50,7 +57,7 @@ export interface Manifests {
   manifest(
     target: Target,
     reference: Reference,
-    options: { signal: AbortSignal },
+    options: { signal: AbortSignal; actor: Actor },
   ): Promise<ServedManifest>;
   /** Downloads nothing that it can do without. @throws as `manifest` */
   headManifest(
@@ -61,7 +68,7 @@ export interface Manifests {
   /** @throws OciError MANIFEST_INVALID, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, STORAGE_FULL */
   putManifest(target: Target, pushed: PushedManifest): Promise<StoredManifest>;
   /** A tag alone, or a manifest with all tags on it. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN */
-  removeManifest(target: Target, reference: Reference, actor: string): Promise<void>;
+  removeManifest(target: Target, reference: Reference, actor: Actor): Promise<void>;
 }
 
 export interface ManifestOptions {
@@ -87,11 +94,12 @@ export function manifestRoutes(
     const { name, text } = parts(ctx.captures);
     const target = await gate(ctx, { route: 'manifest', name, action: 'pull' });
     const reference = parseReference(text);
-    const options = { signal: requestSignal(ctx) };
+    const signal = requestSignal(ctx);
     if (ctx.method === 'HEAD') {
-      describe(ctx, await manifests.headManifest(target, reference, options));
+      describe(ctx, await manifests.headManifest(target, reference, { signal }));
       return;
     }
+    const options = { signal, actor: actorOf(ctx) };
     const manifest = await manifests.manifest(target, reference, options);
     if (describe(ctx, manifest)) ctx.body = manifest.bytes;
   });
@@ -106,7 +114,7 @@ export function manifestRoutes(
       return new OciError('MANIFEST_TOO_LARGE', { detail: { limit: largestManifest } });
     });
     const contentType = ctx.req.headers['content-type'];
-    const actor = ctx.state.caller.name;
+    const actor = actorOf(ctx);
     const stored = await manifests.putManifest(target, {
       bytes,
       contentType,
@@ -121,11 +129,15 @@ export function manifestRoutes(
   router.delete(PATH, async (ctx) => {
     const { name, text } = parts(ctx.captures);
     const target = await gate(ctx, { route: 'manifest', name, action: 'delete' });
-    await manifests.removeManifest(target, parseReference(text), ctx.state.caller.name);
+    await manifests.removeManifest(target, parseReference(text), actorOf(ctx));
     answerEmpty(ctx, 202);
   });
 
   return router;
+}
+
+function actorOf({ state: { caller, origin } }: Context): Actor {
+  return { name: caller.name, address: origin.address };
 }
 
 function parts(captures: readonly string[] | undefined): { name: string; text: string } {

@@ -3,7 +3,7 @@ import { type Arbitrary, constantFrom, nat, oneof, record, subarray } from 'fast
 import type { Ownership } from '../../../src/database/tables.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { OciError } from '../../../src/oci/error.ts';
-import { arrive, keepBlob, push, type World } from '../../catalog/world.ts';
+import { arrive, called, keepBlob, push, type World } from '../../catalog/world.ts';
 import { MOST_BLOBS, MOST_MANIFESTS, type Pool, type PoolManifest } from './contents-pool.ts';
 
 export const REPOSITORIES = ['local/one', 'local/other', 'docker.io/library/one'] as const;
@@ -110,10 +110,10 @@ async function call(world: World, step: CatalogStep, pool: Pool): Promise<string
       await arrive(world, repository, manifest, step.tags[0]);
       return DONE;
     case 'remove':
-      await manifests.remove(repository, manifest.digest, 'alice');
+      await manifests.remove(repository, manifest.digest, called('alice'));
       return DONE;
     case 'untag':
-      await tags.remove(repository, tagOf(step), 'alice');
+      await tags.remove(repository, tagOf(step), called('alice'));
       return DONE;
     case 'evict':
       return evict(world, digest);

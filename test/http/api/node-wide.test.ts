@@ -33,13 +33,49 @@ describe('the audit log', () => {
     assert.ok(z.array(z.object({ event_type: z.string() })).parse(events.json()).length > 10);
   });
 
-  it('is not for everybody', async () => {
+  it('tells others what happened in the projects whose logs they may read, and nothing else', async () => {
     await using node = await startApiNode();
+    const own = await node.create('/projects', { project_name: 'team' });
+    await node.create('/projects', { project_name: 'other', metadata: { public: 'true' } });
+    const told = async () => {
+      const answer = await node.call('GET /auditlog-exts', undefined, 'guest:pw');
+      return Records.parse(answer.json()).map(
+        ({ operation, resource }) => `${operation} ${resource}`,
+      );
+    };
+    assert.deepEqual(await told(), []);
+
+    const member = { role_id: 2, member_user: { username: 'guest' } };
+    const membership = await node.create(`${own.replace('/api/v2.0', '')}/members`, member);
+    assert.deepEqual(await told(), []);
+    await node.call(`PUT ${membership}`, { role_id: 1 });
+
+    assert.deepEqual(await told(), ['update guest', 'create guest', 'create team']);
+    assert.equal((await node.send({ path: '/api/v2.0/audit-logs' })).status, 401);
     const ask = async (path: string) =>
       (await node.call(`GET ${path}`, undefined, 'guest:pw')).status;
-
-    assert.equal(await ask('/audit-logs'), 403);
     assert.equal(await ask('/projects/local/logs'), 403);
+    assert.equal(await ask('/auditlog-exts/events'), 403);
+  });
+
+  it('tells nothing of an event that is turned off, and names those that may be', async () => {
+    await using node = await startApiNode();
+    const Types = z.array(z.object({ event_type: z.string() }));
+    const answer = await node.call('GET /auditlog-exts/events');
+    const types = Types.parse(answer.json()).map((each) => each.event_type);
+    const off = (list: string) =>
+      node.call('PUT /configurations', { disabled_audit_log_event_types: list });
+
+    assert.equal((await off(types.join(','))).status, 200);
+    assert.equal((await off('push_artifact')).status, 400);
+    await node.create('/projects', { project_name: 'team' });
+    await pushImage(node, 'local/app', ['v1']);
+
+    const records = Records.parse((await node.call('GET /audit-logs')).json());
+    assert.deepEqual(
+      records.map(({ operation, resource }) => `${operation} ${resource}`),
+      ['update disabledAuditEvents'],
+    );
   });
 });
 

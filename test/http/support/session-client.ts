@@ -12,7 +12,7 @@ export interface SignedIn {
 
 /** Sends the form of the sign-in page. `as` is `name:password`. */
 export function postLogin(
-  node: TestNode,
+  node: Pick<TestNode, 'send'>,
   as: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Answer> {

@@ -88,5 +88,8 @@ function needsOf({ permission }: ApiRoute): string {
   if (permission === 'signed-in') return 'an account';
   if ('project' in permission) return `\`${permission.project}\` of the project`;
   if ('either' in permission) return `\`${permission.either}\` of the project or the node`;
-  return `\`${permission.system}\` of the node${permission.orSelf === true ? ', or *own*' : ''}`;
+  const { system, orSelf, orInProjects } = permission;
+  const others =
+    orInProjects === undefined ? '' : `, or \`${orInProjects}\` of projects, for those`;
+  return `\`${system}\` of the node${orSelf === true ? ', or *own*' : others}`;
 }
