@@ -1,4 +1,5 @@
 /** What the configuration file may say of projects and endpoints, and when that cannot be had. */
+import { canonicalHost } from '../../policies/upstream-host.ts';
 import type { ProjectKind, ReferenceMode } from '../database/tables.ts';
 
 /** A project as it shall be. */
@@ -79,13 +80,14 @@ function refuseSharedUpstream(projects: readonly ProjectDeclaration[]): void {
   const owners = new Map<string, string>();
   for (const { name, upstreamHost } of projects) {
     if (upstreamHost === undefined) continue;
-    const owner = owners.get(upstreamHost);
+    const host = canonicalHost(upstreamHost);
+    const owner = owners.get(host);
     if (owner !== undefined) {
       throw new DeclarationConflict(
-        `projects ${owner} and ${name} are both for the upstream ${upstreamHost}`,
+        `projects ${owner} and ${name} are both for the upstream ${host}`,
       );
     }
-    owners.set(upstreamHost, name);
+    owners.set(host, name);
   }
 }
 
@@ -105,9 +107,11 @@ function refusePlantedNames(
 ): void {
   const fallback = projects.find((project) => project.isDefault);
   if (fallback === undefined) return;
-  const upstreams = projects.map((project) => project.upstreamHost);
-  const meant = new Set([OFFICIAL_IMAGES, ...wellKnownHosts, ...upstreams]);
-  const planted = projects.find(({ kind, name }) => kind === 'hosted' && meant.has(name));
+  const upstreams = projects.flatMap(({ upstreamHost }) => upstreamHost ?? []);
+  const meant = new Set([OFFICIAL_IMAGES, ...[...wellKnownHosts, ...upstreams].map(canonicalHost)]);
+  const planted = projects.find(
+    ({ kind, name }) => kind === 'hosted' && meant.has(canonicalHost(name)),
+  );
   if (planted !== undefined) {
     throw new DeclarationConflict(
       `project ${planted.name} is hosted, but while ${fallback.name} is the default, pulls of ${planted.name}/… are meant for an upstream`,

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { canonicalHost } from '../../policies/upstream-host.ts';
 import type { Database } from '../database/database.ts';
 import { remembered } from '../database/remembered.ts';
 import { OciError } from '../oci/error.ts';
@@ -131,12 +132,17 @@ function beside(
   seeds: readonly ProjectDeclaration[],
 ): readonly ProjectDeclaration[] {
   const names = new Set(declared.map(({ name }) => name));
-  const upstreams = new Set(declared.map(({ upstreamHost }) => upstreamHost));
+  const upstreams = new Set(declared.flatMap(canonicalUpstream));
   const hasDefault = declared.some(({ isDefault }) => isDefault);
   return seeds
     .filter(({ name }) => !names.has(name))
-    .filter(({ upstreamHost }) => upstreamHost === undefined || !upstreams.has(upstreamHost))
+    .filter((seed) => canonicalUpstream(seed).every((host) => !upstreams.has(host)))
     .map((seed) => ({ ...seed, isDefault: seed.isDefault && !hasDefault }));
+}
+
+/** None of a hosted project. */
+function canonicalUpstream({ upstreamHost }: ProjectDeclaration): readonly string[] {
+  return upstreamHost === undefined ? [] : [canonicalHost(upstreamHost)];
 }
 
 async function declareEndpoints(

@@ -1,6 +1,7 @@
 /** What one key cannot tell: whether the parts of the configuration fit together. */
 import type { z } from 'zod';
 import { exposesPrivate } from '../../policies/pull-through.ts';
+import { canonicalHost } from '../../policies/upstream-host.ts';
 import type { Problem } from './issues.ts';
 import { valueAt } from './json-schema.ts';
 import type { ProjectConfig } from './projects.ts';
@@ -74,9 +75,7 @@ function exposureOf(
 
 /** Without `seed` too: the database may have been given the project before. */
 function seededExposure(parsed: Parsed, credentialed: ReadonlySet<string>): readonly Problem[] {
-  const declared = Object.entries(parsed.projects).map(([name, project]) =>
-    upstreamHostOf(name, project),
-  );
+  const declared = declaredUpstreams(parsed);
   return WELL_KNOWN_REGISTRIES.filter(
     ({ name }) => credentialed.has(name) && !declared.includes(name),
   ).map(({ name }) => ({
@@ -90,7 +89,7 @@ function seededExposure(parsed: Parsed, credentialed: ReadonlySet<string>): read
 /** Nobody plants names in front of the upstream that names without a project are for. */
 function plantedName(name: string, project: ProjectConfig, parsed: Parsed): readonly Problem[] {
   if (project.proxy !== undefined || !hasDefault(parsed)) return [];
-  const isTaken = name === 'library' || upstreamHosts(parsed).includes(name);
+  const isTaken = name === 'library' || upstreamHosts(parsed).includes(canonicalHost(name));
   if (!isTaken) return [];
   const text = 'is a hosted project, but pulls of this name are meant for an upstream';
   return [{ path: ['projects', name], text }];
@@ -99,8 +98,9 @@ function plantedName(name: string, project: ProjectConfig, parsed: Parsed): read
 function sharedUpstreams({ projects }: Parsed): readonly Problem[] {
   const owners = new Map<string, string>();
   return Object.entries(projects).flatMap(([name, project]) => {
-    const host = upstreamHostOf(name, project);
-    if (host === undefined) return [];
+    const upstream = upstreamHostOf(name, project);
+    if (upstream === undefined) return [];
+    const host = canonicalHost(upstream);
     const owner = owners.get(host);
     owners.set(host, owner ?? name);
     if (owner === undefined) return [];
@@ -123,16 +123,17 @@ function mirrors(parsed: Parsed): readonly Problem[] {
   const hosts = upstreamHosts(parsed);
   const hidden = Object.entries(parsed.projects)
     .filter(([, project]) => !project.public)
-    .map(([name, project]) => upstreamHostOf(name, project));
+    .flatMap(([name, project]) => upstreamHostOf(name, project) ?? [])
+    .map(canonicalHost);
   const taken = [parsed.listen.address];
   return parsed.listen.mirrors.flatMap(({ upstream, address }, index) => {
     const path = ['listen', 'mirrors', index];
     const problems: Problem[] = [];
-    if (!hosts.includes(upstream)) {
+    if (!hosts.includes(canonicalHost(upstream))) {
       const text = `found ${JSON.stringify(upstream)}; allowed: the upstream of a proxy project (${hosts.join(', ')})`;
       problems.push({ path: [...path, 'upstream'], text });
     }
-    if (hidden.includes(upstream)) {
+    if (hidden.includes(canonicalHost(upstream))) {
       const text = `found ${JSON.stringify(upstream)}, whose project is not public: mirrors have no login`;
       problems.push({ path: [...path, 'upstream'], text });
     }
@@ -150,8 +151,14 @@ function hasDefault({ seed, projects }: Parsed): boolean {
   return seed || Object.values(projects).some(({ proxy }) => proxy?.default === true);
 }
 
-function upstreamHosts({ projects }: Parsed): readonly string[] {
-  const declared = Object.entries(projects).map(([name, project]) => upstreamHostOf(name, project));
+/** Canonical names. */
+function upstreamHosts(parsed: Parsed): readonly string[] {
   const known = WELL_KNOWN_REGISTRIES.map(({ name }) => name);
-  return [...new Set([...declared, ...known])].filter((host) => host !== undefined);
+  return [...new Set([...declaredUpstreams(parsed), ...known])];
+}
+
+function declaredUpstreams({ projects }: Parsed): readonly string[] {
+  return Object.entries(projects)
+    .flatMap(([name, project]) => upstreamHostOf(name, project) ?? [])
+    .map(canonicalHost);
 }

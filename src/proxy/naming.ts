@@ -6,6 +6,7 @@
  *     3  /v2/<project>/<path>                  that project
  *     4  a pull of any other name              the default proxy project (Docker Hub)
  */
+import { canonicalHost } from '../../policies/upstream-host.ts';
 import { NoSuchProject, OciError } from '../oci/error.ts';
 import { isRepositoryName } from '../oci/reference.ts';
 
@@ -48,9 +49,6 @@ export interface Located<Project> {
   readonly ns: string | undefined;
 }
 
-// Docker Hub's other names (docs/wire-notes.md 4); clients configured by hand use any of them.
-const DOCKER_HUB_NAMES = new Set(['index.docker.io', 'registry-1.docker.io']);
-
 /** Prepares what {@link locate} looks names up in; worth keeping while the projects are the same. */
 export function namingFacts<Project extends NamedProject>(
   projects: readonly Project[],
@@ -60,7 +58,10 @@ export function namingFacts<Project extends NamedProject>(
   return {
     byName: new Map(projects.map((project) => [project.name, project])),
     byUpstreamHost: new Map(
-      proxies.map((project) => [canonicalHost(project.upstreamHost ?? project.name), project]),
+      // Of two for one upstream the first stays: nobody takes an upstream over from a project that is there.
+      proxies
+        .toReversed()
+        .map((project) => [canonicalHost(project.upstreamHost ?? project.name), project]),
     ),
     fallback: proxies.find((project) => project.isDefault),
     ownNames: new Set(ownNames.map(canonicalHost)),
@@ -159,12 +160,6 @@ function foreignHost(ns: string | undefined, facts: NamingFacts<NamedProject>): 
   if (ns === undefined || ns === '') return undefined;
   const host = canonicalHost(ns);
   return facts.ownNames.has(host) ? undefined : host;
-}
-
-/** As registries are told apart: lower case, the port only where it is not that of https, Docker Hub by one name. */
-function canonicalHost(host: string): string {
-  const plain = host.toLowerCase().replace(/:443$/, '');
-  return DOCKER_HUB_NAMES.has(plain) ? 'docker.io' : plain;
 }
 
 function isPull(request: NamedRequest): boolean {

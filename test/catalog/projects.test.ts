@@ -71,6 +71,7 @@ for (const engine of databases) {
       const declared = [
         hosted('local'),
         proxy('mirror', { upstreamHost: 'docker.io', endpoints: ['docker.io'], isDefault: true }),
+        proxy('github', { upstreamHost: 'ghcr.io:443', endpoints: ['ghcr.io'] }),
       ];
 
       await projects.seed(seeds, declared);
@@ -79,9 +80,9 @@ for (const engine of databases) {
       assert.deepEqual(
         (await projects.list()).map(({ name, isDefault }) => [name, isDefault]),
         [
-          ['ghcr.io', false],
           ['local', false],
           ['mirror', true],
+          ['github', false],
         ],
       );
     });

@@ -96,6 +96,11 @@ const ROWS: readonly { name: string; text: string; problems: readonly (string | 
     problems: ['line 3, projects.two.proxy: one is for the upstream quay.io already'],
   },
   {
+    name: 'two projects for one upstream by two of its names',
+    text: 'projects:\n  docker.io: { proxy: { endpoints: [docker.io] } }\n  hub: { proxy: { endpoints: [docker.io], upstreamHost: index.docker.io } }\n',
+    problems: ['line 3, projects.hub.proxy: docker.io is for the upstream docker.io already'],
+  },
+  {
     name: 'two defaults',
     text: 'projects:\n  quay.io: { proxy: { endpoints: [quay.io], default: true } }\n  gcr.io: { proxy: { endpoints: [gcr.io], default: true } }\n',
     problems: [
@@ -122,6 +127,13 @@ const ROWS: readonly { name: string; text: string; problems: readonly (string | 
     problems: [
       'line 1, projects.library: is a hosted project, but pulls of this name are meant for an upstream',
       'line 1, projects."ghcr.io": is a hosted project, but pulls of this name are meant for an upstream',
+    ],
+  },
+  {
+    name: 'a hosted project in the way of an upstream by another of its names',
+    text: 'projects: { index.docker.io: {} }\n',
+    problems: [
+      'line 1, projects."index.docker.io": is a hosted project, but pulls of this name are meant for an upstream',
     ],
   },
   {

@@ -20,6 +20,10 @@ const facts = namingFacts(
   ],
   ['eu.registry.example', 'node:5000'],
 );
+const doubled = namingFacts(
+  [hub, proxyOf('index.docker.io'), proxyOf('hub', { upstreamHost: 'docker.io:443' })],
+  [],
+);
 const withoutDefault = namingFacts([{ ...hub, isDefault: false }], []);
 
 type Row = Partial<NamedRequest> & { readonly means: string; readonly why?: string };
@@ -89,6 +93,15 @@ describe('a request with ?ns=', () => {
     { ns: 'docker.io', name: 'a//b', means: 'NAME_INVALID' },
     { ns: '../etc', name: 'a', means: 'NAME_UNKNOWN' },
   ]);
+});
+
+describe('a request for an upstream that two projects have', () => {
+  for (const ns of ['docker.io', 'index.docker.io', 'docker.io:443']) {
+    it(`goes to the older of them, by ns=${ns}`, () => {
+      const { project } = locate(requestOf({ ns, name: 'a/b' }), doubled);
+      assert.equal(project.name, 'docker.io');
+    });
+  }
 });
 
 describe('a request with our own name, or nothing, as ?ns=', () => {
