@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ManagementError } from '../../oci/management-error.ts';
+import { FIXED, SCAN_ALL_POLICY } from './fixed-configuration.ts';
 import { type Actor, type ApiRoute, DONE, route } from './route.ts';
 
 /** What these routes need of the node. */
@@ -18,7 +19,7 @@ export interface Settings {
   change(settings: Readonly<Record<string, unknown>>, actor: Actor): Promise<void>;
 }
 
-/** Our names by Harbor's. */
+/** Our names by Harbor's, of the keys that act. */
 const SETTINGS = {
   project_creation_restriction: 'projectCreation',
   robot_token_duration: 'robotDurationDays',
@@ -26,23 +27,6 @@ const SETTINGS = {
   read_only: 'readOnly',
   disabled_audit_log_event_types: 'disabledAuditEvents',
 } as const;
-
-/** What is as it is here, and clients ask for and send along with what they change. */
-const FIXED: Readonly<Record<string, string | number | boolean>> = {
-  audit_log_forward_endpoint: '',
-  auth_mode: 'db_auth',
-  banner_message: '',
-  notification_enable: true,
-  primary_auth_mode: false,
-  quota_per_project_enable: true,
-  robot_name_prefix: 'robot$',
-  scanner_skip_update_pulltime: false,
-  self_registration: false,
-  // Minutes.
-  session_timeout: 60,
-  skip_audit_log_database: false,
-  token_expiration: 5,
-};
 
 /** By Harbor's names: those that act, and those that may only be read. */
 export const CONFIGURATION_KEYS = {
@@ -72,7 +56,7 @@ const getConfigurations = (settings: Settings): ApiRoute =>
         name,
         { value, editable: false },
       ]);
-      return { json: Object.fromEntries([...acting, ...fixed]) };
+      return { json: { ...Object.fromEntries([...acting, ...fixed]), ...SCAN_ALL_POLICY } };
     },
   });
 

@@ -5,6 +5,7 @@ import { ManagementError } from '../../oci/management-error.ts';
 import type { Settings } from './configurations.ts';
 import type { Projects } from './gate.ts';
 import { timeJson } from './json.ts';
+import type { ListQuery } from './list-query.ts';
 import { type ApiRequest, type ApiRoute, DONE, isId, scopedRoute } from './route.ts';
 
 /** What these routes need of the node. */
@@ -60,7 +61,7 @@ export function robotRoutes(
   { projects, settings }: { projects: Projects; settings: Pick<Settings, 'current'> },
 ): readonly ApiRoute[] {
   return [
-    listRobots(robots),
+    listRobots(robots, projects),
     createRobot(robots, { projects, settings }),
     getRobot(robots),
     updateRobot(robots),
@@ -69,7 +70,7 @@ export function robotRoutes(
   ];
 }
 
-const listRobots = (robots: Robots): ApiRoute =>
+const listRobots = (robots: Robots, projects: Projects): ApiRoute =>
   scopedRoute({
     operation: 'ListRobot',
     method: 'GET',
@@ -78,10 +79,26 @@ const listRobots = (robots: Robots): ApiRoute =>
     answers: [200, 400, 404],
     scope: async (request) => listedScope(request),
     async handle(request) {
-      const { items, total } = await robots.list(listedScope(request), request.list(FIELDS));
+      const scope = listedScope(request);
+      const project = (await projects.list()).find(({ id }) => id === scope);
+      const query = withoutProject(request.list(FIELDS), project?.name);
+      const { items, total } = await robots.list(scope, query);
       return { json: items.map(robotJson), total };
     },
   });
+
+/** To Harbor a robot of a project is called `project+robot`, and its clients (harbor-cli) look for that. */
+function withoutProject({ filters, ...query }: ListQuery, project: string | undefined): ListQuery {
+  const prefix = project === undefined ? '' : `${project}+`;
+  return {
+    ...query,
+    filters: filters.map((filter) => {
+      const isNamed = filter.field === 'name' && 'value' in filter;
+      if (!isNamed || !filter.value.startsWith(prefix)) return filter;
+      return { ...filter, value: filter.value.slice(prefix.length) };
+    }),
+  };
+}
 
 const createRobot = (
   robots: Robots,

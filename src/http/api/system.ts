@@ -121,7 +121,12 @@ export function versionRoutes(): Routes {
   return router;
 }
 
-const FOR_ALL = { auth_mode: 'db_auth', primary_auth_mode: false, self_registration: false };
+const FOR_ALL = {
+  auth_mode: 'db_auth',
+  banner_message: '',
+  primary_auth_mode: false,
+  self_registration: false,
+};
 
 function forUsers({ version, externalUrl, now }: System, origin: string): object {
   const url = externalUrl ?? origin;
@@ -131,7 +136,7 @@ function forUsers({ version, externalUrl, now }: System, origin: string): object
     registry_url: new URL(url).host,
     current_time: timeJson(now()),
     has_ca_root: false,
-    notification_enable: false,
+    notification_enable: true,
     registry_storage_provider_name: 'filesystem',
   };
 }

@@ -55,6 +55,17 @@ describe('a robot', () => {
     const list = await node.call('GET /robots?q=Level=project,ProjectID=2');
     assert.deepEqual(z.array(Robot).parse(list.json()), [robot]);
     assert.equal((await node.call('GET /robots')).headers['x-total-count'], '0');
+    // harbor-cli finds a robot by its name with the project's, and encodes the filter twice.
+    for (const [wanted, count] of [
+      ['secret%252Bci', '1'],
+      ['ci', '1'],
+      ['local%252Bci', '0'],
+    ] as const) {
+      const found = await node.call(
+        `GET /robots?q=Level%253Dproject%252CProjectID%253D2%252Cname=${wanted}`,
+      );
+      assert.equal(found.headers['x-total-count'], count, wanted);
+    }
 
     const change = { ...CI, name, description: 'idle', disable: true, duration: 5 };
     assert.equal((await node.call(`PUT ${path}`, change)).status, 200);

@@ -49,6 +49,7 @@ describe('the management API tells whoever asks', () => {
 
     assert.deepEqual(forAll.json(), {
       auth_mode: 'db_auth',
+      banner_message: '',
       primary_auth_mode: false,
       self_registration: false,
     });

@@ -68,9 +68,15 @@ const declared: readonly Declared[] = Object.entries(contract.paths).flatMap(([p
 export const OPERATIONS: readonly ContractOperation[] = declared;
 
 /** Of a change of the configuration, all names. */
-export const CONFIGURATIONS: readonly string[] = Object.keys(
-  z.object({ properties: Schema }).parse(contract.definitions['Configurations']).properties,
-);
+export const CONFIGURATIONS = propertiesOf('Configurations');
+
+/** What an object of the contract may have, in order. */
+export function propertiesOf(definition: string): readonly string[] {
+  const { properties } = z
+    .looseObject({ properties: Schema })
+    .parse(contract.definitions[definition]);
+  return Object.keys(properties).toSorted();
+}
 
 /** Fails unless the answer is one that the contract declares for the request, by status, headers and body. */
 export function assertAsDeclared(
