@@ -218,11 +218,6 @@ export function maySystem(subject: Subject, permission: SystemPermission): boole
   return subject.isAdmin || subject.robot?.system.has(permission) === true;
 }
 
-/** What the role may, as `resource:action`. */
-export function permissionsOf(role: Role): ReadonlySet<string> {
-  return BY_ROLE.get(role) ?? new Set();
-}
-
 /** Whether there is such a thing to be allowed in a project, as `resource:action`. */
 export function isProjectPermission(text: string): text is ProjectPermission {
   return ROBOT_PROJECT_PERMISSIONS.has(text);

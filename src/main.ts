@@ -5,6 +5,7 @@ import { backup } from './cli/backup.ts';
 import { banner } from './cli/banner.ts';
 import { CommandFailed } from './cli/command-failed.ts';
 import { failureOf } from './cli/failure.ts';
+import { changeGroup, changeUser, type PeopleCommand } from './cli/people.ts';
 import { rotateKeys } from './cli/rotate-keys.ts';
 import { rotateSecrets } from './cli/rotate-secrets.ts';
 import { VERSION } from './cli/version.ts';
@@ -57,6 +58,13 @@ async function run(command: Command): Promise<void> {
     case 'secrets rotate':
       await newMasterKey(await loadConfig(command.sources));
       return;
+    case 'users disable':
+    case 'users enable':
+    case 'users sign-out':
+    case 'groups add':
+    case 'groups remove':
+      await changePeople(command.name, command.names, await loadConfig(command.sources));
+      return;
     case 'serve':
       await serve(await loadConfig(command.sources));
   }
@@ -90,6 +98,18 @@ async function newMasterKey({ data, secrets }: Config): Promise<void> {
   const sealed = await rotateSecrets({ dataFolder: data, masterKey });
   const configured = masterKey === undefined ? '' : ' The configuration needs no other any more.';
   process.stdout.write(`${sealed} secrets are sealed with the new master key.${configured}\n`);
+}
+
+async function changePeople(
+  command: PeopleCommand,
+  [first = '', second = '']: readonly string[],
+  { data }: Config,
+): Promise<void> {
+  const isGroup = command === 'groups add' || command === 'groups remove';
+  const done = isGroup
+    ? await changeGroup(data, command, { group: first, user: second })
+    : await changeUser(data, command, first);
+  process.stdout.write(`${done}\n`);
 }
 
 async function serve(config: Config): Promise<void> {

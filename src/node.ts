@@ -6,6 +6,7 @@ import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts
 import { createAccounts } from './access/accounts.ts';
 import { createAuthenticator } from './access/authenticator.ts';
 import { givenSigningKeys } from './access/given-keys.ts';
+import { createLocalIdentities } from './access/identity.ts';
 import { createLastLogins } from './access/last-logins.ts';
 import { openMasterKeys } from './access/master-key.ts';
 import { PasswordChecks } from './access/password-checks.ts';
@@ -159,12 +160,13 @@ async function accessPorts(
   now: () => number,
 ): Promise<Pick<Ports, 'access' | 'sessions' | 'tokens' | 'refreshTokens' | 'keys'>> {
   const accounts = createAccounts(database, { now });
+  const identities = createLocalIdentities(accounts, checks);
   const logins = opened.use(createLastLogins(database, { now }));
   const keys = await (signingKey === undefined
     ? createSigningKeys({ database, secrets, now, rotationMs: keyRotation })
     : givenSigningKeys(signingKey));
   const tokens = createTokens({ accounts, keys, now });
-  const authenticator = createAuthenticator(accounts, tokens, { now, checks, logins });
+  const authenticator = createAuthenticator(accounts, tokens, { now, identities, logins });
   return {
     access: authenticator,
     sessions: createSessions({ database, cache, accounts, authenticator, now }),

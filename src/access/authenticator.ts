@@ -1,7 +1,6 @@
 import { OciError } from '../oci/error.ts';
 import type { Accounts } from './accounts.ts';
 import { ANONYMOUS, type Caller } from './caller.ts';
-import type { Groups } from './groups.ts';
 import { createLocalIdentities, type IdentityProvider } from './identity.ts';
 import type { LastLogins } from './last-logins.ts';
 import { PasswordChecks } from './password-checks.ts';
@@ -24,11 +23,8 @@ export interface Authenticator {
 export interface AuthenticatorOptions {
   /** Milliseconds UTC. */
   readonly now?: () => number;
-  readonly checks?: PasswordChecks;
   /** By default, the passwords of the accounts. */
   readonly identities?: IdentityProvider;
-  /** Learns which groups a provider says that somebody is in. */
-  readonly groups?: Pick<Groups, 'assign'>;
   /** Learns when a user last signed in. */
   readonly logins?: Pick<LastLogins, 'note'>;
 }
@@ -38,16 +34,13 @@ export function createAuthenticator(
   tokens: Pick<Tokens, 'verify'>,
   options: AuthenticatorOptions = {},
 ): Authenticator {
-  const { now = Date.now, checks = new PasswordChecks(), groups, logins } = options;
-  const identities = options.identities ?? createLocalIdentities(accounts, checks);
+  const { now = Date.now, logins } = options;
+  const identities = options.identities ?? createLocalIdentities(accounts, new PasswordChecks());
   const remembered = new RememberedPasswords();
   const throttle = new Throttle({ now });
 
-  async function check(name: string, password: string): Promise<boolean> {
-    const identity = await identities.authenticate(name, password);
-    if (identity?.groups !== undefined) await groups?.assign(identity.name, identity.groups);
-    return identity !== undefined;
-  }
+  const check = async (name: string, password: string): Promise<boolean> =>
+    (await identities.authenticate(name, password)) !== undefined;
 
   async function signIn(name: string, password: string, address: string): Promise<Caller> {
     const passwordHash = (await accounts.find(name))?.passwordHash ?? '';

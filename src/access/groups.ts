@@ -23,7 +23,7 @@ export interface Group extends NewGroup {
   readonly updatedAt: number;
 }
 
-/** People whom an identity provider groups. What throws a ManagementError has changed nothing. */
+/** People who get their roles together. What throws a ManagementError has changed nothing. */
 export interface Groups {
   /** @throws ManagementError BAD_REQUEST, or CONFLICT where the kind has one of the name or of the DN */
   create(group: NewGroup, actor: Actor): Promise<Group>;
@@ -35,14 +35,14 @@ export interface Groups {
   rename(id: number, name: string, actor: Actor): Promise<void>;
   /** Its members lose what they were allowed by it. */
   remove(id: number, actor: Actor): Promise<void>;
-  /** The user is in these groups of the kind, and in no others of it; those that nobody created are ignored. */
-  assign(userName: string, groups: AssignedGroups): Promise<void>;
+  /** Whether the user is in it. @throws ManagementError NOT_FOUND for the user, too */
+  setMember(id: number, member: GroupMember, actor: Actor): Promise<void>;
 }
 
-export interface AssignedGroups {
-  readonly kind: GroupKind;
-  /** Distinguished names, for LDAP. */
-  readonly names: readonly string[];
+export interface GroupMember {
+  /** The user's id. */
+  readonly user: number;
+  readonly isIn: boolean;
 }
 
 const LONGEST_NAME = 255;
@@ -101,7 +101,10 @@ export function createGroups(database: Database, { now }: { now: () => number })
       });
     },
 
-    assign: (userName, groups) => assign(database, userName, groups),
+    setMember: (id, member, actor) =>
+      database.write((transaction) =>
+        setMember(transaction, { ...member, group: id }, { actor, at: now() }),
+      ),
   };
 }
 
@@ -118,53 +121,33 @@ async function listGroups({ read }: Database, query: ListQuery): Promise<Listed<
   return { items: items.map(groupOf), total };
 }
 
-/** Writes only where something is different: it is asked at each login. */
-async function assign(
-  database: Database,
-  userName: string,
-  { kind, names }: AssignedGroups,
+async function setMember(
+  transaction: WriteTransaction,
+  { group, user, isIn }: GroupMember & { readonly group: number },
+  { actor, at }: { readonly actor: Actor; readonly at: number },
 ): Promise<void> {
-  const column = kind === 'ldap' ? 'ldap_dn' : 'name';
-  const wanted = await database.read
-    .selectFrom('user_groups')
-    .select('id')
-    .where('kind', '=', kind)
-    // PostgreSQL knows no empty list, and nothing is called ''.
-    .where(column, 'in', ['', ...names])
-    .execute();
-  const had = await database.read
-    .selectFrom('user_group_members')
-    .innerJoin('user_groups', 'user_groups.id', 'user_group')
-    .innerJoin('users', 'users.id', 'user_id')
-    .select(['user_group as id'])
-    .where('users.name', '=', userName)
-    .where('user_groups.kind', '=', kind)
-    .execute();
-  const [before, after] = [had, wanted].map((groups) => new Set(groups.map(({ id }) => id)));
-  if (before === undefined || after === undefined) return;
-  if (before.symmetricDifference(after).size === 0) return;
-  await database.write(async (transaction) => {
-    const user = await transaction
-      .selectFrom('users')
-      .select('id')
-      .where('name', '=', userName)
-      .executeTakeFirst();
-    if (user === undefined) return;
-    for (const group of before.difference(after)) {
-      await transaction
-        .deleteFrom('user_group_members')
-        .where('user_id', '=', user.id)
-        .where('user_group', '=', group)
-        .execute();
-    }
-    for (const group of after.difference(before)) {
-      await transaction
-        .insertInto('user_group_members')
-        .values({ user_id: user.id, user_group: group })
-        .onConflict((row) => row.doNothing())
-        .execute();
-    }
-  });
+  const { name: resource } = await rowOf(transaction, group);
+  const member = await transaction
+    .selectFrom('users')
+    .select('name')
+    .where('id', '=', user)
+    .executeTakeFirst();
+  if (member === undefined) throw new ManagementError('NOT_FOUND', `there is no user ${user}`);
+  if (isIn) {
+    await transaction
+      .insertInto('user_group_members')
+      .values({ user_id: user, user_group: group })
+      .onConflict((row) => row.doNothing())
+      .execute();
+  } else {
+    await transaction
+      .deleteFrom('user_group_members')
+      .where('user_id', '=', user)
+      .where('user_group', '=', group)
+      .execute();
+  }
+  const detail = `${isIn ? 'with' : 'without'} ${member.name}`;
+  await noteGroup(transaction, actor, { operation: 'update', resource, at, detail });
 }
 
 async function rowOf(queries: Queries, id: number) {

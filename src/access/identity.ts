@@ -1,5 +1,4 @@
 import type { Accounts } from './accounts.ts';
-import type { AssignedGroups } from './groups.ts';
 import type { PasswordChecks } from './password-checks.ts';
 import { hashPassword } from './passwords.ts';
 import { isRobotName } from './robot-names.ts';
@@ -9,8 +8,6 @@ import { generateSecret, hashSecret } from './robot-secrets.ts';
 export interface Identity {
   /** Of the account here. */
   readonly name: string;
-  /** As the provider has them now; undefined where it knows of none. */
-  readonly groups?: AssignedGroups | undefined;
 }
 
 /** What tells who has a name and a password: the database, or a directory that an operator has elsewhere. */

@@ -72,11 +72,14 @@ export interface Users {
    */
   changePassword(id: number, change: NewPassword, actor: Actor): Promise<void>;
   /**
-   * A disabled user cannot sign in, and its tokens and sessions are void.
+   * A disabled user cannot sign in, and its tokens, refresh tokens and sessions are void, also once it is enabled again.
+   * Robots that it made stay: they are nobody's.
    *
    * @throws ManagementError FORBIDDEN for the built-in admin
    */
   setDisabled(id: number, disabled: boolean, actor: Actor): Promise<void>;
+  /** The user's tokens, refresh tokens and sessions are void; the password stays good. */
+  signOut(id: number, actor: Actor): Promise<void>;
   /** @throws ManagementError FORBIDDEN for the built-in admin, and for oneself */
   remove(id: number, actor: Actor): Promise<void>;
 }
@@ -124,6 +127,14 @@ export function createUsers(database: Database, options: Options): Users {
         }
         const set = { disabled: flag(disabled), ...(disabled ? { valid_from: at } : {}) };
         return { set, detail: disabled ? 'disabled' : 'enabled' };
+      });
+    },
+
+    signOut(id, actor) {
+      const at = now();
+      return change(database, { id, actor, at }, async (transaction) => {
+        await endRefreshTokens(transaction, id);
+        return { set: { valid_from: at }, detail: 'signed out' };
       });
     },
 

@@ -1,11 +1,24 @@
 import { parseArgs } from 'node:util';
 import type { ConfigSources, Override } from '../config/load.ts';
 
-const PAIRS = ['config check', 'config print', 'keys rotate', 'secrets rotate'] as const;
+/** Commands of two words, and what they need besides. */
+const PAIRS = {
+  'config check': [],
+  'config print': [],
+  'keys rotate': [],
+  'secrets rotate': [],
+  'users disable': ['NAME'],
+  'users enable': ['NAME'],
+  'users sign-out': ['NAME'],
+  'groups add': ['GROUP', 'USER'],
+  'groups remove': ['GROUP', 'USER'],
+} as const;
+type Pair = keyof typeof PAIRS;
 
 /** What the command line asks for. */
 export type Command =
-  | { readonly name: 'serve' | (typeof PAIRS)[number]; readonly sources: ConfigSources }
+  | { readonly name: 'serve'; readonly sources: ConfigSources }
+  | { readonly name: Pair; readonly names: readonly string[]; readonly sources: ConfigSources }
   | { readonly name: 'backup'; readonly file: string; readonly sources: ConfigSources }
   | { readonly name: 'help' | 'version' };
 
@@ -28,6 +41,14 @@ export const HELP = `Portolan, a container registry and pull-through cache.
                            unless the configuration has the master key
   portolan keys rotate     sign tokens with a new key from now on, also while the node runs
   portolan secrets rotate  seal the secrets in the database with a new master key, while the node does not run
+  portolan users disable NAME
+                           let nobody in by that name, and void what it has, also while the node runs
+  portolan users enable NAME
+                           let it in again
+  portolan users sign-out NAME
+                           end its tokens, logins and sessions; the password stays good
+  portolan groups add GROUP USER, portolan groups remove GROUP USER
+                           give a user the roles of a group, or take them, also while the node runs
 
   --config FILE            the configuration, YAML (PORTOLAN_CONFIG); without one, everything has its default
   --data DIR               the folder of database and blobs (PORTOLAN_DATA); default: ./data
@@ -54,19 +75,39 @@ export function parseCommandLine(args: readonly string[], env: Environment): Com
     refuseMore(more);
     return { name: 'backup', file, sources };
   }
-  const family = PAIRS.filter((pair) => pair.startsWith(`${command} `));
-  if (family.length > 0) {
-    const [what = 'alone', ...more] = rest;
-    refuseMore(more);
-    const name = family.find((pair) => pair === `${command} ${what}`);
-    if (name !== undefined) return { name, sources };
-    throw new UsageError(`${command} ${what} is no command; allowed: ${family.join(', ')}`);
-  }
+  const pair = pairOf(command, rest);
+  if (pair !== undefined) return { ...pair, sources };
   if (command !== 'serve') {
-    throw new UsageError(`${command} is no command; allowed: serve, config, backup, keys, secrets`);
+    const families = Object.keys(PAIRS).map((words) => words.replace(/ .*/, ''));
+    const allowed = [...new Set(['serve', 'backup', ...families])].join(', ');
+    throw new UsageError(`${command} is no command; allowed: ${allowed}`);
   }
   refuseMore(rest);
   return { name: 'serve', sources };
+}
+
+/** Undefined where the first word begins none. @throws UsageError */
+function pairOf(
+  command: string,
+  [what = 'alone', ...rest]: readonly string[],
+): { readonly name: Pair; readonly names: readonly string[] } | undefined {
+  const family = Object.keys(PAIRS).filter((pair) => pair.startsWith(`${command} `));
+  if (family.length === 0) return undefined;
+  const name = `${command} ${what}`;
+  if (!isPair(name)) {
+    throw new UsageError(`${name} is no command; allowed: ${family.join(', ')}`);
+  }
+  const needed = PAIRS[name];
+  const names = rest.slice(0, needed.length);
+  if (names.length < needed.length || names.includes('')) {
+    throw new UsageError(`${name} needs ${needed.join(' and ')}`);
+  }
+  refuseMore(rest.slice(needed.length));
+  return { name, names };
+}
+
+function isPair(name: string): name is Pair {
+  return Object.hasOwn(PAIRS, name);
 }
 
 function parsed(args: readonly string[]) {

@@ -141,36 +141,27 @@ for (const engine of databases) {
   describe(`a user group on ${engine.name}`, () => {
     it('gives its members its role beside their own, until they leave it', async () => {
       await using world = await open(engine);
-      const { members, groups, team, other } = world;
+      const { members, groups, team, other, alice, staff } = world;
       await members.add(team, { user: { name: 'alice' } }, 'guest', ACTOR);
       await members.add(team, { group: STAFF }, 'developer', ACTOR);
       await members.add(other, { group: STAFF }, 'guest', ACTOR);
       const roles = async () => (await world.accounts.find('alice'))?.caller.roles;
 
-      await groups.assign('alice', { kind: 'oidc', names: ['staff', 'nobody made this one'] });
+      for (const _ of ['once', 'again']) {
+        await groups.setMember(staff, { user: alice, isIn: true }, ACTOR);
+      }
       const within = await roles();
       assert.deepEqual(within?.get(team)?.toSorted(), ['developer', 'guest']);
       assert.deepEqual(within?.get(other), ['guest']);
 
-      await groups.assign('alice', { kind: 'oidc', names: [] });
+      await groups.setMember(staff, { user: alice, isIn: false }, ACTOR);
       assert.deepEqual(await roles(), new Map([[team, ['guest']]]));
-    });
-
-    it('is written to only where something is different', async () => {
-      await using world = await open(engine);
-      const groups = { kind: 'oidc', names: ['staff'] } as const;
-      await world.groups.assign('alice', groups);
-      const revision = world.database.revision();
-
-      await world.groups.assign('alice', groups);
-
-      assert.equal(world.database.revision(), revision);
     });
 
     it('is renamed and removed, and its members lose what it gave them', async () => {
       await using world = await open(engine);
-      const { members, groups, team, staff } = world;
-      await groups.assign('alice', { kind: 'oidc', names: ['staff'] });
+      const { members, groups, team, staff, alice } = world;
+      await groups.setMember(staff, { user: alice, isIn: true }, ACTOR);
       await members.add(team, { group: { id: staff } }, 'developer', ACTOR);
 
       await groups.rename(staff, 'people', ACTOR);

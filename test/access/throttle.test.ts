@@ -153,27 +153,6 @@ describe('the same wrong password again and again', () => {
 });
 
 describe('a provider of identities', () => {
-  it('says which groups somebody is in, before it counts what they may', async () => {
-    const told: unknown[] = [];
-    const groups = { kind: 'oidc', names: ['staff'] } as const;
-    const authenticator = createAuthenticator(
-      accountsOf(new Map([['alice', 'right']])),
-      { verify: noToken },
-      {
-        identities: { authenticate: async (name) => ({ name, groups }) },
-        groups: {
-          async assign(name, assigned) {
-            told.push([name, assigned]);
-          },
-        },
-      },
-    );
-
-    await authenticator.signIn('alice', 'any', HOME);
-
-    assert.deepEqual(told, [['alice', groups]]);
-  });
-
   it('that fails is no wrong password', async () => {
     let fails = true;
     const world = createWorld({
