@@ -139,14 +139,21 @@ const createProject = (
     answers: [201, 400, 401, 409],
     async handle({ json, caller, actor, header }) {
       const { project_name: name, ...asked } = await json(Creation);
-      const { registry_id: endpoint, storage_limit: limit } = asked;
+      // Who makes no proxy project, or means the limit of the node, says 0 or nothing.
+      const endpoint = asked.registry_id === 0 ? undefined : asked.registry_id;
+      const storageLimit = asked.storage_limit === 0 ? undefined : asked.storage_limit;
+      const isTrusted = maySystem(caller, 'project:create');
+      if (endpoint !== undefined && !isTrusted) {
+        const message = 'only an admin makes proxy projects: they pull with what the node may see';
+        throw new ManagementError('FORBIDDEN', message);
+      }
       const { id } = await projects.create(
         {
           name,
-          // Clients that make no proxy project say 0 or nothing.
-          endpoint: endpoint === 0 ? undefined : endpoint,
+          endpoint,
           metadata: metadataOf(asked),
-          storageLimit: limit,
+          // As Harbor has it: nobody else says what they may fill.
+          storageLimit: isTrusted ? storageLimit : undefined,
           creator: caller.robot === undefined ? caller.id : undefined,
         },
         actor,
