@@ -13,13 +13,13 @@ export interface NewLink {
   readonly at: number;
 }
 
-/** Puts a blob that has a row into the repository, and takes back its condemnation. @returns whether it has a row @throws OciError DENIED over the project's limit */
+/** Puts a blob that has a row into the repository, as if read just then, and takes back its condemnation. @returns whether it has a row @throws OciError DENIED over the project's limit */
 export async function linkBlob(
   transaction: WriteTransaction,
   repository: Repository,
   { digest, ownership, at }: NewLink,
 ): Promise<boolean> {
-  const blob = await reprieve(transaction, digest);
+  const blob = await reprieve(transaction, digest, { accessed_at: at });
   if (blob === undefined) return false;
   const known = await transaction
     .selectFrom('blob_links')
@@ -85,10 +85,11 @@ export async function condemnUnlinked(
 export async function reprieve(
   transaction: WriteTransaction,
   digest: Digest,
+  use: { readonly accessed_at?: number } = {},
 ): Promise<{ readonly size: number } | undefined> {
   return transaction
     .updateTable('blobs')
-    .set({ state: 'present', condemned_at: null })
+    .set({ state: 'present', condemned_at: null, ...use })
     .where('digest', '=', digest)
     .returning('size')
     .executeTakeFirst();

@@ -303,6 +303,8 @@ async function addRead(
 ): Promise<void> {
   const { digest } = contentOf(`${index}`);
   const repository = await ensureRepository(transaction, app, clock.at);
-  await announceBlob(transaction, { digest, size: 1, at: clock.at + 1 });
+  await announceBlob(transaction, { digest, size: 1, at: clock.at });
   await linkBlob(transaction, repository, { digest, ownership: 'origin', at: clock.at });
+  const read = { accessed_at: clock.at + 1 };
+  await transaction.updateTable('blobs').set(read).where('digest', '=', digest).execute();
 }
