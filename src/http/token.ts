@@ -3,7 +3,7 @@ import type { Caller, Grant } from '../access/caller.ts';
 import { OciError } from '../oci/error.ts';
 import { TOKEN_PATH } from './challenge.ts';
 import type { Context, Routes, State } from './context.ts';
-import { type Access, identify } from './middleware/authentication.ts';
+import { type Access, proven } from './middleware/authentication.ts';
 import { RequestError } from './request-error.ts';
 import { grantsOf } from './scopes.ts';
 import type { Names } from './target.ts';
@@ -39,10 +39,16 @@ export interface RefreshTokens {
   exchange(token: string): Promise<Caller>;
 }
 
+/** Who has a name and a password. */
+export interface SignIn {
+  /** `address` is the client's. @throws OciError UNAUTHORIZED, TOOMANYREQUESTS */
+  signIn(name: string, password: string, address: string): Promise<Caller>;
+}
+
 export interface TokenPorts {
   readonly tokens: Tokens;
   readonly refreshTokens: RefreshTokens;
-  readonly access: Access;
+  readonly access: Access & SignIn;
   readonly names: Names;
 }
 
@@ -86,9 +92,11 @@ async function callerOf(
   credential: Credential,
   { access, refreshTokens }: TokenPorts,
 ): Promise<Caller> {
-  if (credential.kind === 'refresh-token') return refreshTokens.exchange(credential.token);
-  const pair = Buffer.from(`${credential.name}:${credential.password}`);
-  return identify(ctx, access, `Basic ${pair.toString('base64')}`);
+  if (credential.kind === 'refresh-token') {
+    return proven(ctx, undefined, () => refreshTokens.exchange(credential.token));
+  }
+  const { name, password } = credential;
+  return proven(ctx, name, (address) => access.signIn(name, password, address));
 }
 
 async function answer(

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { hashPassword } from '../../src/access/passwords.ts';
+import { authenticationFailed } from '../../src/telemetry/channels.ts';
 import { startNode } from './support/node.ts';
 import { bearer, claimsOf, postForm, refresh, tokenIn } from './support/token-client.ts';
 
@@ -101,11 +103,37 @@ describe('POST /service/token', () => {
     });
   }
 
-  it('looks at no password on a mirror, where it is for another registry', async () => {
+  it('looks at no password and no refresh token on a mirror, where it is for another registry', async () => {
     await using node = await startNode({ app: { mirror: 'docker.io' } });
 
     const given = tokenIn(await postForm(node, { ...PASSWORD, password: 'of Docker Hub' }));
+    const refreshed = tokenIn(await refresh(node, 'of Docker Hub'));
 
     assert.equal(claimsOf(given.token).sub, '');
+    assert.equal(claimsOf(refreshed.token).sub, '');
+  });
+
+  it('knows where the name ends and the password begins', async () => {
+    await using node = await startNode();
+    const password_hash = await hashPassword('a:pw');
+    await node.database.write((transaction) =>
+      transaction.updateTable('users').set({ password_hash }).where('name', '=', 'admin').execute(),
+    );
+
+    const named = { ...PASSWORD, username: 'admin:a', password: 'pw' };
+
+    assert.equal((await postForm(node, named)).status, 401);
+    assert.equal((await postForm(node, { ...PASSWORD, password: 'a:pw' })).status, 200);
+  });
+
+  it('tells of everybody who is refused, by the name that was given', async () => {
+    await using node = await startNode();
+    const users: unknown[] = [];
+    using _ = authenticationFailed.subscribe(({ user }) => void users.push(user));
+
+    await postForm(node, { ...PASSWORD, username: 'bob', password: 'wrong' });
+    await refresh(node, 'nobodys');
+
+    assert.deepEqual(users, ['bob', undefined]);
   });
 });

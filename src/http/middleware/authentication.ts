@@ -20,22 +20,29 @@ export function authentication(access: Access, sessions: Sessions): Middleware {
   };
 }
 
+function identify(ctx: Context, access: Access, authorization: string): Promise<Caller> {
+  return proven(ctx, claimedName(authorization), (address) =>
+    access.authenticate(authorization, address),
+  );
+}
+
 /**
- * Who sent this `Authorization` header, or what comes to the same.
+ * What `check` says of a credential, with the client's address; of a mirror it is not asked, and the caller is nobody.
  *
+ * @param user as the client claims
  * @throws OciError UNAUTHORIZED, TOOMANYREQUESTS
  */
-export async function identify(
-  ctx: Context,
-  access: Access,
-  authorization: string,
+export async function proven(
+  { state: { origin } }: Context,
+  user: string | undefined,
+  check: (address: string) => Promise<Caller>,
 ): Promise<Caller> {
   // What a dockerd sends to its Docker Hub mirror is its password for Docker Hub: nothing here may look at it.
-  if (ctx.state.origin.mirror !== undefined) return ANONYMOUS;
-  const { address } = ctx.state.origin;
-  return access.authenticate(authorization, address).catch((error: unknown) => {
+  if (origin.mirror !== undefined) return ANONYMOUS;
+  const { address } = origin;
+  return check(address).catch((error: unknown) => {
     if (error instanceof OciError && authenticationFailed.hasSubscribers) {
-      authenticationFailed.publish({ user: claimedName(authorization), clientAddress: address });
+      authenticationFailed.publish({ user, clientAddress: address });
     }
     throw error;
   });

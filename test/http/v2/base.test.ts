@@ -102,6 +102,7 @@ describe('a mirror of one upstream', () => {
       app: { mirror: 'docker.io' },
       ports: ({ access }) => ({
         access: {
+          ...access,
           authenticate(authorization, address) {
             asked++;
             return access.authenticate(authorization, address);
