@@ -5,6 +5,7 @@ import { apiDoor } from './api/door.ts';
 import { versionRoutes } from './api/system.ts';
 import { type ChallengeOptions, createChallenge } from './challenge.ts';
 import type { Middleware, Routes, State } from './context.ts';
+import { devcenterRoutes } from './devcenter/devcenter.ts';
 import { type KeySet, keySetRoutes } from './key-set.ts';
 import { authentication } from './middleware/authentication.ts';
 import { ociErrors } from './middleware/oci-errors.ts';
@@ -95,5 +96,6 @@ function routesOf(ports: Ports, options: AppOptions): readonly Routes[] {
     versionRoutes(),
     sessionRoutes(ports.sessions, options),
     apiRoutes(ports.api),
+    devcenterRoutes(),
   ];
 }

@@ -3,11 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { operationsOf } from '../../../src/http/api/api.ts';
 import { openCatalogPorts } from '../support/catalog-ports.ts';
+import { apiDocument } from './support/api-document.ts';
 import { apiPage } from './support/api-page.ts';
-import { OPERATIONS } from './support/contract.ts';
+import { CONTRACT, OPERATIONS } from './support/contract.ts';
 
 await using opened = await openCatalogPorts();
-await writeFile(
-  join(import.meta.dirname, '../../../docs/api.md'),
-  apiPage(OPERATIONS, operationsOf(opened.ports.api)),
-);
+const routes = operationsOf(opened.ports.api);
+const root = join(import.meta.dirname, '../../..');
+await writeFile(join(root, 'docs/api.md'), apiPage(OPERATIONS, routes));
+await writeFile(join(root, 'src/http/devcenter/swagger.json'), apiDocument(CONTRACT, routes));

@@ -51,9 +51,11 @@ const NEAREST: Readonly<Record<number, readonly number[]>> = {
 };
 const BASE = '/api/v2.0';
 
-const contract = Contract.parse(
-  parse(readFileSync(join(import.meta.dirname, '../../../fixtures/harbor-api-v2.0.yaml'), 'utf8')),
+/** As it is written. */
+export const CONTRACT: unknown = parse(
+  readFileSync(join(import.meta.dirname, '../../../fixtures/harbor-api-v2.0.yaml'), 'utf8'),
 );
+const contract = Contract.parse(CONTRACT);
 const ajv = new Ajv({ strict: false, allErrors: true, formats: formatsOf() });
 ajv.addSchema({ $id: 'contract', definitions: converted(contract.definitions) });
 const validators = new Map<unknown, ValidateFunction>();
