@@ -25,7 +25,7 @@ export const PullThroughSettings = z.strictObject({
   }),
   exposePrivate: z.boolean().default(false).meta({
     description:
-      'Let everybody pull what the credential of an endpoint may see. A public project with a credential needs this or `repositories`.',
+      'Let everybody pull what the credential of an endpoint may see. A public project with a credential needs this, or `repositories` that say which.',
   }),
   freshness: FreshnessRules.meta({
     description: 'How long cached tags answer by themselves, by tag pattern.',
@@ -56,6 +56,20 @@ export function exposesPrivate(
   },
   hasCredential: boolean,
 ): boolean {
-  const isMeant = project.settings.repositories !== undefined || project.settings.exposePrivate;
+  const { repositories, exposePrivate } = project.settings;
+  const isMeant = exposePrivate || (repositories !== undefined && saysWhich(repositories));
   return project.isPublic && hasCredential && !isMeant;
+}
+
+/** Names that have nothing in common, by how many parts they have. */
+const ANY_NAMES = [
+  ['alpine', '0', 'z-9'],
+  ['team/app', '0/1', 'z-9/a.b'],
+  ['team/app/web', '0/1/2', 'z-9/a.b/q_q'],
+];
+
+/** Not the filter that lets all names through, or all of so many parts. */
+function saysWhich(filter: RepositoryFilter): boolean {
+  if (filter.exclude.length > 0) return true;
+  return ANY_NAMES.every((names) => names.some((name) => !mayBePulledThrough(name, filter)));
 }

@@ -15,6 +15,7 @@ import {
   changeMetadata,
   createProject,
   dropMetadata,
+  type Exposing,
   type NewProject,
   obstacleTo,
   type ProjectRules,
@@ -58,16 +59,22 @@ export interface ProjectAdministration {
   /**
    * `creator` is the id of the user that becomes its admin; undefined for a robot, which does not.
    *
-   * @throws ManagementError BAD_REQUEST, CONFLICT
+   * @throws ManagementError BAD_REQUEST, CONFLICT, FORBIDDEN for what the actor may not expose, as all do that change one
    */
   create(
     project: NewProject & { readonly creator: number | undefined },
     actor: Actor,
+    exposing?: Exposing,
   ): Promise<{ readonly id: number }>;
   /** Metadata that it does not name stays. @throws ManagementError NOT_FOUND, FORBIDDEN, BAD_REQUEST */
-  update(project: number, metadata: ProjectMetadata, actor: Actor): Promise<void>;
+  update(
+    project: number,
+    metadata: ProjectMetadata,
+    actor: Actor,
+    exposing?: Exposing,
+  ): Promise<void>;
   /** @throws ManagementError NOT_FOUND (of that metadata, too), FORBIDDEN, BAD_REQUEST for `public` */
-  removeMetadata(project: number, name: string, actor: Actor): Promise<void>;
+  removeMetadata(project: number, name: string, actor: Actor, exposing?: Exposing): Promise<void>;
   /** Who makes one of the same name afterwards finds nothing of it. @throws ManagementError NOT_FOUND, FORBIDDEN, PRECONDITION */
   remove(project: number, actor: Actor): Promise<void>;
 }
@@ -86,11 +93,11 @@ export function createProjectAdministration(
       return obstacleTo(database.read, project);
     },
 
-    async create({ creator, ...project }, actor) {
+    async create({ creator, ...project }, actor, exposing) {
       const storageLimit = project.storageLimit ?? (await defaultLimit());
       return database.write(async (transaction) => {
         const at = now();
-        const making = { ...options, owner: actor.name, at };
+        const making = { ...options, ...exposing, owner: actor.name, at };
         const id = await createProject(transaction, { ...project, storageLimit }, making);
         if (creator !== undefined) {
           await people.welcome(transaction, { project: id, user: creator, at });
@@ -100,21 +107,21 @@ export function createProjectAdministration(
       });
     },
 
-    async update(project, metadata, actor) {
+    async update(project, metadata, actor, exposing) {
       await database.write(async (transaction) => {
         const at = now();
         const { name } = await requireUndeclared(transaction, project);
-        await changeMetadata(transaction, { project, metadata, at }, options);
+        await changeMetadata(transaction, { project, metadata, at }, { ...options, ...exposing });
         const detail = JSON.stringify(metadata);
         await tell(transaction, { id: project, name }, { actor, operation: 'update', at, detail });
       });
     },
 
-    async removeMetadata(project, name, actor) {
+    async removeMetadata(project, name, actor, exposing) {
       await database.write(async (transaction) => {
         const at = now();
         const known = await requireUndeclared(transaction, project);
-        await dropMetadata(transaction, { project, name, at }, options);
+        await dropMetadata(transaction, { project, name, at }, { ...options, ...exposing });
         const detail = `without ${name}`;
         await tell(transaction, known, { actor, operation: 'update', at, detail });
       });

@@ -1,4 +1,5 @@
 /** What making, changing and removing a project by the API does to rows. */
+import { isDeepStrictEqual } from 'node:util';
 import { exposesPrivate, PullThroughSettings } from '../../policies/pull-through.ts';
 import type { Queries, WriteTransaction } from '../database/database.ts';
 import { ManagementError } from '../oci/management-error.ts';
@@ -20,6 +21,12 @@ export interface NewProject {
   readonly storageLimit?: number | undefined;
 }
 
+/** By whom a project is changed. */
+export interface Exposing {
+  /** Whether they say what everybody may pull with the credential of a registry; nobody may unless it is said here. */
+  readonly mayExpose?: boolean | undefined;
+}
+
 export interface ProjectRules {
   /** Hosts that no hosted project may be called while names without a project go to an upstream. */
   readonly wellKnownHosts: readonly string[];
@@ -33,11 +40,11 @@ export interface Making {
   readonly at: number;
 }
 
-/** @returns its id @throws ManagementError BAD_REQUEST, CONFLICT */
+/** @returns its id @throws ManagementError BAD_REQUEST, CONFLICT, FORBIDDEN for what the maker may not expose */
 export async function createProject(
   transaction: WriteTransaction,
   project: NewProject & { readonly storageLimit: number },
-  { owner, at, ...rules }: ProjectRules & Making,
+  { owner, at, ...rules }: ProjectRules & Making & Exposing,
 ): Promise<number> {
   const { name, metadata, storageLimit } = project;
   if (!isNameComponent(name)) {
@@ -47,7 +54,7 @@ export async function createProject(
   checkLimit(storageLimit);
   const declaration = await declarationOf(transaction, project);
   await refuseBeside(transaction, declaration, rules.wellKnownHosts);
-  await refuseExposure(transaction, declaration, rules);
+  await refuseExposure(transaction, { after: declaration }, rules);
   const writing = { transaction, now: at, declared: false };
   const id = await insertProject(writing, declaration, owner);
   await transaction
@@ -59,11 +66,11 @@ export async function createProject(
   return id;
 }
 
-/** @throws ManagementError BAD_REQUEST, FORBIDDEN, NOT_FOUND */
+/** @throws ManagementError BAD_REQUEST, NOT_FOUND, FORBIDDEN for what the changer may not expose, too */
 export async function changeMetadata(
   transaction: WriteTransaction,
   { project: id, metadata, at }: { project: number; metadata: ProjectMetadata; at: number },
-  rules: ProjectRules,
+  rules: ProjectRules & Exposing,
 ): Promise<void> {
   checkMetadata(metadata);
   const project = await requireUndeclared(transaction, id);
@@ -73,7 +80,7 @@ export async function changeMetadata(
     isPublic: metadata['public'] === undefined ? project.isPublic : metadata['public'] === 'true',
     settings: isProxy ? settingsWith(project.settings, metadata) : project.settings,
   };
-  await refuseExposure(transaction, changed, rules);
+  await refuseExposure(transaction, { before: project, after: changed }, rules);
   await transaction
     .updateTable('projects')
     .set({
@@ -96,7 +103,7 @@ const NEUTRAL: Readonly<Record<string, string>> = {
 export async function dropMetadata(
   transaction: WriteTransaction,
   { project, name, at }: { project: number; name: string; at: number },
-  rules: ProjectRules,
+  rules: ProjectRules & Exposing,
 ): Promise<void> {
   if (name === 'public') {
     throw new ManagementError('BAD_REQUEST', 'a project is public or it is not');
@@ -212,13 +219,23 @@ async function refuseBeside(
   }
 }
 
-/** @throws ManagementError BAD_REQUEST where everybody could pull what a credential may see */
+interface ExposureChange {
+  /** Of a project that was there. */
+  readonly before?: ProjectDeclaration;
+  readonly after: ProjectDeclaration;
+}
+
+/**
+ * @throws ManagementError BAD_REQUEST where everybody could pull what a credential may see, FORBIDDEN where they could pull
+ *   something else of it than before, and that is not the changer's to say
+ */
 async function refuseExposure(
   queries: Queries,
-  { name, kind, isPublic, settings, endpoints }: ProjectDeclaration,
-  { hasConfiguredCredential }: Pick<ProjectRules, 'hasConfiguredCredential'>,
+  { before, after }: ExposureChange,
+  { hasConfiguredCredential, mayExpose = false }: Exposed,
 ): Promise<void> {
-  if (kind === 'hosted') return;
+  const { name, kind, isPublic, settings, endpoints } = after;
+  if (kind === 'hosted' || !isPublic) return;
   const kept = await queries
     .selectFrom('endpoints')
     .select('name')
@@ -227,19 +244,36 @@ async function refuseExposure(
     .execute();
   const source = kept[0]?.name ?? endpoints.find(hasConfiguredCredential);
   const project = { isPublic, settings: PullThroughSettings.parse(settings) };
-  if (source === undefined || !exposesPrivate(project, true)) return;
+  if (source === undefined) return;
+  if (exposesPrivate(project, true)) {
+    throw new ManagementError(
+      'BAD_REQUEST',
+      `project ${name} is public, and registry ${source} has a credential: everybody could pull what that may see. ` +
+        'Make the project private, or say in proxy_cache_filter_pattern what everybody may pull',
+    );
+  }
+  if (mayExpose || (before !== undefined && isShownAlike(before, after))) return;
   throw new ManagementError(
-    'BAD_REQUEST',
-    `project ${name} is public, and registry ${source} has a credential: everybody could pull what that may see. ` +
-      'Make the project private, or say in proxy_cache_filter_pattern what everybody may pull',
+    'FORBIDDEN',
+    `registry ${source} has a credential: what everybody may pull with that is for those to say who may change the registry`,
   );
+}
+
+type Exposed = Pick<ProjectRules, 'hasConfiguredCredential'> & Exposing;
+
+/** Whether everybody may pull the same of both. */
+function isShownAlike(before: ProjectDeclaration, after: ProjectDeclaration): boolean {
+  const [old, next] = [before, after].map(({ settings }) => PullThroughSettings.parse(settings));
+  const isSameFilter = isDeepStrictEqual(old?.repositories, next?.repositories);
+  return before.isPublic === after.isPublic && isSameFilter;
 }
 
 /** The same of all projects of an endpoint that was given a credential. @throws ManagementError BAD_REQUEST */
 export async function refuseExposures(queries: Queries, endpoint: string): Promise<void> {
   for (const project of await readProjects(queries)) {
     if (!project.endpoints.includes(endpoint)) continue;
-    await refuseExposure(queries, project, { hasConfiguredCredential: () => false });
+    const giver = { hasConfiguredCredential: () => false, mayExpose: true };
+    await refuseExposure(queries, { after: project }, giver);
   }
 }
 

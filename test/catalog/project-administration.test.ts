@@ -148,7 +148,10 @@ for (const engine of databases) {
       const opening = world.management.projects.update(id, { public: 'true' }, ANN);
       await assert.rejects(opening, { code: 'BAD_REQUEST' });
       const filter = { public: 'true', proxy_cache_filter_pattern: 'free/**' };
-      await world.management.projects.update(id, filter, ANN);
+      await assert.rejects(world.management.projects.update(id, filter, ANN), {
+        code: 'FORBIDDEN',
+      });
+      await world.management.projects.update(id, filter, ANN, { mayExpose: true });
       const unfiltering = world.management.projects.removeMetadata(
         id,
         'proxy_cache_filter_pattern',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ManagementError } from '../../oci/management-error.ts';
-import type { ManagedProjects } from './projects.ts';
+import { exposingOf, type ManagedProjects } from './projects.ts';
 import { type ApiRoute, DONE, projectRoute } from './route.ts';
 
 const Metadata = z.record(z.string(), z.string());
@@ -33,14 +33,14 @@ const addMetadata = (projects: ManagedProjects): ApiRoute =>
     path: '/projects/{project_name_or_id}/metadatas/',
     permission: { project: 'metadata:create' },
     answers: [200, 400, 401, 403, 404, 409],
-    async handle({ project, json, actor }) {
+    async handle({ project, json, actor, caller }) {
       const added = await json(Metadata);
       const { metadata } = await projects.get(project.id);
       const known = Object.keys(added).find((name) => Object.hasOwn(metadata, name));
       if (known !== undefined) {
         throw new ManagementError('CONFLICT', `there is metadata ${known} already`);
       }
-      await projects.update(project.id, added, actor);
+      await projects.update(project.id, added, actor, exposingOf(caller));
       return DONE;
     },
   });
@@ -65,12 +65,12 @@ const updateMetadata = (projects: ManagedProjects): ApiRoute =>
     path: '/projects/{project_name_or_id}/metadatas/{meta_name}',
     permission: { project: 'metadata:update' },
     answers: [200, 400, 401, 403, 404, 409],
-    async handle({ project, text, json, actor }) {
+    async handle({ project, text, json, actor, caller }) {
       const name = text('meta_name');
       const value = (await json(Metadata))[name];
       if (value === undefined) throw new ManagementError('BAD_REQUEST', `${name} is missing`);
       await valueOf(projects, project.id, name);
-      await projects.update(project.id, { [name]: value }, actor);
+      await projects.update(project.id, { [name]: value }, actor, exposingOf(caller));
       return DONE;
     },
   });
@@ -82,8 +82,8 @@ const deleteMetadata = (projects: ManagedProjects): ApiRoute =>
     path: '/projects/{project_name_or_id}/metadatas/{meta_name}',
     permission: { project: 'metadata:delete' },
     answers: [200, 400, 401, 403, 404, 409],
-    async handle({ project, text, actor }) {
-      await projects.removeMetadata(project.id, text('meta_name'), actor);
+    async handle({ project, text, actor, caller }) {
+      await projects.removeMetadata(project.id, text('meta_name'), actor, exposingOf(caller));
       return DONE;
     },
   });

@@ -37,6 +37,12 @@ interface NewProject {
   readonly creator: number | undefined;
 }
 
+/** By whom a project is changed. */
+interface Exposing {
+  /** Whether they say what everybody may pull with the credential of a registry. */
+  readonly mayExpose: boolean;
+}
+
 /** What these routes need of the node. @throws ManagementError */
 export interface ManagedProjects {
   list(query: ListQuery, visible: Visible): Promise<Listed<ManagedProject>>;
@@ -49,9 +55,14 @@ export interface ManagedProjects {
   }>;
   /** Why it cannot be removed; undefined where it can. */
   obstacle(project: number): Promise<string | undefined>;
-  create(project: NewProject, actor: Actor): Promise<{ readonly id: number }>;
-  update(project: number, metadata: Readonly<Record<string, string>>, actor: Actor): Promise<void>;
-  removeMetadata(project: number, name: string, actor: Actor): Promise<void>;
+  create(project: NewProject, actor: Actor, exposing: Exposing): Promise<{ readonly id: number }>;
+  update(
+    project: number,
+    metadata: Readonly<Record<string, string>>,
+    actor: Actor,
+    exposing: Exposing,
+  ): Promise<void>;
+  removeMetadata(project: number, name: string, actor: Actor, exposing: Exposing): Promise<void>;
   remove(project: number, actor: Actor): Promise<void>;
 }
 
@@ -157,6 +168,7 @@ const createProject = (
           creator: caller.robot === undefined ? caller.id : undefined,
         },
         actor,
+        exposingOf(caller),
       );
       return { location: `/projects/${header('X-Resource-Name-In-Location') ? name : id}` };
     },
@@ -181,8 +193,9 @@ const updateProject = (projects: ManagedProjects): ApiRoute =>
     path: '/projects/{project_name_or_id}',
     permission: { project: 'project:update' },
     answers: [200, 400, 401, 403, 404],
-    async handle({ project, json, actor }) {
-      await projects.update(project.id, metadataOf(await json(Changes)), actor);
+    async handle({ project, json, actor, caller }) {
+      const metadata = metadataOf(await json(Changes));
+      await projects.update(project.id, metadata, actor, exposingOf(caller));
       return DONE;
     },
   });
@@ -235,6 +248,11 @@ const summary = (projects: ManagedProjects): ApiRoute =>
 /** As a quota has it. */
 export function storageJson({ used, limit }: Storage): object {
   return { hard: { storage: limit }, used: { storage: used } };
+}
+
+/** The credential is the registry's: who may give it one says who may use it. */
+export function exposingOf(caller: Caller): Exposing {
+  return { mayExpose: maySystem(caller, 'registry:update') };
 }
 
 /** Whom a list of projects, or of what is in them, may show what. */

@@ -54,3 +54,56 @@ describe('where everybody may create projects, a user', () => {
     assert.equal(await limitOf(node, 'unsaid'), 5000);
   });
 });
+
+describe('what the credential of a registry may see', () => {
+  const FREE = { public: 'true', proxy_cache_filter_pattern: 'free/**' };
+
+  it('is shown to everybody by no admin of the project alone', async () => {
+    await using node = await startApiNode();
+    await withProject(node, { public: 'false' });
+    const put = async (what: string, body: object, as?: string) =>
+      (await node.call(`PUT /projects/mirror${what}`, body, as)).status;
+
+    assert.equal(await put('', { metadata: FREE }, GUEST), 403);
+    assert.equal(await put('', { public: true, metadata: FREE }, GUEST), 403);
+    // Hidden, it may be filtered by its own admin, who does not show it by that.
+    assert.equal(await put('', { metadata: { ...FREE, public: 'false' } }, GUEST), 200);
+    assert.equal(await put('/metadatas/public', { public: 'true' }, GUEST), 403);
+    assert.equal(await put('/metadatas/public', { public: 'true' }), 200);
+  });
+
+  it('is not shown wider by an admin of the project alone', async () => {
+    await using node = await startApiNode();
+    await withProject(node, FREE);
+    const call = async (what: string, body?: object, as = GUEST) =>
+      (await node.call(what, body, as)).status;
+    const name = 'proxy_cache_filter_pattern';
+    const path = `/projects/mirror/metadatas/${name}`;
+
+    assert.equal(await call(`PUT ${path}`, { [name]: '*/**' }), 400, 'that says nothing');
+    assert.equal(await call(`PUT ${path}`, { [name]: 'more/**' }), 403);
+    assert.equal(await call(`DELETE ${path}`), 400);
+    assert.equal(await call('PUT /projects/mirror', { metadata: FREE }), 200, 'as it is');
+    assert.equal(await call('PUT /projects/mirror', { metadata: { auto_scan: 'true' } }), 200);
+    assert.equal(await call(`PUT ${path}`, { [name]: 'more/**' }, 'admin:pw'), 200);
+    assert.equal(await call('PUT /projects/mirror', { public: false }), 200);
+  });
+
+  it('is not asked about where there is no credential', async () => {
+    await using node = await startApiNode();
+    const { credential: _none, ...registry } = HUB;
+    const registry_id = await addRegistry(node, registry);
+    await node.create('/projects', { project_name: 'mirror', registry_id });
+    const member = { role_id: 1, member_user: { username: 'guest' } };
+    await node.create('/projects/mirror/members', member);
+
+    assert.equal((await node.call('PUT /projects/mirror', { public: true }, GUEST)).status, 200);
+  });
+});
+
+async function withProject(node: ApiNode, metadata: object): Promise<void> {
+  const registry_id = await addRegistry(node);
+  await node.create('/projects', { project_name: 'mirror', registry_id, metadata });
+  const member = { role_id: 1, member_user: { username: 'guest' } };
+  await node.create('/projects/mirror/members', member);
+}
