@@ -3,7 +3,15 @@ import type { Database, Queries, WriteTransaction } from '../database/database.t
 import type { Tables } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
 import { evicted } from '../telemetry/channels.ts';
+import type { AccessTimes } from './access-times.ts';
 import { unlinkBlob } from './blob-rows.ts';
+
+export interface CachedBlobsOptions {
+  readonly database: Database;
+  readonly accessTimes: Pick<AccessTimes, 'isUnwritten'>;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+}
 
 export interface CachedBlob {
   readonly digest: Digest;
@@ -37,11 +45,7 @@ export interface CachedBlobs {
 
 const REMEMBERED_MS = 10_000;
 
-export function createCachedBlobs(options: {
-  readonly database: Database;
-  /** Milliseconds UTC. */
-  readonly now: () => number;
-}): CachedBlobs {
+export function createCachedBlobs(options: CachedBlobsOptions): CachedBlobs {
   const { database, now } = options;
   let known: { readonly until: number; readonly bytes: Promise<number> } | undefined;
   return {
@@ -81,7 +85,7 @@ export function createCachedBlobs(options: {
     },
 
     async evict(blob) {
-      const isDone = await database.write((transaction) => evictOne(transaction, blob, now));
+      const isDone = await database.write((transaction) => evictOne(transaction, blob, options));
       if (isDone && evicted.hasSubscribers) {
         evicted.publish({ digest: blob.digest, bytes: blob.size });
       }
@@ -93,8 +97,9 @@ export function createCachedBlobs(options: {
 async function evictOne(
   transaction: WriteTransaction,
   { digest, accessedAt }: CachedBlob,
-  now: () => number,
+  { accessTimes, now }: CachedBlobsOptions,
 ): Promise<boolean> {
+  if (accessTimes.isUnwritten(digest)) return false;
   const still = await cachedOnly(transaction)
     .select('digest')
     .where('digest', '=', digest)

@@ -53,7 +53,7 @@ export function createCatalog(options: CatalogOptions): Catalog {
     tags: createTags({ database, now }),
     referrers: createReferrers({ database }),
     blobs,
-    cachedBlobs: createCachedBlobs({ database, now }),
+    cachedBlobs: createCachedBlobs({ database, accessTimes, now }),
     cachedManifests: createCachedManifests({ database, accessTimes }),
     arrivals: createArrivals({ database }),
     uploads: createUploads({ database, store, blobs, now }),

@@ -30,5 +30,35 @@ for (const engine of databases) {
       const [shared] = await world.cachedBlobs.oldest(1);
       assert.equal(shared?.accessedAt, world.clock.at);
     });
+
+    it('stays where somebody read it just now, before its row says so and after', async () => {
+      await using world = await openWorld(engine);
+      await keepBlob(world, cache, layer, 'cache');
+      const [candidate] = await world.cachedBlobs.oldest(1);
+      assert.ok(candidate);
+      world.clock.at += 1;
+      await world.blobs.find(cache, layer.digest);
+
+      assert.equal(await world.cachedBlobs.evict(candidate), false);
+      await world.accessTimes.flush();
+      assert.equal(await world.cachedBlobs.evict(candidate), false);
+
+      assert.notEqual(await world.blobs.find(cache, layer.digest), undefined);
+    });
+
+    it('stays where somebody reads it while eviction waits for its turn to write', async () => {
+      await using world = await openWorld(engine);
+      await keepBlob(world, cache, layer, 'cache');
+      const [candidate] = await world.cachedBlobs.oldest(1);
+      assert.ok(candidate);
+      const { promise: isRead, resolve } = Promise.withResolvers<void>();
+      const writing = world.database.write(() => isRead);
+      const evicting = world.cachedBlobs.evict(candidate);
+      await world.blobs.find(cache, layer.digest);
+      resolve();
+      await writing;
+
+      assert.equal(await evicting, false);
+    });
   });
 }

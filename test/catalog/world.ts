@@ -49,7 +49,7 @@ export async function openWorld(engine: TestEngine) {
     manifests: createManifests({ database, now }),
     tags: createTags({ database, now }),
     referrers: createReferrers({ database }),
-    cachedBlobs: createCachedBlobs({ database, now }),
+    cachedBlobs: createCachedBlobs({ database, accessTimes, now }),
     cachedManifests: createCachedManifests({ database, accessTimes }),
     arrivals: createArrivals({ database }),
     fills: createFills({ database, now }),

@@ -137,7 +137,8 @@ async function namesOf(read: World['database']['read']): Promise<ReadonlyMap<num
 }
 
 /** Leaves the catalog without content, for the next run. */
-export async function empty({ database, store }: World, pool: Pool): Promise<void> {
+export async function empty({ database, store, accessTimes }: World, pool: Pool): Promise<void> {
+  await accessTimes.flush();
   await database.write(async (transaction) => {
     for (const table of [
       'repositories',

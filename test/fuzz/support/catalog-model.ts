@@ -34,6 +34,8 @@ interface ModelTag {
 export class CatalogModel {
   readonly #pool: Pool;
   readonly #blobs = new Map<Digest, ModelBlob>();
+  /** Read since times were written last. */
+  readonly #unwritten = new Set<Digest>();
   readonly #links = new Map<string, ModelLink>();
   readonly #manifests = new Map<string, Ownership>();
   readonly #tags = new Map<string, ModelTag>();
@@ -99,6 +101,7 @@ export class CatalogModel {
       case 'release':
         return this.#release(at - step.durationMs, at);
       case 'wait':
+        this.#unwritten.clear();
         return DONE;
       default:
         return assert.fail(step.kind);
@@ -109,6 +112,7 @@ export class CatalogModel {
     const blob = this.#blobs.get(digest);
     if (blob === undefined) return REFUSED;
     blob.condemnedAt = undefined;
+    blob.accessedAt = link.at;
     const former = this.#links.get(key)?.ownership ?? 'cache';
     const isWeaker = STRENGTH.indexOf(link.ownership) < STRENGTH.indexOf(former);
     this.#links.set(key, { ...link, ownership: isWeaker ? former : link.ownership });
@@ -126,6 +130,7 @@ export class CatalogModel {
     const blob = this.#blobs.get(digest);
     if (blob === undefined || !this.#links.has(key)) return REFUSED;
     blob.accessedAt = at;
+    this.#unwritten.add(digest);
     return DONE;
   }
 
@@ -184,7 +189,7 @@ export class CatalogModel {
 
   #evict(digest: Digest, at: number): string {
     const links = this.#linksOf(digest);
-    if (links.length === 0) return REFUSED;
+    if (links.length === 0 || this.#unwritten.has(digest)) return REFUSED;
     if (links.some(([, { ownership }]) => ownership !== 'cache')) return REFUSED;
     for (const [key] of links) this.#unlink(key, digest, at);
     return DONE;

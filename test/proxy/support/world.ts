@@ -152,7 +152,7 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
 
   const accessTimes = opened.use(createAccessTimes({ database, now }));
   const blobs = createBlobs({ database, store, accessTimes, now });
-  const cached = createCachedBlobs({ database, now });
+  const cached = createCachedBlobs({ database, accessTimes, now });
   const catalog = {
     projects,
     blobs,
