@@ -24,6 +24,8 @@ export interface RefreshTokens {
   issue(user: Pick<Caller, 'id' | 'validFrom'>, client: string): Promise<string>;
   /** @throws OciError UNAUTHORIZED for one that has ended, as it does with its user and with the user's password */
   exchange(token: string): Promise<Caller>;
+  /** Ends it, for whoever has it; nothing happens to one that is unknown. */
+  revoke(token: string): Promise<void>;
 }
 
 export interface RefreshTokensOptions {
@@ -39,6 +41,7 @@ export function createRefreshTokens(options: RefreshTokensOptions): RefreshToken
   return {
     issue: (user, client) => issue(options, user, client),
     exchange: (token) => exchange(options, token),
+    revoke: (token) => revoke(options, token),
   };
 }
 
@@ -99,6 +102,20 @@ async function exchange(
     );
   }
   return account.caller;
+}
+
+/** Writes only where there is one: anybody may ask. */
+async function revoke({ database }: RefreshTokensOptions, token: string): Promise<void> {
+  const hash = hashOf(token);
+  const found = await database.read
+    .selectFrom('refresh_tokens')
+    .select('hash')
+    .where('hash', '=', hash)
+    .executeTakeFirst();
+  if (found === undefined) return;
+  await database.write((transaction) =>
+    transaction.deleteFrom('refresh_tokens').where('hash', '=', hash).execute(),
+  );
 }
 
 /** Of the user: what it signs in with is another. */

@@ -2,6 +2,7 @@ import { isApi } from './api/door.ts';
 import type { Context } from './context.ts';
 
 export const TOKEN_PATH = '/service/token';
+export const REVOCATION_PATH = `${TOKEN_PATH}/revoke`;
 
 export interface ChallengeOptions {
   /** How clients reach this node, where that is not the address they use. */

@@ -42,6 +42,15 @@ export async function requestInForm(
   };
 }
 
+/**
+ * The token to revoke (RFC 7009 section 2.1). There is one type, so that the hint says nothing.
+ *
+ * @throws RequestError 400, 413
+ */
+export async function revokedInForm(ctx: Context): Promise<string> {
+  return needed(await readForm(ctx), 'token');
+}
+
 function requestOf(parameters: URLSearchParams): Omit<TokenRequest, 'wantsRefreshToken'> {
   return {
     service: oneOf(parameters, 'service'),

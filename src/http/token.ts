@@ -1,8 +1,9 @@
 import { Router } from '@koa/router';
 import type { Caller, Grant } from '../access/caller.ts';
 import { OciError } from '../oci/error.ts';
-import { TOKEN_PATH } from './challenge.ts';
+import { REVOCATION_PATH, TOKEN_PATH } from './challenge.ts';
 import type { Context, Routes, State } from './context.ts';
+import { answerEmpty } from './empty-answer.ts';
 import { type Access, proven } from './middleware/authentication.ts';
 import { RequestError } from './request-error.ts';
 import { grantsOf } from './scopes.ts';
@@ -11,6 +12,7 @@ import {
   type Credential,
   requestInForm,
   requestInQuery,
+  revokedInForm,
   type TokenRequest,
 } from './token-request.ts';
 
@@ -37,6 +39,8 @@ export interface RefreshTokens {
   issue(user: Caller, client: string): Promise<string>;
   /** @throws OciError UNAUTHORIZED */
   exchange(token: string): Promise<Caller>;
+  /** One that there is not, too. */
+  revoke(token: string): Promise<void>;
 }
 
 /** Who has a name and a password. */
@@ -82,6 +86,17 @@ export function tokenRoutes(ports: TokenPorts, options: TokenOptions): Routes {
     // Who has a refresh token keeps it.
     const wantsRefreshToken = request.wantsRefreshToken && credential.kind === 'password';
     ctx.body = await answer(ctx, { ...request, wantsRefreshToken }, { ports, options });
+  });
+
+  // RFC 7009 section 2.2: who names a token that is none has what they want.
+  router.post(REVOCATION_PATH, async (ctx) => {
+    ctx.state.route = 'token';
+    if (ctx.state.origin.mirror !== undefined) {
+      const message = 'a mirror gives nobody a refresh token';
+      throw new RequestError(404, 'UNSUPPORTED', { message });
+    }
+    await ports.refreshTokens.revoke(await revokedInForm(ctx));
+    answerEmpty(ctx, 200);
   });
 
   return router;

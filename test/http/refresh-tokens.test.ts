@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Answer } from './support/client.ts';
 import { ADMIN, startNode, type TestNode } from './support/node.ts';
 import {
   claimsOf,
@@ -89,6 +90,27 @@ describe('a refresh token', () => {
     });
   }
 
+  it('is revoked by who has it, and no other with it (RFC 7009)', async () => {
+    await using node = await startNode();
+    const token = await refreshTokenOf(node, 'guest:pw');
+    const other = await refreshTokenOf(node, 'guest:pw');
+
+    const revoked = await revoke(node, { token, token_type_hint: 'refresh_token' });
+    const again = await revoke(node, { token });
+
+    assert.deepEqual([revoked.status, revoked.body.length], [200, 0]);
+    assert.equal(again.status, 200, 'who revokes one that is none has what they want');
+    assert.equal((await refresh(node, token)).status, 401);
+    assert.equal((await refresh(node, other)).status, 200);
+    assert.equal((await revoke(node, {})).status, 400);
+  });
+
+  it('is looked at by no mirror, to revoke it either', async () => {
+    await using node = await startNode({ app: { mirror: 'docker.io' } });
+
+    assert.equal((await revoke(node, { token: 'x' })).status, 404);
+  });
+
   it('ends, and tokens with it, when its user is removed, whoever is called so later', async () => {
     await using node = await startNode();
     const { token, headers } = await signedIn(node);
@@ -109,6 +131,15 @@ describe('a refresh token', () => {
     assert.equal((await postForm(node, as)).status, 200);
   });
 });
+
+function revoke(node: TestNode, form: Readonly<Record<string, string>>): Promise<Answer> {
+  return node.send({
+    method: 'POST',
+    path: '/service/token/revoke',
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams(form).toString(),
+  });
+}
 
 async function signedIn(node: TestNode) {
   const token = await refreshTokenOf(node, 'guest:pw');
