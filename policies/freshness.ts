@@ -25,7 +25,8 @@ export const FreshnessRule = z.strictObject({
     description: 'So long after `ttl`, serve it when upstream answers 429.',
   }),
   negativeTtl: Duration.prefault('30s').meta({
-    description: 'Remember this long that upstream does not have a tag.',
+    description:
+      'Remember this long that upstream does not have a tag; for digests, what the rule of `*` says.',
   }),
   onNotFound: z.enum(['answer404', 'serveCached']).default('answer404').meta({
     description:

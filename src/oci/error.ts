@@ -32,7 +32,7 @@ export type OciErrorCode =
   | 'UPSTREAM_TIMEOUT'
   /** The upstream refused this node: its credential is wrong or may not see the repository. */
   | 'UPSTREAM_DENIED'
-  /** This node is stopping, or has as many uploads as it may. */
+  /** This node is stopping, or has as many uploads or questions to an upstream as it may. */
   | 'UNAVAILABLE';
 
 export interface OciErrorOptions {

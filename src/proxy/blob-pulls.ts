@@ -20,8 +20,9 @@ import { blobPassedThrough, type CacheOutcome, cacheDecided } from '../telemetry
 import type { Transfers, WantedBlob } from '../transfer/transfers.ts';
 import { clientError, failureOf, isStorageFull } from './failures.ts';
 import { fillSourceOf } from './fill-sources.ts';
-import { type Departure, type Flights, waitFor } from './flights.ts';
+import type { Departure, Flight, Flights } from './flights.ts';
 import { KeepingReader } from './keeping-reader.ts';
+import type { MissingDigests } from './missing-digests.ts';
 import { type PassedBlob, PassingReader } from './passing-reader.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -34,6 +35,7 @@ export interface BlobPullsOptions {
   readonly repositories: Pick<Repositories, 'find'>;
   readonly store: Pick<BlobStore, 'open'>;
   readonly transfers: Pick<Transfers, 'open'>;
+  readonly missingBlobs: MissingDigests;
   readonly flights: Flights;
 }
 
@@ -106,7 +108,9 @@ export class BlobPulls {
     const isOurs = isKnown && (await blobs.heldByProject(upstream.project.id, digest));
     if (!isOurs) {
       if (!(await this.#isPublic(digest))) return undefined;
-      await waitFor(this.#askSize(upstream, digest), options);
+      const described = await blobs.describedSize(upstream.repository, digest);
+      if (described === undefined) await this.#assertNotMissing(upstream, digest);
+      await this.#askSize(upstream, digest).wait(options);
     }
     try {
       await blobs.link(upstream.repository, digest, 'cache');
@@ -153,25 +157,31 @@ export class BlobPulls {
     options: { readonly signal: AbortSignal },
   ): Promise<number | undefined> {
     const described = await this.#options.blobs.describedSize(upstream.repository, digest);
-    return described ?? waitFor(this.#askSize(upstream, digest), options);
+    if (described !== undefined) return described;
+    await this.#assertNotMissing(upstream, digest);
+    return this.#askSize(upstream, digest).wait(options);
   }
 
-  #askSize(upstream: Upstream, digest: Digest): Promise<number | undefined> {
-    const flight = this.#sizing(`${upstream.repository}@${digest}`, (signal) =>
-      upstream.ask(
-        async (peer, path) => {
-          const said = await peer.blobSize(path, digest, { signal });
+  /** @throws OciError BLOB_UNKNOWN */
+  async #assertNotMissing(upstream: Upstream, digest: Digest): Promise<void> {
+    if (!(await this.#options.missingBlobs.has(upstream, digest))) return;
+    throw new OciError('BLOB_UNKNOWN', { detail: digest });
+  }
+
+  #askSize(upstream: Upstream, digest: Digest): Flight<number | undefined> {
+    return this.#sizing(`${upstream.repository}@${digest}`, (options) =>
+      this.#options.missingBlobs.noting(upstream, digest, () =>
+        upstream.ask(async (peer, path) => {
+          const said = await peer.blobSize(path, digest, options);
           if (said !== undefined) return said;
           // HEAD is refused, or without a length: the answer to GET has one.
           const range = { start: 0, end: 1 };
-          const { size, content } = await peer.blob(path, digest, { signal, range });
+          const { size, content } = await peer.blob(path, digest, { ...options, range });
           content.on('error', () => {}).destroy();
           return size;
-        },
-        { signal },
+        }, options),
       ),
     );
-    return flight.result;
   }
 }
 

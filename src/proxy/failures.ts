@@ -12,6 +12,9 @@ import { StorageFull } from '../storage/errors.ts';
 
 const NOT_FOUND: readonly OciErrorCode[] = ['MANIFEST_UNKNOWN', 'BLOB_UNKNOWN', 'NAME_UNKNOWN'];
 
+/** About what a full queue takes. */
+const BUSY_RETRY_SECONDS = 5;
+
 /** Undefined for what no upstream is to blame for: the caller has gone, a fault of ours. */
 export function failureOf(error: unknown): SourceFailure | undefined {
   if (error instanceof UpstreamUnavailable) return 'unavailable';
@@ -33,6 +36,14 @@ export function clientError(error: unknown): unknown {
   if (error instanceof UpstreamThrottled) {
     const { message, retryAfterSeconds } = error;
     return new OciError('TOOMANYREQUESTS', { message, retryAfterSeconds, cause: error });
+  }
+  if (error instanceof UpstreamUnavailable && error.reason === 'busy') {
+    const { message } = error;
+    return new OciError('UNAVAILABLE', {
+      message,
+      retryAfterSeconds: BUSY_RETRY_SECONDS,
+      cause: error,
+    });
   }
   const code = codeOf(error);
   if (code === undefined || !(error instanceof Error)) return error;

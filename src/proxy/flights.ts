@@ -1,18 +1,28 @@
 import { OciError } from '../oci/error.ts';
+import { Audience, orAgain } from '../registry/audience.ts';
+import type { CallOptions } from '../registry/peer.ts';
 
-/** A call that is running, for whoever wants its result. */
+/** A call that is running, or waits to be sent, for whoever wants its result. */
 export interface Flight<T> {
   /** Milliseconds of `performance.now()`. */
   readonly startedAt: number;
+  /** Rejects with the call's error as it is, or as `patience` says. */
+  wait(patience: Patience): Promise<T>;
+}
+
+type Call<T> = (options: CallOptions) => Promise<T>;
+
+/** Joins the call of that key that is running, or starts it. */
+export type Departure<T> = (key: string, call: Call<T>) => Flight<T>;
+
+interface Running<T> extends Flight<T> {
+  readonly audience: Audience;
   readonly result: Promise<T>;
 }
 
-/** Joins the call of that key that is running, or starts it. */
-export type Departure<T> = (key: string, call: (signal: AbortSignal) => Promise<T>) => Flight<T>;
-
 /**
- * Calls that belong to nobody who waits for them: those may leave singly, the call goes on, at most for so long.
- * Disposing ends all of them.
+ * Calls that belong to nobody who waits for them: those may leave singly, what was sent goes on, at most for so long. What
+ * was not sent when the last of them leaves never is. Disposing ends all of them.
  */
 export class Flights implements AsyncDisposable {
   readonly #deadlineMs: number;
@@ -25,15 +35,15 @@ export class Flights implements AsyncDisposable {
 
   /** Calls of one kind: one at a time for each key. */
   kind<T>(): Departure<T> {
-    const flights = new Map<string, Flight<T>>();
+    const flights = new Map<string, Running<T>>();
     return (key, call) => {
       const known = flights.get(key);
-      if (known !== undefined) return known;
-      const flight = { startedAt: performance.now(), result: this.#start(call) };
+      if (known !== undefined && !known.audience.abandoned.aborted) return known;
+      const flight = this.#depart(call, known);
       flights.set(key, flight);
       this.#running.add(flight.result);
       const end = (): void => {
-        flights.delete(key);
+        if (flights.get(key) === flight) flights.delete(key);
         this.#running.delete(flight.result);
       };
       // Whoever waits hears of a failure; maybe nobody does.
@@ -47,10 +57,27 @@ export class Flights implements AsyncDisposable {
     await Promise.allSettled(this.#running);
   }
 
-  async #start<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal } = this.#stop;
-    signal.throwIfAborted();
-    return call(AbortSignal.any([signal, AbortSignal.timeout(this.#deadlineMs)]));
+  /** `former` is the one that everybody has left: its call may be on its way all the same. */
+  #depart<T>(call: Call<T>, former: Running<T> | undefined): Running<T> {
+    const audience = new Audience();
+    const start = (): Promise<T> => this.#start(call, audience);
+    const result = former === undefined ? start() : orAgain(former.result, start);
+    return {
+      startedAt: former?.startedAt ?? performance.now(),
+      audience,
+      result,
+      async wait(patience) {
+        using _ = audience.enter();
+        return await waitFor(result, patience);
+      },
+    };
+  }
+
+  async #start<T>(call: Call<T>, { abandoned }: Audience): Promise<T> {
+    const { signal: stop } = this.#stop;
+    stop.throwIfAborted();
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(this.#deadlineMs)]);
+    return call({ signal, abandoned });
   }
 }
 

@@ -19,9 +19,9 @@ import type { Referrers } from '../catalog/referrers.ts';
 import type { Tags } from '../catalog/tags.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { UpstreamUnavailable } from '../registry/errors.ts';
-import type { Referrer } from '../registry/peer.ts';
+import type { CallOptions, Referrer } from '../registry/peer.ts';
 import { answerOf, clientError, failureOf } from './failures.ts';
-import { type Departure, type Flight, type Flights, waitFor } from './flights.ts';
+import type { Departure, Flight, Flights } from './flights.ts';
 import type { Upstream } from './upstreams.ts';
 
 export interface ListingsOptions {
@@ -67,7 +67,7 @@ interface List<T> {
   readonly departure: Departure<Listed<T>>;
   /** Whether something is cached that answers instead when nothing is remembered of upstream. */
   readonly hasCached: boolean;
-  readonly ask: (signal: AbortSignal) => Promise<readonly T[]>;
+  readonly ask: (options: CallOptions) => Promise<readonly T[]>;
 }
 
 const ReferrerEntry = z
@@ -110,10 +110,8 @@ export class Listings {
       store: this.#tagLists,
       departure: this.#listingTags,
       hasCached: cached.length > 0,
-      ask: (deadline: AbortSignal) =>
-        upstream.ask((peer, path) => Array.fromAsync(peer.tags(path, { signal: deadline })), {
-          signal: deadline,
-        }),
+      ask: (call: CallOptions) =>
+        upstream.ask((peer, path) => Array.fromAsync(peer.tags(path, call)), call),
     };
     const { entries, checkedAt: listedAt } = await this.#listed(list, signal);
     const now = this.#options.now();
@@ -143,10 +141,8 @@ export class Listings {
       store: this.#referrerLists,
       departure: this.#listingReferrers,
       hasCached: cached.length > 0,
-      ask: (deadline: AbortSignal) =>
-        upstream.ask((peer, path) => peer.referrers(path, subject, { signal: deadline }), {
-          signal: deadline,
-        }),
+      ask: (call: CallOptions) =>
+        upstream.ask((peer, path) => peer.referrers(path, subject, call), call),
     };
     const found = [...(await this.#listed(list, signal)).entries, ...cached];
     const all = new Map(found.map((referrer) => [referrer.digest, referrer]));
@@ -169,7 +165,7 @@ export class Listings {
       error: () => new UpstreamUnavailable(list.upstream.host, 'timeout'),
     };
     try {
-      return await waitFor(flight.result, { signal, deadline: hasStale ? deadline : undefined });
+      return await flight.wait({ signal, deadline: hasStale ? deadline : undefined });
     } catch (error) {
       const failure = signal.aborted ? undefined : failureOf(error);
       if (failure === undefined) throw error;
@@ -180,9 +176,9 @@ export class Listings {
   }
 
   #ask<T>(list: List<T>, rule: FreshnessRule): Flight<Listed<T>> {
-    return list.departure(list.key, async (signal) => {
+    return list.departure(list.key, async (options) => {
       const checkedAt = this.#options.now();
-      const answer = { entries: await list.ask(signal), checkedAt };
+      const answer = { entries: await list.ask(options), checkedAt };
       const memoryMs = Math.min(rule.ttl + rule.staleIfError, LONGEST_MEMORY_MS);
       await list.store.set(list.key, answer, memoryMs);
       return answer;

@@ -8,10 +8,12 @@ import type { Manifests } from '../catalog/manifests.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { UpstreamUnavailable } from '../registry/errors.ts';
+import type { ManifestHead as UpstreamHead } from '../registry/peer.ts';
 import { type CacheOutcome, cacheDecided } from '../telemetry/channels.ts';
 import { answerOf, clientError, failureOf, staleWarning } from './failures.ts';
-import { type Departure, type Flight, type Flights, waitFor } from './flights.ts';
+import type { Departure, Flight, Flights } from './flights.ts';
 import type { KeptManifests, ManifestHead, ServedManifest } from './kept-manifests.ts';
+import type { MissingDigests } from './missing-digests.ts';
 import type { Sighting, TagQuestion, TagSightings } from './tag-sightings.ts';
 import type { Upstream } from './upstreams.ts';
 
@@ -29,6 +31,7 @@ export interface ManifestPullsOptions {
   readonly manifests: Pick<Manifests, 'find'>;
   readonly sightings: TagSightings;
   readonly kept: KeptManifests;
+  readonly missingManifests: MissingDigests;
   readonly flights: Flights;
   /** Milliseconds UTC. */
   readonly now: () => number;
@@ -37,11 +40,13 @@ export interface ManifestPullsOptions {
 /** All throw what the client is told: OciError MANIFEST_UNKNOWN and those of an upstream. */
 export class ManifestPulls {
   readonly #options: ManifestPullsOptions;
+  readonly #heading: Departure<UpstreamHead | undefined>;
   readonly #fetching: Departure<ServedManifest>;
   readonly #refreshing: Departure<void>;
 
   constructor(options: ManifestPullsOptions) {
     this.#options = options;
+    this.#heading = options.flights.kind();
     this.#fetching = options.flights.kind();
     this.#refreshing = options.flights.kind();
   }
@@ -52,9 +57,13 @@ export class ManifestPulls {
     options: WaitOptions,
   ): Promise<ServedManifest> {
     const cached = await this.#found(upstream, digest);
-    publish(upstream, cached === undefined ? 'miss' : 'hit');
-    if (cached !== undefined) return cached;
-    return telling(() => waitFor(this.#fetch(upstream, digest).result, options));
+    if (cached !== undefined) {
+      publish(upstream, 'hit');
+      return cached;
+    }
+    await this.#assertNotMissing(upstream, digest);
+    publish(upstream, 'miss');
+    return telling(() => this.#fetch(upstream, digest).wait(options));
   }
 
   /** Fetches the manifest only where upstream's HEAD does not say enough. */
@@ -66,9 +75,8 @@ export class ManifestPulls {
     if ((await this.#found(upstream, digest)) !== undefined) {
       return this.byDigest(upstream, digest, { signal });
     }
-    const head = await telling(() =>
-      upstream.ask((peer, path) => peer.headManifest(path, digest, { signal }), { signal }),
-    );
+    await this.#assertNotMissing(upstream, digest);
+    const head = await telling(() => this.#head(upstream, digest).wait({ signal }));
     const { mediaType, size } = head ?? {};
     if (mediaType === undefined || size === undefined) {
       return this.byDigest(upstream, digest, { signal });
@@ -102,6 +110,13 @@ export class ManifestPulls {
     return { upstream, tag, rule: ruleFor(tag, upstream.settings.freshness), cached };
   }
 
+  /** @throws OciError MANIFEST_UNKNOWN */
+  async #assertNotMissing(upstream: Upstream, digest: Digest): Promise<void> {
+    if (!(await this.#options.missingManifests.has(upstream, digest))) return;
+    publish(upstream, 'negative');
+    throw new OciError('MANIFEST_UNKNOWN', { detail: digest });
+  }
+
   #found(upstream: Upstream, digest: Digest): Promise<StoredManifest | undefined> {
     return this.#options.manifests.find(upstream.repository, { kind: 'digest', digest });
   }
@@ -133,7 +148,7 @@ export class ManifestPulls {
     const flight = this.#options.sightings.ask(pull);
     const askedAt = flight.startedAt;
     return this.#orInstead(pull, options, async () => {
-      const sighting = await this.#await(pull, flight.result, { ...options, askedAt });
+      const sighting = await this.#await(pull, flight, { ...options, askedAt });
       const { manifest } = sighting;
       if (manifest === undefined) return { manifest, sighting, askedAt };
       publish(upstream, manifest.digest === cached?.digest ? 'revalidated' : 'miss');
@@ -147,8 +162,9 @@ export class ManifestPulls {
     options: WaitOptions,
   ): Promise<ServedManifest> {
     const served = await this.#orInstead(pull, options, async () => {
-      const fetching = this.#fetchOrGet(pull, sighting.digest);
-      const manifest = await this.#await(pull, fetching, { ...options, askedAt });
+      const manifest = await this.#fetchOrGet(pull, sighting.digest, (flight) =>
+        this.#await(pull, flight, { ...options, askedAt }),
+      );
       publish(pull.upstream, 'miss');
       return { manifest };
     });
@@ -156,13 +172,17 @@ export class ManifestPulls {
   }
 
   /** Not every registry, nor every proxy in front of one, has by digest what it has by tag. */
-  async #fetchOrGet(pull: TagQuestion, digest: Digest): Promise<ServedManifest> {
+  async #fetchOrGet(
+    pull: TagQuestion,
+    digest: Digest,
+    wait: <T>(flight: Flight<T>) => Promise<T>,
+  ): Promise<ServedManifest> {
     try {
-      return await this.#fetch(pull.upstream, digest).result;
+      return await wait(this.#fetch(pull.upstream, digest));
     } catch (error) {
       if (failureOf(error) !== 'not-found') throw error;
     }
-    const { manifest } = await this.#options.sightings.get(pull).result;
+    const { manifest } = await wait(this.#options.sightings.get(pull));
     if (manifest === undefined) throw new OciError('MANIFEST_UNKNOWN', { detail: digest });
     return manifest;
   }
@@ -170,19 +190,19 @@ export class ManifestPulls {
   /** Where there is something to serve, only until the deadline; what was asked for goes on, and is fetched. */
   async #await<T>(
     pull: TagQuestion,
-    result: Promise<T>,
+    flight: Flight<T>,
     { signal, askedAt }: WaitOptions & { readonly askedAt: number },
   ): Promise<T> {
     const { rule, cached, upstream } = pull;
     const hasStale = whatToServe('unavailable', cached?.tag, rule, this.#options.now()) === 'stale';
-    if (!hasStale) return waitFor(result, { signal });
+    if (!hasStale) return flight.wait({ signal });
     // Counted from the first request to upstream: nobody waits out the same silence a second time.
     const inMs = askedAt + rule.resolveDeadline - performance.now();
     const error = (): Error => {
       this.#refresh(pull);
       return new UpstreamUnavailable(upstream.host, 'timeout');
     };
-    return waitFor(result, { signal, deadline: { inMs, error } });
+    return flight.wait({ signal, deadline: { inMs, error } });
   }
 
   async #orInstead<T>(
@@ -219,23 +239,32 @@ export class ManifestPulls {
 
   /** In the background: nobody waits, and failures are the next asker's. */
   #refresh(pull: TagQuestion): void {
-    this.#refreshing(`${pull.upstream.repository}:${pull.tag}`, async () => {
-      const { manifest, digest } = await this.#options.sightings.ask(pull).result;
-      if (manifest === undefined) await this.#fetchOrGet(pull, digest);
+    this.#refreshing(`${pull.upstream.repository}:${pull.tag}`, async ({ signal }) => {
+      const { manifest, digest } = await this.#options.sightings.ask(pull).wait({ signal });
+      if (manifest !== undefined) return;
+      await this.#fetchOrGet(pull, digest, (flight) => flight.wait({ signal }));
     });
   }
 
   /** By digest, which the peer compares with the bytes. Rejects with the errors of `registry/errors.ts`, as they are. */
   #fetch(upstream: Upstream, digest: Digest): Flight<ServedManifest> {
-    const { kept, now } = this.#options;
-    return this.#fetching(`${upstream.repository}@${digest}`, async (signal) => {
+    const { kept, missingManifests, now } = this.#options;
+    return this.#fetching(`${upstream.repository}@${digest}`, async (options) => {
       const since = await this.#found(upstream, digest);
       if (since !== undefined) return since;
-      const manifest = await upstream.ask((peer, path) => peer.manifest(path, digest, { signal }), {
-        signal,
-      });
+      const manifest = await missingManifests.noting(upstream, digest, () =>
+        upstream.ask((peer, path) => peer.manifest(path, digest, options), options),
+      );
       return kept.keep(upstream.repository, manifest, now());
     });
+  }
+
+  #head(upstream: Upstream, digest: Digest): Flight<UpstreamHead | undefined> {
+    return this.#heading(`${upstream.repository}@${digest}`, (options) =>
+      this.#options.missingManifests.noting(upstream, digest, () =>
+        upstream.ask((peer, path) => peer.headManifest(path, digest, options), options),
+      ),
+    );
   }
 }
 

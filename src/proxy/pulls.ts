@@ -23,6 +23,7 @@ import { Flights } from './flights.ts';
 import { KeptManifests, type ManifestHead, type ServedManifest } from './kept-manifests.ts';
 import { Listings, type ReferrerListOptions, type TagListOptions } from './listings.ts';
 import { ManifestPulls } from './manifest-pulls.ts';
+import { MissingDigests } from './missing-digests.ts';
 import type { PassedBlob } from './passing-reader.ts';
 import { TagSightings } from './tag-sightings.ts';
 import { createUpstreams, type UpstreamsOptions } from './upstreams.ts';
@@ -99,13 +100,17 @@ class NodePulls implements Pulls {
     const { questionDeadlineMs: deadlineMs = QUESTION_DEADLINE_MS } = options;
     const flights = new Flights({ deadlineMs });
     const kept = new KeptManifests(options.manifests);
-    const missing = options.cache.store('missing-tags', z.number());
-    const sightings = new TagSightings({ ...options, flights, kept, missing });
+    const { now } = options;
+    const moments = (name: string) => options.cache.store(name, z.number());
+    const missing = moments('missing-tags');
+    const missingManifests = new MissingDigests({ store: moments('missing-manifests'), now });
+    const missingBlobs = new MissingDigests({ store: moments('missing-blobs'), now });
+    const sightings = new TagSightings({ ...options, flights, kept, missing, missingManifests });
     this.#options = options;
     this.#flights = flights;
     this.#upstreams = createUpstreams(options);
-    this.#manifests = new ManifestPulls({ ...options, flights, kept, sightings });
-    this.#blobs = new BlobPulls({ ...options, flights });
+    this.#manifests = new ManifestPulls({ ...options, flights, kept, sightings, missingManifests });
+    this.#blobs = new BlobPulls({ ...options, flights, missingBlobs });
     this.#listings = new Listings({ ...options, flights });
   }
 

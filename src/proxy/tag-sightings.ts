@@ -17,6 +17,7 @@ import type { Reference } from '../oci/reference.ts';
 import { failureOf, isStorageFull } from './failures.ts';
 import type { Departure, Flight, Flights } from './flights.ts';
 import type { KeptManifests, ServedManifest } from './kept-manifests.ts';
+import type { MissingDigests } from './missing-digests.ts';
 import type { Upstream } from './upstreams.ts';
 
 /** A tag that upstream is asked about. */
@@ -43,6 +44,7 @@ export interface TagSightingsOptions {
   readonly kept: KeptManifests;
   /** When upstream last said that it has no such tag; by repository and tag. */
   readonly missing: CacheStore<number>;
+  readonly missingManifests: Pick<MissingDigests, 'forget'>;
   readonly flights: Flights;
   /** Milliseconds UTC. */
   readonly now: () => number;
@@ -62,19 +64,16 @@ export class TagSightings {
 
   /** By HEAD, where upstream answers that as it should. Rejects with the errors of `registry/errors.ts`, as they are. */
   ask(question: TagQuestion): Flight<Sighting> {
-    return this.#asking(keyOf(question), (signal) =>
+    return this.#asking(keyOf(question), (options) =>
       this.#noting(question, async () => {
         const { upstream, tag } = question;
         const since = await this.#answeredSince(question);
         if (since !== undefined) return since;
-        const answer = await upstream.ask(
-          async (peer, path) => {
-            const head = await peer.headManifest(path, tag, { signal });
-            if (head?.digest === undefined) return peer.manifest(path, tag, { signal });
-            return { ...head, digest: head.digest };
-          },
-          { signal },
-        );
+        const answer = await upstream.ask(async (peer, path) => {
+          const head = await peer.headManifest(path, tag, options);
+          if (head?.digest === undefined) return peer.manifest(path, tag, options);
+          return { ...head, digest: head.digest };
+        }, options);
         return 'bytes' in answer
           ? this.#arrived(question, answer)
           : this.#sighted(question, answer);
@@ -84,10 +83,10 @@ export class TagSightings {
 
   /** By GET: for registries that do not know by digest what they have by tag. */
   get(question: TagQuestion): Flight<Sighting> {
-    return this.#getting(keyOf(question), (signal) =>
+    return this.#getting(keyOf(question), (options) =>
       this.#noting(question, async () => {
         const { upstream, tag } = question;
-        const get = upstream.ask((peer, path) => peer.manifest(path, tag, { signal }), { signal });
+        const get = upstream.ask((peer, path) => peer.manifest(path, tag, options), options);
         return this.#arrived(question, await get);
       }),
     );
@@ -135,7 +134,7 @@ export class TagSightings {
   }
 
   async #sighted(question: TagQuestion, head: Omit<Sighting, 'manifest'>): Promise<Sighting> {
-    const { kept, now } = this.#options;
+    const { kept, missingManifests, now } = this.#options;
     const { tag, upstream } = question;
     const { repository } = upstream;
     const { digest } = head;
@@ -146,6 +145,7 @@ export class TagSightings {
       return { ...head, manifest: cached };
     }
     kept.await(repository, { tag, digest, checkedAt });
+    await missingManifests.forget(upstream, digest);
     const known = await this.#find(upstream, { kind: 'digest', digest });
     if (known === undefined) return { ...head, manifest: undefined };
     const manifest = { bytes: known.bytes, descriptor: known };

@@ -9,6 +9,7 @@ import type { CacheStore } from '../cache/cache.ts';
 import { type Challenge, parseChallenges } from './challenge.ts';
 import type { Credential } from './endpoint.ts';
 import { UpstreamDenied, UpstreamInvalid } from './errors.ts';
+import type { CallOptions } from './peer.ts';
 import { type RealmRules, trustedRealm } from './realm.ts';
 import { SingleFlight } from './single-flight.ts';
 
@@ -25,7 +26,14 @@ export const CachedToken = z.object({ token: z.string() });
 export type CachedToken = z.infer<typeof CachedToken>;
 
 /** Asks a token service; `authorization` goes there and nowhere else. Rejects for anything but 200. */
-export type FetchToken = (url: URL, authorization: string | undefined) => Promise<Buffer>;
+export type FetchToken = (
+  url: URL,
+  options: {
+    readonly authorization: string | undefined;
+    /** As in {@link CallOptions}, of all who wait for the token. */
+    readonly abandoned: AbortSignal;
+  },
+) => Promise<Buffer>;
 
 export interface AuthorizerOptions extends RealmRules {
   readonly endpoint: string;
@@ -61,10 +69,10 @@ export class Authorizer {
   }
 
   /** What to send before being asked; undefined while nothing is known. */
-  async bring(scope: string, options: { signal: AbortSignal }): Promise<Grant | undefined> {
+  async bring(scope: string, { signal, abandoned }: CallOptions): Promise<Grant | undefined> {
     if (this.#known === undefined) return undefined;
     const wanted = this.#renamed.get(scope) ?? scope;
-    return this.#grant(this.#known, wanted, { ...options, refused: undefined });
+    return this.#grant(this.#known, wanted, { signal, abandoned, refused: undefined });
   }
 
   /**
@@ -76,7 +84,7 @@ export class Authorizer {
   async answer(
     challenges: string,
     scope: string,
-    options: { signal: AbortSignal; refused: Grant | undefined; cause: Error | undefined },
+    options: CallOptions & { refused: Grant | undefined; cause: Error | undefined },
   ): Promise<Grant> {
     const { refused, cause } = options;
     const challenge = this.#choose(parseChallenges(challenges));
@@ -109,7 +117,7 @@ export class Authorizer {
   async #grant(
     challenge: Challenge,
     scope: string,
-    { signal, refused }: { signal: AbortSignal; refused: Grant | undefined },
+    { refused, ...options }: CallOptions & { refused: Grant | undefined },
   ): Promise<Grant> {
     if (challenge.scheme === 'basic') return this.#basic(scope);
     const url = this.#tokenUrl(challenge, scope);
@@ -120,7 +128,8 @@ export class Authorizer {
       if (authorization !== refused?.authorization) return { authorization, scope, isFresh: false };
       await this.#options.tokens.delete(key);
     }
-    const token = await this.#flights.run(key, () => this.#fetch(url, key), { signal });
+    const fetch = (work: { readonly abandoned: AbortSignal }) => this.#fetch(url, key, work);
+    const token = await this.#flights.run(key, fetch, options);
     return { authorization: `Bearer ${token}`, scope, isFresh: true };
   }
 
@@ -147,8 +156,13 @@ export class Authorizer {
     return url;
   }
 
-  async #fetch(url: URL, key: string): Promise<string> {
-    const answer = await this.#options.fetchToken(url, this.#login());
+  async #fetch(
+    url: URL,
+    key: string,
+    { abandoned }: { readonly abandoned: AbortSignal },
+  ): Promise<string> {
+    const authorization = this.#login();
+    const answer = await this.#options.fetchToken(url, { authorization, abandoned });
     const { host } = this.#options.url;
     const parsed = TokenAnswer.safeParse(jsonOf(answer)).data;
     const token = parsed?.token ?? parsed?.access_token;

@@ -37,10 +37,10 @@ export function distributionPeer(access: DistributionAccess, client: RegistryCli
     },
 
     // end-3
-    async headManifest(repository, reference, { signal }) {
+    async headManifest(repository, reference, options) {
       parseReference(reference);
-      const options = { signal, method: 'HEAD', headers: ACCEPT } as const;
-      const call = at.to(repository, `manifests/${reference}`, options);
+      const asking = { ...options, method: 'HEAD', headers: ACCEPT } as const;
+      const call = at.to(repository, `manifests/${reference}`, asking);
       const { status, headers } = await calls.read(call, 0);
       if (status === 405) return undefined;
       if (status !== 200) throw refusal(call, status, 'MANIFEST_UNKNOWN');
@@ -55,9 +55,9 @@ export function distributionPeer(access: DistributionAccess, client: RegistryCli
     },
 
     // end-3
-    async manifest(repository, reference, { signal }) {
+    async manifest(repository, reference, options) {
       parseReference(reference);
-      const call = at.to(repository, `manifests/${reference}`, { signal, headers: ACCEPT });
+      const call = at.to(repository, `manifests/${reference}`, { ...options, headers: ACCEPT });
       const { status, headers, bytes } = await calls.read(call, calls.limits.manifestBytes);
       if (status !== 200) throw refusal(call, status, 'MANIFEST_UNKNOWN');
       const claimed = isDigest(reference) ? reference : digestIn(headers['docker-content-digest']);
@@ -65,8 +65,8 @@ export function distributionPeer(access: DistributionAccess, client: RegistryCli
     },
 
     // end-2
-    async blobSize(repository, digest, { signal }) {
-      const call = at.to(repository, `blobs/${digest}`, { signal, method: 'HEAD' });
+    async blobSize(repository, digest, options) {
+      const call = at.to(repository, `blobs/${digest}`, { ...options, method: 'HEAD' });
       try {
         const { status, headers } = await calls.read(call, 0);
         if (status === 405) return undefined;
@@ -81,8 +81,8 @@ export function distributionPeer(access: DistributionAccess, client: RegistryCli
     },
 
     // end-2
-    async blob(repository, digest, { signal, range }) {
-      const call = at.to(repository, `blobs/${digest}`, { signal, lane: 'blob' });
+    async blob(repository, digest, { range, ...options }) {
+      const call = at.to(repository, `blobs/${digest}`, { ...options, lane: 'blob' });
       return readBlob(calls, call, range);
     },
 

@@ -1,5 +1,10 @@
-/** Why an upstream gave no answer to work with. */
-export type UnavailableReason = 'unreachable' | 'timeout' | 'server-error' | 'circuit-open';
+/** Why an upstream gave no answer to work with. `busy`: as many requests of ours wait for it as may, and it was not asked. */
+export type UnavailableReason =
+  | 'unreachable'
+  | 'timeout'
+  | 'server-error'
+  | 'circuit-open'
+  | 'busy';
 
 /** A peer could not be reached, timed out, or answered 5xx until the retries were spent. */
 export class UpstreamUnavailable extends Error {

@@ -14,16 +14,16 @@ import { Breakers, type Passage } from './breaker.ts';
 import { UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
 import { failureOf } from './failure.ts';
 import type { RegistryLimits } from './limits.ts';
+import type { CallOptions } from './peer.ts';
 import { type Hop, locationOf, MOST_HOPS, nextHop } from './redirect.ts';
 import { parseRetryAfter, pauseBeforeRetryMs, StatusError } from './retry.ts';
 import { HostSlots, type Lane } from './slots.ts';
 import { watch } from './watchdog.ts';
 
-export interface HttpRequest extends Hop {
+/** Aborting `signal` rejects with its reason, and ends a body that is on its way. */
+export interface HttpRequest extends Hop, CallOptions {
   readonly method: 'GET' | 'HEAD';
   readonly lane: Lane;
-  /** Aborting rejects with its reason, and ends a body that is on its way. */
-  readonly signal: AbortSignal;
 }
 
 export interface HttpResponse {
@@ -67,10 +67,10 @@ export class HttpClient implements Disposable {
 
   constructor(options: HttpClientOptions) {
     const { limits, userAgent, now } = options;
-    const { breakerFailures, breakerOpenMs, controlSlots, blobSlots, connectMs } = limits;
+    const { breakerFailures, breakerOpenMs, controlSlots, blobSlots, connectMs, waiting } = limits;
     this.#options = options;
     this.#breakers = new Breakers({ failures: breakerFailures, openMs: breakerOpenMs }, now);
-    this.#slots = new HostSlots({ control: controlSlots, blob: blobSlots });
+    this.#slots = new HostSlots({ control: controlSlots, blob: blobSlots }, { waiting });
     this.#got = got.extend({
       headers: { 'user-agent': userAgent, 'accept-encoding': 'identity' },
       decompress: false,

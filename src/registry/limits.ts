@@ -18,6 +18,8 @@ export interface RegistryLimits {
   readonly controlSlots: number;
   /** Blobs at once from one host, until their bodies end. */
   readonly blobSlots: number;
+  /** Requests that wait for a slot of one host, blobs and others apart. */
+  readonly waiting: number;
   /** Failures in a row that open a host's circuit. */
   readonly breakerFailures: number;
   /** How long it stays open before one request may try. */
@@ -42,6 +44,8 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   // containers/image fetches 6 at once (docs/wire-notes.md 8); a node serves several clients, but their fills are shared.
   controlSlots: 6,
   blobSlots: 12,
+  // What six slots answer within some ten seconds; clients whose pull fails come again.
+  waiting: 500,
   breakerFailures: 5,
   breakerOpenMs: 15_000,
   throttledMs: 10_000,

@@ -6,6 +6,8 @@ import type { Manifest } from '../oci/manifest.ts';
 /** Every call that waits on the network takes one; aborting it rejects with `signal.reason`. */
 export interface CallOptions {
   readonly signal: AbortSignal;
+  /** Aborted when nobody waits for the answer any more: ends a request that was not sent yet, and none that was. */
+  readonly abandoned?: AbortSignal | undefined;
 }
 
 /** What a HEAD said of a manifest; registries leave parts of it out. */

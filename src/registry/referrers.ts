@@ -83,11 +83,11 @@ export class Referrers {
   async #fromTag(
     repository: string,
     subject: Digest,
-    { signal }: CallOptions,
+    options: CallOptions,
   ): Promise<readonly Referrer[]> {
     const { calls } = this.#at;
     const call = this.#at.to(repository, `manifests/${fallbackTagOf(subject)}`, {
-      signal,
+      ...options,
       headers: { accept: OCI_INDEX },
     });
     // Most subjects have none, and HEAD costs nothing where pulls are counted.

@@ -1,13 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import type { Cache, CacheStore } from '../cache/cache.ts';
-import { Authorizer, CachedToken, type Grant } from './auth.ts';
+import { Authorizer, CachedToken, type FetchToken, type Grant } from './auth.ts';
 import { BodyTooLarge, discard, readWhole } from './body.ts';
 import { publishBudget } from './budget.ts';
 import type { Endpoint } from './endpoint.ts';
 import { UpstreamDenied, UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
 import { HttpClient, type HttpConnection, type HttpResponse } from './http-client.ts';
 import { DEFAULT_LIMITS, type RegistryLimits } from './limits.ts';
+import type { CallOptions } from './peer.ts';
 import { parseRetryAfter } from './retry.ts';
 import type { Lane } from './slots.ts';
 import { Throttle } from './throttle.ts';
@@ -17,14 +18,13 @@ export interface RegistryAccess extends Omit<Endpoint, 'options'> {
   readonly tokenHosts?: readonly string[];
 }
 
-export interface Call {
+export interface Call extends CallOptions {
   readonly method: 'GET' | 'HEAD';
   readonly url: URL;
   /** What the request needs, in the token specification's words: `repository:library/alpine:pull`. */
   readonly scope: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly lane: Lane;
-  readonly signal: AbortSignal;
 }
 
 export interface WholeAnswer {
@@ -106,7 +106,7 @@ class Registry implements RegistryCalls {
       tokenHosts: access.tokenHosts ?? [],
       credential: access.credential,
       tokens,
-      fetchToken: (url, authorization) => this.#fetchToken(url, authorization),
+      fetchToken: (url, asking) => this.#fetchToken(url, asking),
     });
   }
 
@@ -125,7 +125,8 @@ class Registry implements RegistryCalls {
       // Read to its end: the connection serves the next request, and the words serve the log.
       const cause = await explanationOf(response);
       const challenges = await this.#challengesOf(response, call, cause);
-      const options = { signal: call.signal, refused: grant, cause };
+      const { signal, abandoned } = call;
+      const options = { signal, abandoned, refused: grant, cause };
       grant = await this.#authorizer.answer(challenges, call.scope, options);
     }
   }
@@ -165,6 +166,7 @@ class Registry implements RegistryCalls {
       headers: {},
       lane: 'control',
       signal: call.signal,
+      abandoned: call.abandoned,
     });
     discard(ping.content);
     const general = ping.headers['www-authenticate'];
@@ -172,12 +174,12 @@ class Registry implements RegistryCalls {
     throw new UpstreamDenied(response.url.host, 401, { cause });
   }
 
-  async #fetchToken(url: URL, authorization: string | undefined): Promise<Buffer> {
+  async #fetchToken(url: URL, options: Parameters<FetchToken>[1]): Promise<Buffer> {
     const { firstByteMs, controlMs } = this.limits;
     // Its own, and not that of whoever came first: others may wait for it.
     const signal = AbortSignal.timeout(firstByteMs + controlMs);
     try {
-      return await this.#readToken(url, authorization, signal);
+      return await this.#readToken(url, { ...options, signal });
     } catch (error) {
       const { host } = this.#options.access.url;
       if (!signal.aborted) throw invalidIfTooLarge(error, host);
@@ -187,15 +189,14 @@ class Registry implements RegistryCalls {
 
   async #readToken(
     url: URL,
-    authorization: string | undefined,
-    signal: AbortSignal,
+    { authorization, ...options }: Parameters<FetchToken>[1] & CallOptions,
   ): Promise<Buffer> {
     const response = await this.#options.connection.send({
       method: 'GET',
       url,
       headers: authorization === undefined ? {} : { authorization },
       lane: 'control',
-      signal,
+      ...options,
     });
     // It speaks for the registry, whatever its host is called.
     await this.#accepted({ ...response, url: this.#options.access.url }, 'control');

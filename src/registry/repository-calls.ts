@@ -30,12 +30,13 @@ export function repositoryCalls(
   return {
     calls: client.at(access),
     host: url.host,
-    to(repository, path, { signal, method = 'GET', headers = {}, lane = 'control' }) {
+    to(repository, path, { signal, abandoned, method = 'GET', headers = {}, lane = 'control' }) {
       // It becomes a part of a path, where `..` and `?` would lead elsewhere.
       if (!isRepositoryName(repository)) throw new OciError('NAME_INVALID', { detail: repository });
       const name = canonicalRepository?.(repository) ?? repository;
       const scope = `repository:${name}:pull`;
-      return { method, url: new URL(`v2/${name}/${path}`, url), scope, headers, lane, signal };
+      const where = { url: new URL(`v2/${name}/${path}`, url), scope };
+      return { method, ...where, headers, lane, signal, abandoned };
     },
   };
 }

@@ -3,29 +3,42 @@
  * blobs are on their way, or held up by a slow reader, manifests and tokens still pass.
  */
 import PQueue from 'p-queue';
+import { UpstreamUnavailable } from './errors.ts';
+import type { CallOptions } from './peer.ts';
 
 export type Lane = 'control' | 'blob';
 
 export class HostSlots {
   readonly #queues = new Map<string, PQueue>();
   readonly #most: Readonly<Record<Lane, number>>;
+  readonly #mostWaiting: number;
 
-  constructor(most: Readonly<Record<Lane, number>>) {
+  constructor(
+    most: Readonly<Record<Lane, number>>,
+    { waiting = Number.POSITIVE_INFINITY }: { readonly waiting?: number } = {},
+  ) {
     this.#most = most;
+    this.#mostWaiting = waiting;
   }
 
-  /** Waits for a slot, first come first served; disposing gives it back. Aborting leaves the queue. */
-  acquire(host: string, lane: Lane, { signal }: { signal: AbortSignal }): Promise<Disposable> {
+  /**
+   * Waits for a slot, first come first served; disposing gives it back. Aborting either signal leaves the queue.
+   *
+   * @throws UpstreamUnavailable busy, at once, where as many wait as may
+   */
+  async acquire(host: string, lane: Lane, { signal, abandoned }: CallOptions): Promise<Disposable> {
     const queue = this.#queue(host, lane);
+    if (queue.size >= this.#mostWaiting) throw new UpstreamUnavailable(host, 'busy');
+    const leaving = abandoned === undefined ? signal : AbortSignal.any([signal, abandoned]);
     // p-queue frees the slot of what its signal aborts: that signal ends with the wait, and the holder gives back.
     const waiting = new AbortController();
-    const abort = (): void => waiting.abort(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
+    const abort = (): void => waiting.abort(leaving.reason);
+    if (leaving.aborted) abort();
+    else leaving.addEventListener('abort', abort, { once: true });
 
     const { promise, resolve, reject } = Promise.withResolvers<Disposable>();
     const hold = (): Promise<void> => {
-      signal.removeEventListener('abort', abort);
+      leaving.removeEventListener('abort', abort);
       const { promise: held, resolve: release } = Promise.withResolvers<void>();
       resolve({ [Symbol.dispose]: release });
       return held;

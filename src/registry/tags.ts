@@ -15,10 +15,10 @@ const TagList = z.object({ tags: z.array(z.string()).nullish() });
 export async function* listTags(
   at: RepositoryCalls,
   repository: string,
-  { signal }: CallOptions,
+  options: CallOptions,
 ): AsyncGenerator<string> {
   const { calls, host } = at;
-  const call = at.to(repository, `tags/list?n=${PAGE_SIZE}`, { signal });
+  const call = at.to(repository, `tags/list?n=${PAGE_SIZE}`, options);
   for await (const { status, bytes } of pagesOf(calls, call)) {
     if (status !== 200) throw refusal(call, status, 'NAME_UNKNOWN');
     const page = TagList.safeParse(jsonIn(bytes, host));

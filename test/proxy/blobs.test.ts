@@ -7,6 +7,7 @@ import { readAll } from '../storage/conformance.ts';
 import { until } from '../support/until.ts';
 import {
   BLOBS,
+  MINUTE,
   openWorld,
   PATH,
   pulledImage,
@@ -96,6 +97,7 @@ describe('a blob of a proxy project', () => {
     await using world = await openWorld();
     const { digest } = world.mirror.addBlob(PATH, Buffer.from('content'));
     await assert.rejects(world.blob(digest), { code: 'BLOB_UNKNOWN' });
+    world.pass(MINUTE);
     world.upstream.behave({}, { status: 500 });
 
     assert.equal((await world.blob(digest)).toString(), 'content');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connectPeer } from '../support/registry-peer.ts';
+import { until } from '../support/until.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 
 const signal = AbortSignal.timeout(600_000);
@@ -244,6 +245,30 @@ describe('getting in', () => {
     await second;
 
     assert.equal(upstream.count({ path: /^\/token/ }), 1);
+  });
+
+  it('asks for no token that nobody waits for any more', async () => {
+    await using upstream = await startUpstream();
+    for (const name of ['a', 'b', 'c']) upstream.addImage(name, '1', []);
+    upstream.requireToken();
+    using connected = connectPeer({ url: upstream.url, limits: { controlSlots: 1 } });
+    await connected.peer.headManifest('a', '1', { signal });
+    const { promise: hold, resolve: release } = Promise.withResolvers<void>();
+    upstream.behave({ path: /^\/token/ }, { hold });
+    const first = connected.peer.headManifest('b', '1', { signal });
+    await until(() => upstream.count({ path: /^\/token/ }) === 2);
+    const leaving = new AbortController();
+    const abandoned = leaving.signal;
+
+    const left = connected.peer.headManifest('c', '1', { signal, abandoned });
+    await new Promise(setImmediate);
+    leaving.abort(new Error('abandoned'));
+    await assert.rejects(left, { message: 'abandoned' });
+    release();
+    await first;
+    await connected.peer.headManifest('a', '1', { signal });
+
+    assert.equal(upstream.count({ path: /^\/token/ }), 2);
   });
 });
 

@@ -42,6 +42,36 @@ describe('slots of a host', () => {
     next[Symbol.dispose]();
   });
 
+  it('make only so many wait', async () => {
+    const slots = new HostSlots({ control: 1, blob: 1 }, { waiting: 1 });
+    const first = await slots.acquire('h', 'control', { signal });
+    const controller = new AbortController();
+    const waiting = slots.acquire('h', 'control', { signal: controller.signal });
+
+    await assert.rejects(slots.acquire('h', 'control', { signal }), { reason: 'busy', host: 'h' });
+    (await slots.acquire('h', 'blob', { signal }))[Symbol.dispose]();
+    controller.abort(new Error('gone'));
+    await assert.rejects(waiting, { message: 'gone' });
+
+    const next = slots.acquire('h', 'control', { signal });
+    first[Symbol.dispose]();
+    (await next)[Symbol.dispose]();
+  });
+
+  it('are left by whom nobody waits for, but only while they wait', async () => {
+    const slots = new HostSlots({ control: 1, blob: 1 });
+    const controller = new AbortController();
+    const { signal: abandoned } = controller;
+    const held = await slots.acquire('h', 'control', { signal, abandoned });
+    const waiting = slots.acquire('h', 'control', { signal, abandoned });
+
+    controller.abort(new Error('abandoned'));
+
+    await assert.rejects(waiting, { message: 'abandoned' });
+    held[Symbol.dispose]();
+    (await slots.acquire('h', 'control', { signal }))[Symbol.dispose]();
+  });
+
   it('stay taken when the holder’s signal aborts, until they are given back', async () => {
     const slots = new HostSlots({ control: 1, blob: 1 });
     const controller = new AbortController();

@@ -20,6 +20,7 @@ import { type Digest, isDigest } from '../../../src/oci/digest.ts';
 import { parseReference } from '../../../src/oci/reference.ts';
 import { createEvictions } from '../../../src/proxy/evictions.ts';
 import { createPulls } from '../../../src/proxy/pulls.ts';
+import type { RegistryLimits } from '../../../src/registry/limits.ts';
 import { createRegistryClient } from '../../../src/registry/registry-client.ts';
 import type { BlobStore } from '../../../src/storage/blob-store.ts';
 import { openFilesystem } from '../../../src/storage/filesystem.ts';
@@ -47,6 +48,8 @@ export interface WorldOptions {
   readonly upstream?: UpstreamOptions;
   readonly eviction?: object;
   readonly questionDeadlineMs?: number;
+  /** Of the client that asks upstreams. */
+  readonly limits?: Partial<RegistryLimits>;
   /** The disk that the node has. */
   readonly disk?: (store: BlobStore) => BlobStore;
 }
@@ -169,7 +172,13 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
       cache,
       now,
       // One attempt each, so that tests can count; a circuit that opens is the client's own test.
-      limits: { attempts: 1, breakerFailures: 1000, firstByteMs: 10_000, connectMs: 5000 },
+      limits: {
+        attempts: 1,
+        breakerFailures: 1000,
+        firstByteMs: 10_000,
+        connectMs: 5000,
+        ...options.limits,
+      },
     }),
   );
   const peers = new Map(
