@@ -54,16 +54,16 @@ const POLICY = [
  */
 export function devcenterRoutes(): Routes {
   const router: Routes = new Router<State, object>();
-  // Small in number, and the same while the process lives.
-  const contents = new Map<string, Promise<Buffer>>();
+  // Few, and the same while the process lives.
+  const contents = new Map<string, Buffer>();
 
   router.get(/^\/(?:devcenter(?:\/[\w.-]*)?|swagger\.json)$/, async (ctx) => {
     ctx.state.route = 'api';
     const page = ctx.state.origin.mirror === undefined ? PAGES.get(ctx.path) : undefined;
     if (page === undefined) throw nothingHere();
-    const content = contents.get(ctx.path) ?? readFile(new URL(page.url()));
+    const content = contents.get(ctx.path) ?? (await readFile(new URL(page.url())));
     contents.set(ctx.path, content);
-    send(ctx, page, await content);
+    send(ctx, page, content);
   });
 
   router.get(/^\/devcenter-api-2\.0$/, (ctx) => {
