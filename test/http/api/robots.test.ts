@@ -125,6 +125,30 @@ describe('a robot', () => {
     assert.equal(await put('2/password', { new_password: 'Passw0rd' }), 200);
   });
 
+  it('gets no refresh token, and its tokens end with it or while it is disabled', async () => {
+    await using node = await startApiNode();
+    const { path, login } = await create(node);
+    const asked = { path: '/service/token?offline_token=true', as: login };
+    const Given = z.object({ token: z.string(), refresh_token: z.undefined().optional() });
+    const { token } = Given.parse((await node.send(asked)).json());
+    const status = async (bearer: string) => {
+      const headers = { Authorization: `Bearer ${bearer}` };
+      return (await node.send({ path: '/v2/', headers })).status;
+    };
+    const disable = (isDisabled: boolean) =>
+      node.call(`PUT ${path}`, { ...CI, name: 'robot$secret+ci', disable: isDisabled });
+
+    assert.equal(await status(token), 200);
+    assert.equal((await disable(true)).status, 200);
+    assert.equal(await status(token), 401);
+    assert.equal((await disable(false)).status, 200);
+    assert.equal(await status(token), 401);
+    const { token: next } = Given.parse((await node.send(asked)).json());
+    assert.equal(await status(next), 200);
+    assert.equal((await node.call(`DELETE ${path}`)).status, 200);
+    assert.equal(await status(next), 401);
+  });
+
   it('is for those who run its project, and unseen by others', async () => {
     await using node = await startApiNode();
     const { path } = await create(node);
