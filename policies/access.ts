@@ -213,6 +213,14 @@ export function may(
   return roles.some((role) => BY_ROLE.get(role)?.has(permission) === true);
 }
 
+/** Whether the caller may do this to something of any project, whatever its visibility, and to those that will be. */
+export function mayAnywhere(subject: Subject, permission: ProjectPermission): boolean {
+  return may(subject, permission, NOBODYS);
+}
+
+/** A private project that nobody has a role in: who may do this to it may do it to any. */
+const NOBODYS: ProjectFacts = { id: 0, isPublic: false };
+
 /** Whether the caller may do this to something of the node itself. */
 export function maySystem(subject: Subject, permission: SystemPermission): boolean {
   return subject.isAdmin || subject.robot?.system.has(permission) === true;

@@ -1,4 +1,4 @@
-import { may, type ProjectPermission } from '../../policies/access.ts';
+import { may, mayAnywhere, type ProjectPermission } from '../../policies/access.ts';
 import { ANONYMOUS, isGranted } from '../access/caller.ts';
 import { NoSuchProject, OciError } from '../oci/error.ts';
 import type { RouteKind } from '../telemetry/channels.ts';
@@ -74,7 +74,7 @@ export function createGate(names: Names): Gate {
     ctx.state.route = need.route;
     const target = await locate(names, ctx, { name, method: ctx.method }).catch(
       (error: unknown) => {
-        const isTold = may(ctx.state.caller, PERMISSIONS[action], ANY_PROJECT);
+        const isTold = mayAnywhere(ctx.state.caller, PERMISSIONS[action]);
         throw error instanceof NoSuchProject && !isTold ? refusal(ctx, need, undefined) : error;
       },
     );
@@ -85,16 +85,16 @@ export function createGate(names: Names): Gate {
   };
 }
 
-/** A private project that nobody has a role in: who may do this to it may do it to any. */
-const ANY_PROJECT = { id: 0, isPublic: false };
-
 /** Says nothing of the target that the client did not, unless the caller may see its project. */
 function refusal(ctx: Context, { name, action }: Need, target: Target | undefined): OciError {
   const { caller, origin } = ctx.state;
-  const project = target?.project ?? ANY_PROJECT;
+  const mayDo = (permission: ProjectPermission): boolean =>
+    target === undefined
+      ? mayAnywhere(caller, permission)
+      : may(caller, permission, target.project);
   // Another token helps nobody whose rights end here.
-  const couldSignIn = caller.isAnonymous || may(caller, PERMISSIONS[action], project);
-  const isSeen = may(caller, 'project:read', project) || target?.ns !== undefined;
+  const couldSignIn = caller.isAnonymous || mayDo(PERMISSIONS[action]);
+  const isSeen = mayDo('project:read') || target?.ns !== undefined;
   const repository = isSeen ? (target?.repository ?? name) : name;
   const actions = SCOPE_ACTIONS[action];
   ctx.state.scope = `repository:${repository}:${actions.join(',')}`;

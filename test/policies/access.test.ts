@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   may,
+  mayAnywhere,
   maySystem,
   type ProjectPermission,
   ROBOT_PROJECT_PERMISSIONS,
@@ -82,6 +83,21 @@ describe('what a caller may do in a project', () => {
     assert.equal(may(here, 'repository:push', OPEN), false);
     assert.equal(may(here, 'repository:pull', OPEN), true);
     assert.equal(may(everywhere, 'repository:push', CLOSED), true);
+  });
+});
+
+describe('what a caller may do in any project', () => {
+  it('is what an admin may, and a robot that was given it everywhere', () => {
+    const guest = { ...NOBODY, roles: new Map([[CLOSED.id, ['guest' as const]]]) };
+    const reader = robot({
+      everywhere: new Set(['project:read']),
+      projects: new Map([[CLOSED.id, new Set(['tag:list'])]]),
+    });
+
+    assert.equal(mayAnywhere(ADMIN, 'tag:list'), true);
+    assert.equal(mayAnywhere(guest, 'tag:list'), false);
+    assert.equal(mayAnywhere(reader, 'project:read'), true);
+    assert.equal(mayAnywhere(reader, 'tag:list'), false);
   });
 });
 

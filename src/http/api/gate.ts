@@ -1,5 +1,6 @@
 import {
   may,
+  mayAnywhere,
   maySystem,
   type ProjectPermission,
   type SystemPermission,
@@ -82,9 +83,6 @@ export interface Gate {
   ): Promise<void>;
 }
 
-/** A private project that nobody has a role in: those who may do this to it may do it to any. */
-export const ANY_PROJECT = { id: 0, isPublic: false };
-
 export function createGate(projects: Projects): Gate {
   const byId = async (id: number): Promise<Project | undefined> =>
     (await projects.list()).find((project) => project.id === id);
@@ -108,7 +106,7 @@ export function createGate(projects: Projects): Gate {
         throw forbidden(permission);
       }
       const missing = `there is no project ${reference}`;
-      if (may(caller, permission, ANY_PROJECT)) throw new ManagementError('NOT_FOUND', missing);
+      if (mayAnywhere(caller, permission)) throw new ManagementError('NOT_FOUND', missing);
       const message = `${missing}, or none that you may see`;
       throw new ManagementError(isForbidden ? 'FORBIDDEN' : 'NOT_FOUND', message);
     },

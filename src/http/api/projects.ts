@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { may, maySystem, ROLE_IDS, type Role } from '../../../policies/access.ts';
+import { may, mayAnywhere, maySystem, ROLE_IDS, type Role } from '../../../policies/access.ts';
 import type { Caller } from '../../access/caller.ts';
 import { ManagementError } from '../../oci/management-error.ts';
 import type { Settings } from './configurations.ts';
-import { ANY_PROJECT, type Project } from './gate.ts';
+import type { Project } from './gate.ts';
 import { timeJson } from './json.ts';
 import type { Filter, Listed, ListQuery } from './list-query.ts';
 import { type Actor, type ApiRequest, type ApiRoute, DONE, projectRoute, route } from './route.ts';
@@ -257,7 +257,7 @@ export function exposingOf(caller: Caller): Exposing {
 
 /** Whom a list of projects, or of what is in them, may show what. */
 export function visibleTo(caller: Caller): Visible {
-  const isAll = maySystem(caller, 'project:list') || may(caller, 'project:read', ANY_PROJECT);
+  const isAll = maySystem(caller, 'project:list') || mayAnywhere(caller, 'project:read');
   if (isAll) return 'all';
   return { projects: [...caller.roles.keys(), ...(caller.robot?.projects.keys() ?? [])] };
 }
