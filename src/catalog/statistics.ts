@@ -16,13 +16,19 @@ export interface Counts {
   readonly repositories: number;
 }
 
+/** The projects that a caller may know of, and those whose repositories. */
+interface Seen {
+  readonly projects: Visible;
+  readonly repositories: Visible;
+}
+
 /** What a caller may know of the node as a whole. */
 export interface Statistics {
-  counts(visible: Visible): Promise<{ readonly public: Counts; readonly private: Counts }>;
+  counts(seen: Seen): Promise<{ readonly public: Counts; readonly private: Counts }>;
   /** Bytes of all blobs, each once, whoever has them. */
   storedBytes(): Promise<number>;
   /** By a part of the name, in any letter case; all of them. */
-  search(text: string, visible: Visible): Promise<SearchResult>;
+  search(text: string, seen: Seen): Promise<SearchResult>;
 }
 
 export interface SearchResult {
@@ -33,9 +39,9 @@ export interface SearchResult {
 export function createStatistics({ database }: { readonly database: Database }): Statistics {
   const { read } = database;
   return {
-    async counts(visible) {
-      const projects = await projectCounts(read, visible);
-      const repositories = await repositoryCounts(read, visible);
+    async counts(seen) {
+      const projects = await projectCounts(read, seen.projects);
+      const repositories = await repositoryCounts(read, seen.repositories);
       const of = (flag: 0 | 1): Counts => ({
         projects: projects.get(flag) ?? 0,
         repositories: repositories.get(flag) ?? 0,
@@ -52,11 +58,11 @@ export function createStatistics({ database }: { readonly database: Database }):
       return bytes;
     },
 
-    async search(text, visible) {
+    async search(text, seen) {
       const filters = [{ field: 'name', kind: 'fuzzy', value: text }] as const;
       const query = { ...EVERYTHING, filters };
-      const projects = await listProjects(read, query, visible);
-      const repositories = await listRepositories(read, query, visible);
+      const projects = await listProjects(read, query, seen.projects);
+      const repositories = await listRepositories(read, query, seen.repositories);
       return { projects: projects.items, repositories: repositories.items };
     },
   };

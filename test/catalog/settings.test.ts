@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Visible } from '../../src/catalog/managed-projects.ts';
 import { databases } from '../support/databases.ts';
 import { APP, filled, tag } from './filled-repository.ts';
 import { ANN, addProject, openManagement, told } from './management-world.ts';
@@ -108,22 +109,26 @@ for (const engine of databases) {
       const { project } = await filled(world);
       const { statistics } = world.management;
 
-      assert.deepEqual(await statistics.counts('all'), {
+      assert.deepEqual(await statistics.counts(seen('all')), {
         public: { projects: 2, repositories: 0 },
         private: { projects: 1, repositories: 1 },
       });
-      assert.deepEqual(await statistics.counts({ projects: [] }), {
+      assert.deepEqual(await statistics.counts(seen({ projects: [] })), {
         public: { projects: 2, repositories: 0 },
         private: { projects: 0, repositories: 0 },
       });
       assert.ok((await statistics.storedBytes()) > 0);
-      const found = await statistics.search('TEAM', { projects: [project] });
+      const found = await statistics.search('TEAM', seen({ projects: [project] }));
       assert.deepEqual(
         [found.projects.map(({ name }) => name), found.repositories.map(({ name }) => name)],
         [['team'], [APP]],
       );
-      const hidden = await statistics.search('team', { projects: [] });
+      const hidden = await statistics.search('team', seen({ projects: [] }));
       assert.deepEqual([hidden.projects, hidden.repositories], [[], []]);
     });
   });
+}
+
+function seen(visible: Visible) {
+  return { projects: visible, repositories: visible };
 }

@@ -1,3 +1,4 @@
+import type { Caller } from '../../access/caller.ts';
 import { ManagementError } from '../../oci/management-error.ts';
 import type { Projects } from './gate.ts';
 import { type ManagedProject, projectJson, type Visible, visibleTo } from './projects.ts';
@@ -9,14 +10,20 @@ interface Counts {
   readonly repositories: number;
 }
 
+/** The projects that a caller may know of, and those whose repositories. */
+interface Seen {
+  readonly projects: Visible;
+  readonly repositories: Visible;
+}
+
 /** What these routes need of the node. */
 export interface Overview {
-  counts(visible: Visible): Promise<{ readonly public: Counts; readonly private: Counts }>;
+  counts(seen: Seen): Promise<{ readonly public: Counts; readonly private: Counts }>;
   /** Bytes. */
   storedBytes(): Promise<number>;
   search(
     text: string,
-    visible: Visible,
+    seen: Seen,
   ): Promise<{
     readonly projects: readonly ManagedProject[];
     readonly repositories: readonly ManagedRepository[];
@@ -36,7 +43,7 @@ const statistics = (overview: Overview): ApiRoute =>
     permission: 'signed-in',
     answers: [200, 401],
     async handle({ caller }) {
-      const counts = await overview.counts(visibleTo(caller));
+      const counts = await overview.counts(seenBy(caller));
       return {
         json: {
           public_project_count: counts.public.projects,
@@ -62,7 +69,7 @@ const search = (overview: Overview, projects: Projects): ApiRoute =>
     async handle({ caller, query }) {
       const text = query('q');
       if (text === undefined) throw new ManagementError('BAD_REQUEST', 'q is missing');
-      const found = await overview.search(text, visibleTo(caller));
+      const found = await overview.search(text, seenBy(caller));
       const byId = new Map((await projects.list()).map((project) => [project.id, project]));
       return {
         json: {
@@ -79,3 +86,10 @@ const search = (overview: Overview, projects: Projects): ApiRoute =>
       };
     },
   });
+
+function seenBy(caller: Caller): Seen {
+  return {
+    projects: visibleTo(caller, 'project:read'),
+    repositories: visibleTo(caller, 'repository:list'),
+  };
+}

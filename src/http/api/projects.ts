@@ -114,7 +114,9 @@ const listProjects = (projects: ManagedProjects): ApiRoute =>
       const { caller, list } = request;
       const asked = list(FIELDS);
       const filters = [...asked.filters, ...olderFilters(request)];
-      const { items, total } = await projects.list({ ...asked, filters }, visibleTo(caller));
+      const isAll = maySystem(caller, 'project:list');
+      const visible = isAll ? 'all' : visibleTo(caller, 'project:read');
+      const { items, total } = await projects.list({ ...asked, filters }, visible);
       return { json: items.map((project) => projectJson(project, caller)), total };
     },
   });
@@ -255,11 +257,12 @@ export function exposingOf(caller: Caller): Exposing {
   return { mayExpose: maySystem(caller, 'registry:update') };
 }
 
-/** Whom a list of projects, or of what is in them, may show what. */
-export function visibleTo(caller: Caller): Visible {
-  const isAll = maySystem(caller, 'project:list') || mayAnywhere(caller, 'project:read');
-  if (isAll) return 'all';
-  return { projects: [...caller.roles.keys(), ...(caller.robot?.projects.keys() ?? [])] };
+/** The projects that a list of them, or of what is in them, may show the caller. */
+export function visibleTo(caller: Caller, permission: 'project:read' | 'repository:list'): Visible {
+  if (mayAnywhere(caller, permission)) return 'all';
+  const known = new Set([...caller.roles.keys(), ...(caller.robot?.projects.keys() ?? [])]);
+  const mayIn = (id: number): boolean => may(caller, permission, { id, isPublic: false });
+  return { projects: [...known].filter(mayIn) };
 }
 
 /** Harbor's parameters from before there was `q`. */

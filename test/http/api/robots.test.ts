@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
+import { pushImage } from '../support/push.ts';
 import { type ApiNode, startApiNode } from './support/node.ts';
 
 const Created = z.object({ id: z.number(), name: z.string(), secret: z.string() });
@@ -178,3 +179,61 @@ describe('a robot', () => {
     assert.equal((await node.call('GET /robots?q=Level=project')).status, 400);
   });
 });
+
+describe('of private projects, a robot', () => {
+  it('lists none that it may only write to', async () => {
+    await using node = await startApiNode();
+    const robot = await systemRobot(node, ofProject('secret', 'repository:push'));
+
+    assert.deepEqual(await seenBy(node, robot), { projects: 0, repositories: 0, found: [0, 0] });
+  });
+
+  it('lists those that it may read, and repositories where it may list them', async () => {
+    await using node = await startApiNode();
+    const reader = await systemRobot(node, ofProject('secret', 'project:read'));
+    const { login: lister } = await create(node, {
+      ...CI,
+      name: 'lister',
+      level: 'system',
+      permissions: [ofProject('*', 'repository:list')],
+    });
+
+    assert.deepEqual(await seenBy(node, reader), { projects: 1, repositories: 0, found: [1, 0] });
+    assert.deepEqual(await seenBy(node, lister), { projects: 0, repositories: 1, found: [0, 1] });
+  });
+
+  it('that lists projects of the system finds nothing else of them', async () => {
+    await using node = await startApiNode();
+    const system = { kind: 'system', namespace: '/', access: access('project:list') };
+    const robot = await systemRobot(node, system);
+
+    assert.deepEqual(await seenBy(node, robot), { projects: 1, repositories: 0, found: [0, 0] });
+  });
+});
+
+/** Of a node that has something to list; what it signs in with. */
+async function systemRobot(node: ApiNode, ...permissions: readonly object[]): Promise<string> {
+  await pushImage(node, 'secret/app', ['v1']);
+  return (await create(node, { ...CI, level: 'system', permissions })).login;
+}
+
+/** How much of what is called `secret` the lists show, and what they say that they count. */
+async function seenBy(node: ApiNode, as: string) {
+  const read = async (path: string) => (await node.call(`GET ${path}`, undefined, as)).json();
+  const named = z
+    .array(z.object({ name: z.string() }))
+    .transform((items) => items.filter(({ name }) => name.startsWith('secret')).length);
+  const Found = z.object({ project: z.array(z.unknown()), repository: z.array(z.unknown()) });
+  const { project, repository } = Found.parse(await read('/search?q=secret'));
+  const Counts = z.object({ private_project_count: z.number(), private_repo_count: z.number() });
+  const counts = Counts.parse(await read('/statistics'));
+  assert.deepEqual(
+    [counts.private_project_count, counts.private_repo_count],
+    [project.length, repository.length],
+  );
+  return {
+    projects: named.parse(await read('/projects')),
+    repositories: named.parse(await read('/repositories')),
+    found: [project.length, repository.length],
+  };
+}
