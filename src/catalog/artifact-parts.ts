@@ -217,19 +217,18 @@ async function contentOf(queries: Queries, { digest, media_type }: ArtifactRow) 
 
 async function childrenOf(
   queries: Queries,
-  { repository }: ArtifactRow,
+  index: ArtifactRow,
   children: z.infer<typeof Children>['manifests'],
 ): Promise<readonly ArtifactReference[]> {
   if (children.length === 0) return [];
+  // By the rows of its references: an index may list more than a query takes values.
   const known = await queries
-    .selectFrom('manifests')
-    .select(['id', 'digest'])
-    .where('repository', '=', repository)
-    .where(
-      sql.ref<string>('digest'),
-      'in',
-      children.map(({ digest }) => digest),
-    )
+    .selectFrom('manifest_references')
+    .innerJoin('manifests', 'manifests.digest', 'manifest_references.digest')
+    .select(['manifests.id', 'manifests.digest'])
+    .distinct()
+    .where('manifest_references.manifest', '=', index.id)
+    .where('manifests.repository', '=', index.repository)
     .execute();
   const ids = new Map<string, number>(known.map(({ id, digest }) => [digest, id]));
   return children.map((child) => ({

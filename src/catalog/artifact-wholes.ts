@@ -6,6 +6,7 @@ import { ManagementError } from '../oci/management-error.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { ArtifactRow } from './artifact-rows.ts';
 import { linkBlob } from './blob-rows.ts';
+import { hasParent, tagsOn } from './held-content.ts';
 import { keepOwned, removeManifest } from './owned-manifests.ts';
 import { ensureRepository, projectNameOf, type Repository } from './repositories.ts';
 import type { Act } from './tag-rows.ts';
@@ -35,12 +36,13 @@ export async function removeWhole(
     const attached = await attachedTo(transaction, repository, node.digest);
     await removeManifest(transaction, repository, digest, act);
     for (const child of children) {
-      const isNeeded =
-        (await isTagged(transaction, repository, child.digest)) ||
-        (await hasParent(transaction, repository, child.digest));
-      if (!isNeeded) left.push(child.digest);
+      const isTagged = (await tagsOn(transaction, repository, child.digest)).length > 0;
+      if (isTagged || (await hasParent(transaction, repository, child.digest))) continue;
+      left.push(child.digest);
     }
-    left.push(...attached.map((each) => each.digest));
+    for (const each of attached) {
+      if (!(await hasParent(transaction, repository, each.digest))) left.push(each.digest);
+    }
   }
 }
 
@@ -164,44 +166,4 @@ async function attachedTo(
     .where('subject', '=', subject)
     .orderBy('id')
     .execute();
-}
-
-async function hasParent(
-  transaction: WriteTransaction,
-  { id }: Repository,
-  digest: Digest,
-): Promise<boolean> {
-  const parent = await transaction
-    .selectFrom('manifest_references')
-    .innerJoin('manifests', 'manifests.id', 'manifest_references.manifest')
-    .select('manifests.id')
-    .where('manifest_references.digest', '=', digest)
-    .where('manifest_references.kind', '=', 'manifest')
-    .where('manifests.repository', '=', id)
-    .limit(1)
-    .executeTakeFirst();
-  return parent !== undefined;
-}
-
-async function isTagged(
-  transaction: WriteTransaction,
-  repository: Repository,
-  digest: Digest,
-): Promise<boolean> {
-  return (await tagsOn(transaction, repository, digest)).length > 0;
-}
-
-async function tagsOn(
-  transaction: WriteTransaction,
-  { id }: Repository,
-  digest: Digest,
-): Promise<readonly string[]> {
-  const rows = await transaction
-    .selectFrom('tags')
-    .select('name')
-    .where('repository', '=', id)
-    .where('digest', '=', digest)
-    .orderBy('name')
-    .execute();
-  return rows.map(({ name }) => name);
 }

@@ -17,6 +17,7 @@ import {
 } from './blob-rows.ts';
 import { sweepBlobs } from './blob-sweep.ts';
 import { DigestLocks } from './digest-locks.ts';
+import { refuseHeldByTag } from './held-content.ts';
 import { KnownBlobs } from './known-blobs.ts';
 import { requireRoom } from './project-contents.ts';
 import { ensureRepository, requireRepository } from './repositories.ts';
@@ -138,6 +139,7 @@ export function createBlobs(options: BlobsOptions): Blobs {
       await database.write(async (transaction) => {
         await refuseReadOnly(transaction);
         const repository = await requireRepository(transaction, name);
+        await refuseHeldByTag(transaction, repository, digest);
         const wasLinked = await unlinkBlob(transaction, repository, { digest, at: now() });
         if (!wasLinked) throw new OciError('BLOB_UNKNOWN', { detail: digest });
       });

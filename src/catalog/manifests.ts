@@ -7,10 +7,12 @@ import { OciError } from '../oci/error.ts';
 import { type Manifest, type ParsedManifest, parseManifest } from '../oci/manifest.ts';
 import { isTag, type Reference } from '../oci/reference.ts';
 import { manifestDeleted, manifestPushed } from '../telemetry/channels.ts';
+import { projectOf } from './artifact-wholes.ts';
 import { FoundManifests, type StoredManifest } from './found-manifests.ts';
+import { hasParent } from './held-content.ts';
 import { storeManifest } from './manifest-rows.ts';
 import { keepOwned, removeManifest } from './owned-manifests.ts';
-import { ensureRepository, requireRepository } from './repositories.ts';
+import { ensureRepository, type Repository, requireRepository } from './repositories.ts';
 import { pointCachedTag } from './tag-rows.ts';
 
 export interface ManifestsOptions {
@@ -65,7 +67,11 @@ export interface Manifests {
   put(repository: string, pushed: PushedManifest): Promise<PushResult>;
   /** Keeps what upstream answered, evictable and not in the feed. Owned content stays as it is, its tags included. */
   arrive(repository: string, arrived: ArrivedManifest): Promise<StoredManifest>;
-  /** Takes it and all tags on it out of the repository. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, TAG_IMMUTABLE */
+  /**
+   * Takes it and all tags on it out of the repository.
+   *
+   * @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, TAG_IMMUTABLE, DENIED while an index lists it, in a strict project
+   */
   remove(repository: string, digest: Digest, actor: Actor): Promise<void>;
 }
 
@@ -114,6 +120,7 @@ export function createManifests(options: ManifestsOptions): Manifests {
     async remove(repository, digest, actor) {
       await database.write(async (transaction) => {
         const from = await requireRepository(transaction, repository);
+        await refuseChild(transaction, from, digest);
         const { project } = from;
         const at = now();
         await removeManifest(transaction, from, digest, { actor: actor.name, cause: 'api', at });
@@ -125,6 +132,18 @@ export function createManifests(options: ManifestsOptions): Manifests {
       }
     },
   };
+}
+
+/** Where an index may lack what it lists, it may lose it. @throws OciError DENIED */
+async function refuseChild(
+  transaction: WriteTransaction,
+  repository: Repository,
+  digest: Digest,
+): Promise<void> {
+  const { references } = await projectOf(transaction, repository.name);
+  if (references === 'sparse' || !(await hasParent(transaction, repository, digest))) return;
+  const message = 'an index of this repository lists it: delete that first';
+  throw new OciError('DENIED', { message, detail: digest });
 }
 
 async function keepArrived(

@@ -3,6 +3,7 @@ import type { WriteTransaction } from '../database/database.ts';
 import type { ReferenceMode } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
+import { refuseHeldByTag } from './held-content.ts';
 import { deleteManifest, type IncomingManifest, storeManifest } from './manifest-rows.ts';
 import { isOwned } from './ownership.ts';
 import type { Repository } from './repositories.ts';
@@ -38,7 +39,7 @@ export async function keepOwned(
   await pointTags(transaction, { repository, digest, manifest, isNew, tags }, act);
 }
 
-/** With all tags on it. @throws OciError MANIFEST_UNKNOWN, TAG_IMMUTABLE */
+/** With all tags on it. @throws OciError MANIFEST_UNKNOWN, TAG_IMMUTABLE where one is on it, or on an index that lists it */
 export async function removeManifest(
   transaction: WriteTransaction,
   repository: Repository,
@@ -59,6 +60,7 @@ export async function removeManifest(
     .where('digest', '=', digest)
     .orderBy('name')
     .execute();
+  await refuseHeldByTag(transaction, repository, digest);
   const removal = { repository, tags, deleted: isOwned(manifest.ownership) ? [digest] : [] };
   await removeTags(transaction, removal, act);
   await deleteManifest(transaction, repository, digest);

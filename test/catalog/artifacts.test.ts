@@ -5,7 +5,7 @@ import type { Digest } from '../../src/oci/digest.ts';
 import { databases } from '../support/databases.ts';
 import { APP, byDigest, filled, tag } from './filled-repository.ts';
 import { ANN, addProject, openManagement, told } from './management-world.ts';
-import { imageWithBlobs, push } from './world.ts';
+import { imageWithBlobs, indexOf, push } from './world.ts';
 
 for (const engine of databases) {
   describe(`the artifacts of a repository on ${engine.name}`, () => {
@@ -144,6 +144,30 @@ for (const engine of databases) {
       await artifacts.remove({ repository: APP, reference: byDigest(index) }, ANN);
 
       assert.equal((await artifacts.get(APP, tag('arm'))).digest, image.digest);
+    });
+
+    it('leave what hangs on them, where an index lists that', async () => {
+      await using world = await openManagement(engine);
+      const { index, signature } = await filled(world);
+      const release = indexOf([signature]);
+      await push(world, APP, release, { tag: 'release' });
+
+      await world.management.artifacts.remove({ repository: APP, reference: tag('multi') }, ANN);
+
+      assert.equal(await world.manifests.find(APP, byDigest(index)), undefined);
+      assert.ok(await world.manifests.find(APP, byDigest(signature)));
+    });
+
+    it('are listed, however many entries an index has', async () => {
+      await using world = await openManagement(engine);
+      const { image } = await filled(world);
+      const many = indexOf(Array.from({ length: 34_000 }, () => image));
+      await push(world, APP, many, { tag: 'many' });
+
+      const { references } = await world.management.artifacts.get(APP, tag('many'));
+
+      assert.equal(references.length, 34_000);
+      assert.ok(references.every(({ id }) => id !== undefined));
     });
 
     it('get a tag once, and lose it', async () => {

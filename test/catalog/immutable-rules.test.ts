@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { EVERYTHING } from '../../src/database/listing.ts';
 import { databases } from '../support/databases.ts';
 import { ANN, addProject, type ManagementWorld, openManagement, told } from './management-world.ts';
-import { called, imageWithBlobs, push } from './world.ts';
+import { called, imageWithBlobs, indexOf, push } from './world.ts';
 
 const ALL = { pattern: '**', excludes: false };
 const RELEASES = { repositories: ALL, tags: { pattern: 'v*', excludes: false } };
@@ -37,6 +37,30 @@ for (const engine of databases) {
       await world.tags.remove('team/app', 'latest', called('ann'));
 
       assert.deepEqual(await world.tags.list('team/app'), ['v1']);
+    });
+
+    it('keeps all that it is made of, down to the layers of what its index lists', async () => {
+      await using world = await openManagement(engine);
+      await ruled(world);
+      const [one, other] = await images(world);
+      await push(world, 'team/app', one);
+      await push(world, 'team/app', other, { tag: 'latest' });
+      const index = indexOf([one]);
+      await push(world, 'team/app', index, { tag: 'v1' });
+      const { artifacts } = world.management;
+      const child = { kind: 'digest', digest: one.digest } as const;
+
+      for (const { digest } of [one.layer, one.config]) {
+        await assert.rejects(world.blobs.unlink('team/app', digest), held);
+      }
+      const removing = artifacts.remove({ repository: 'team/app', reference: child }, ANN);
+      await assert.rejects(removing, { code: 'PRECONDITION' });
+      await assert.rejects(world.manifests.remove('team/app', one.digest, called('ann')), {
+        code: 'DENIED',
+      });
+
+      assert.ok(await world.manifests.find('team/app', child));
+      await world.blobs.unlink('team/app', other.layer.digest);
     });
 
     it('is one only while its rule is there and not disabled', async () => {

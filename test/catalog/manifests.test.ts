@@ -172,6 +172,9 @@ for (const engine of databases) {
 
     it('marks a manifest of a sparse project incomplete until the last missing content is there', async () => {
       await using world = await openWorld(engine);
+      await world.database.write((transaction) =>
+        transaction.updateTable('projects').set({ reference_mode: 'sparse' }).execute(),
+      );
       const [config, layer] = [contentOf('config'), contentOf('layer')];
       const image = imageOf(config, [layer]);
       const index = indexOf([image]);
