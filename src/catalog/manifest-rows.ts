@@ -1,8 +1,9 @@
 import type { WriteTransaction } from '../database/database.ts';
 import type { ManifestRow, Ownership } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
 import type { ParsedManifest } from '../oci/manifest.ts';
-import { strongerOf } from './ownership.ts';
+import { isOwned, strongerOf } from './ownership.ts';
 import { addContent, dropContent } from './project-contents.ts';
 import {
   completeReferrersTo,
@@ -31,7 +32,11 @@ export interface StoringFacts {
   readonly missing: readonly Digest[];
 }
 
-/** Bytes, row, references and size, together. Bringing the same again renews its push time, or nothing when cached. */
+/**
+ * Bytes, row, references and size, together. Bringing the same again renews its push time, or nothing when cached.
+ *
+ * @throws OciError MANIFEST_INVALID where the repository owns it as another media type
+ */
 export async function storeManifest(
   transaction: WriteTransaction,
   repository: Repository,
@@ -42,7 +47,7 @@ export async function storeManifest(
   const complete = missing.length === 0 ? 1 : 0;
   const known = await transaction
     .selectFrom('manifests')
-    .select(['id', 'ownership'])
+    .select(['id', 'ownership', 'media_type'])
     .where('repository', '=', repository.id)
     .where('digest', '=', digest)
     .executeTakeFirst();
@@ -114,14 +119,24 @@ function rowOf({ digest, bytes, parsed, ownership, actor, at }: IncomingManifest
   };
 }
 
-/** A push tells the type anew, since the same bytes may come under another; what upstream calls it changes nothing here. */
-function renewalOf(known: Pick<ManifestRow, 'ownership'>, incoming: IncomingManifest) {
-  if (incoming.ownership === 'cache') return {};
+/**
+ * What upstream calls it changes nothing here. The first push says what it is: whoever pulls it was told so, and the feed,
+ * so that it cannot become something else under their hands.
+ */
+function renewalOf(
+  known: Pick<ManifestRow, 'ownership' | 'media_type'>,
+  { digest, parsed, ownership, actor, at }: IncomingManifest,
+) {
+  if (ownership === 'cache') return {};
+  if (isOwned(known.ownership) && known.media_type !== parsed.mediaType) {
+    const message = `${digest} is here as ${known.media_type}, and cannot be ${parsed.mediaType} too`;
+    throw new OciError('MANIFEST_INVALID', { message });
+  }
   return {
-    media_type: incoming.parsed.mediaType,
-    artifact_type: incoming.parsed.artifactType ?? null,
-    ownership: strongerOf(known.ownership, incoming.ownership),
-    pushed_at: incoming.at,
-    pushed_by: incoming.actor,
+    media_type: parsed.mediaType,
+    artifact_type: parsed.artifactType ?? null,
+    ownership: strongerOf(known.ownership, ownership),
+    pushed_at: at,
+    pushed_by: actor,
   };
 }

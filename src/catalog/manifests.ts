@@ -58,8 +58,8 @@ export interface Manifests {
   find(repository: string, reference: Reference): Promise<StoredManifest | undefined>;
   /**
    * Keeps what a client pushed: bytes, references, tags, history, feed and audit in one transaction. What is there already
-   * changes only its push time; nothing else of the repository is touched. Missing content of a `sparse` project is
-   * accepted and the manifest marked incomplete.
+   * changes only its push time, and cannot become another media type; nothing else of the repository is touched. Missing
+   * content of a `sparse` project is accepted and the manifest marked incomplete.
    *
    * @throws OciError MANIFEST_INVALID, DIGEST_INVALID, TAG_INVALID, NAME_UNKNOWN (no such project), MANIFEST_BLOB_UNKNOWN
    *   with `{ missing: Digest[] }` as detail, STORAGE_FULL, TAG_IMMUTABLE, DENIED over the project's limit
