@@ -43,6 +43,8 @@ export interface StagedBlob {
   /** The repository that gets it, made if it is not there. */
   readonly repository: string;
   readonly ownership: Ownership;
+  /** The row id that its project must have, where another may have been made by its name. */
+  readonly project?: number | undefined;
 }
 
 export interface KeepOptions {
@@ -63,8 +65,17 @@ export interface Blobs {
    * @throws StorageFull, OciError NAME_UNKNOWN (no such project), STORAGE_FULL, DENIED over the project's limit
    */
   keep(staged: StagedFile, blob: StagedBlob, options?: KeepOptions): Promise<void>;
-  /** Puts bytes that are here into one more repository. @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN (no such project) */
-  link(repository: string, digest: Digest, ownership: Ownership): Promise<void>;
+  /**
+   * Puts bytes that are here into one more repository; `project` as in {@link StagedBlob}.
+   *
+   * @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN (no such project)
+   */
+  link(
+    repository: string,
+    digest: Digest,
+    ownership: Ownership,
+    options?: { readonly project?: number | undefined },
+  ): Promise<void>;
   /** The same for a client's mount. @returns false where `from` does not have it, and then nothing happened @throws OciError DENIED over the project's limit */
   mount(repository: string, digest: Digest, from: string): Promise<boolean>;
   /** With its last repository the blob is condemned. @throws OciError BLOB_UNKNOWN, NAME_UNKNOWN */
@@ -116,10 +127,10 @@ export function createBlobs(options: BlobsOptions): Blobs {
     keep: (staged, blob, { alongside } = {}) =>
       locks.holding(blob.digest, () => commitBlob({ database, now }, { staged, blob, alongside })),
 
-    async link(name, digest, ownership) {
+    async link(name, digest, ownership, { project } = {}) {
       await database.write(async (transaction) => {
         const at = now();
-        const repository = await ensureRepository(transaction, name, at);
+        const repository = await ensureRepository(transaction, name, at, project);
         const isLinked = await linkBlob(transaction, repository, { digest, ownership, at });
         if (!isLinked) throw new OciError('BLOB_UNKNOWN', { detail: digest });
       });
@@ -179,7 +190,7 @@ async function linkKept(
   { digest, ownership, ...blob }: StagedBlob,
   at: number,
 ): Promise<void> {
-  const repository = await ensureRepository(transaction, blob.repository, at);
+  const repository = await ensureRepository(transaction, blob.repository, at, blob.project);
   const isLinked = await linkBlob(transaction, repository, { digest, ownership, at });
   // Never acknowledged without a row: whatever took it away, the client has to hear of it.
   if (!isLinked) throw new Error(`the row of ${digest} went away while it was kept`);

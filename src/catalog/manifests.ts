@@ -50,6 +50,8 @@ export interface ArrivedManifest {
   readonly tag?: string | undefined;
   /** When upstream said so. Milliseconds UTC. */
   readonly checkedAt: number;
+  /** The row id that the repository's project must have, where another may have been made by its name. */
+  readonly project?: number | undefined;
 }
 
 /** The manifests of this node's repositories, by canonical name. */
@@ -65,7 +67,11 @@ export interface Manifests {
    *   with `{ missing: Digest[] }` as detail, STORAGE_FULL, TAG_IMMUTABLE, DENIED over the project's limit
    */
   put(repository: string, pushed: PushedManifest): Promise<PushResult>;
-  /** Keeps what upstream answered, evictable and not in the feed. Owned content stays as it is, its tags included. */
+  /**
+   * Keeps what upstream answered, evictable and not in the feed. Owned content stays as it is, its tags included.
+   *
+   * @throws OciError NAME_UNKNOWN (no such project)
+   */
   arrive(repository: string, arrived: ArrivedManifest): Promise<StoredManifest>;
   /**
    * Takes it and all tags on it out of the repository.
@@ -151,9 +157,9 @@ async function keepArrived(
   name: string,
   arrived: ArrivedManifest & { readonly at: number },
 ): Promise<void> {
-  const { manifest, parsed, tag, checkedAt, at } = arrived;
+  const { manifest, parsed, tag, checkedAt, project, at } = arrived;
   const { digest } = manifest.descriptor;
-  const repository = await ensureRepository(transaction, name, at);
+  const repository = await ensureRepository(transaction, name, at, project);
   const { former } = await storeManifest(transaction, repository, {
     digest,
     bytes: manifest.bytes,

@@ -72,21 +72,31 @@ export async function requireRepository(queries: Queries, name: string): Promise
   return repository;
 }
 
-/** Made by the first write into it. @throws OciError NAME_UNKNOWN where there is no such project */
+/**
+ * Made by the first write into it.
+ *
+ * @param projectId only where its project is that one: another may have its name by now
+ * @throws OciError NAME_UNKNOWN where there is no such project
+ */
 export async function ensureRepository(
   transaction: WriteTransaction,
   name: string,
   now: number,
+  projectId?: number,
 ): Promise<Repository> {
+  const isOther = (id: number): boolean => projectId !== undefined && id !== projectId;
   const known = await findRepository(transaction, name);
-  if (known !== undefined) return known;
+  if (known !== undefined && !isOther(known.project)) return known;
+  if (known !== undefined) throw new OciError('NAME_UNKNOWN', { detail: { name } });
   const project = await transaction
     .selectFrom('projects')
     .select('id')
     .where('name', '=', projectNameOf(name))
     .where('deleted_at', 'is', null)
     .executeTakeFirst();
-  if (project === undefined) throw new OciError('NAME_UNKNOWN', { detail: { name } });
+  if (project === undefined || isOther(project.id)) {
+    throw new OciError('NAME_UNKNOWN', { detail: { name } });
+  }
   return transaction
     .insertInto('repositories')
     .values({ project: project.id, name, pull_count: 0, created_at: now, updated_at: now })

@@ -113,7 +113,8 @@ export class BlobPulls {
       await this.#askSize(upstream, digest).wait(options);
     }
     try {
-      await blobs.link(upstream.repository, digest, 'cache');
+      const project = upstream.project.id;
+      await blobs.link(upstream.repository, digest, 'cache', { project });
     } catch (error) {
       // Collected meanwhile, or kept but not yet told of: it is as if the bytes had not been here.
       if (failureOf(error) === 'not-found' || isStorageFull(error)) return undefined;
@@ -169,7 +170,7 @@ export class BlobPulls {
   }
 
   #askSize(upstream: Upstream, digest: Digest): Flight<number | undefined> {
-    return this.#sizing(`${upstream.repository}@${digest}`, (options) =>
+    return this.#sizing(`${upstream.key}@${digest}`, (options) =>
       this.#options.missingBlobs.noting(upstream, digest, () =>
         upstream.ask(async (peer, path) => {
           const said = await peer.blobSize(path, digest, options);

@@ -4,9 +4,11 @@ import type { Upstream } from './upstreams.ts';
 
 /** A blob of that repository: from its endpoints in order, anew each time that a transfer breaks off. */
 export function fillSourceOf(upstream: Upstream, digest: Digest): FillSource {
+  const { id, isPublic } = upstream.project;
   return {
     host: upstream.host,
-    privateTo: upstream.project.isPublic ? undefined : upstream.project.name,
+    project: id,
+    privateTo: isPublic ? undefined : String(id),
     open: (range, { signal }) =>
       upstream.ask((peer, path) => peer.blob(path, digest, { signal, range }), { signal }),
   };

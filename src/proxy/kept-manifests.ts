@@ -3,6 +3,7 @@ import type { Manifests } from '../catalog/manifests.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import { isStorageFull } from './failures.ts';
+import type { Upstream } from './upstreams.ts';
 
 /** What a client gets of a manifest. */
 export interface ManifestHead {
@@ -26,6 +27,8 @@ interface TagSighting {
   readonly checkedAt: number;
 }
 
+type KeepingUpstream = Pick<Upstream, 'repository' | 'key' | 'project'>;
+
 const MOST_AWAITED = 10_000;
 
 /**
@@ -34,7 +37,7 @@ const MOST_AWAITED = 10_000;
  */
 export class KeptManifests {
   readonly #manifests: Pick<Manifests, 'arrive'>;
-  /** By repository and digest: tags, and when upstream said so. */
+  /** By the upstream's key and the digest: tags, and when upstream said so. */
   readonly #awaited = new LRUCache<string, Map<string, number>>({ max: MOST_AWAITED });
 
   constructor(manifests: Pick<Manifests, 'arrive'>) {
@@ -42,24 +45,30 @@ export class KeptManifests {
   }
 
   /** Its manifest will get the tag when it comes. */
-  await(repository: string, { tag, digest, checkedAt }: TagSighting): void {
-    const key = `${repository}@${digest}`;
+  await({ key: upstream }: KeepingUpstream, { tag, digest, checkedAt }: TagSighting): void {
+    const key = `${upstream}@${digest}`;
     const tags = this.#awaited.get(key) ?? new Map<string, number>();
     this.#awaited.set(key, tags.set(tag, checkedAt));
   }
 
-  /** Where there is no room for it, the manifest is served all the same. `at` is milliseconds UTC. */
-  async keep(repository: string, manifest: Manifest, at: number): Promise<ServedManifest> {
+  /**
+   * Where there is no room for it, the manifest is served all the same. `at` is milliseconds UTC.
+   *
+   * @throws OciError NAME_UNKNOWN where the upstream's project was removed meanwhile
+   */
+  async keep(upstream: KeepingUpstream, manifest: Manifest, at: number): Promise<ServedManifest> {
+    const { repository } = upstream;
+    const project = upstream.project.id;
     const { bytes, descriptor } = manifest;
     const parsed = parseManifest(bytes, descriptor.mediaType);
-    const key = `${repository}@${descriptor.digest}`;
+    const key = `${upstream.key}@${descriptor.digest}`;
     const tags = this.#awaited.get(key);
     this.#awaited.delete(key);
     try {
       const sightings: (readonly [string | undefined, number])[] = [...(tags ?? [])];
       if (sightings.length === 0) sightings.push([undefined, at]);
       for (const [tag, checkedAt] of sightings) {
-        await this.#manifests.arrive(repository, { manifest, parsed, tag, checkedAt });
+        await this.#manifests.arrive(repository, { manifest, parsed, tag, checkedAt, project });
       }
     } catch (error) {
       if (!isStorageFull(error)) throw error;

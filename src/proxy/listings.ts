@@ -106,7 +106,7 @@ export class Listings {
     const cached = await this.#options.tags.found(repository);
     const list = {
       upstream,
-      key: repository,
+      key: upstream.key,
       store: this.#tagLists,
       departure: this.#listingTags,
       hasCached: cached.length > 0,
@@ -137,7 +137,7 @@ export class Listings {
     const cached = await this.#options.referrers.list(repository, subject);
     const list = {
       upstream,
-      key: `${repository}@${subject}`,
+      key: `${upstream.key}@${subject}`,
       store: this.#referrerLists,
       departure: this.#listingReferrers,
       hasCached: cached.length > 0,

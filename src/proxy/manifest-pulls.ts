@@ -239,7 +239,7 @@ export class ManifestPulls {
 
   /** In the background: nobody waits, and failures are the next asker's. */
   #refresh(pull: TagQuestion): void {
-    this.#refreshing(`${pull.upstream.repository}:${pull.tag}`, async ({ signal }) => {
+    this.#refreshing(`${pull.upstream.key}:${pull.tag}`, async ({ signal }) => {
       const { manifest, digest } = await this.#options.sightings.ask(pull).wait({ signal });
       if (manifest !== undefined) return;
       await this.#fetchOrGet(pull, digest, (flight) => flight.wait({ signal }));
@@ -249,18 +249,18 @@ export class ManifestPulls {
   /** By digest, which the peer compares with the bytes. Rejects with the errors of `registry/errors.ts`, as they are. */
   #fetch(upstream: Upstream, digest: Digest): Flight<ServedManifest> {
     const { kept, missingManifests, now } = this.#options;
-    return this.#fetching(`${upstream.repository}@${digest}`, async (options) => {
+    return this.#fetching(`${upstream.key}@${digest}`, async (options) => {
       const since = await this.#found(upstream, digest);
       if (since !== undefined) return since;
       const manifest = await missingManifests.noting(upstream, digest, () =>
         upstream.ask((peer, path) => peer.manifest(path, digest, options), options),
       );
-      return kept.keep(upstream.repository, manifest, now());
+      return kept.keep(upstream, manifest, now());
     });
   }
 
   #head(upstream: Upstream, digest: Digest): Flight<UpstreamHead | undefined> {
-    return this.#heading(`${upstream.repository}@${digest}`, (options) =>
+    return this.#heading(`${upstream.key}@${digest}`, (options) =>
       this.#options.missingManifests.noting(upstream, digest, () =>
         upstream.ask((peer, path) => peer.headManifest(path, digest, options), options),
       ),

@@ -55,6 +55,6 @@ function ruleOf({ settings }: Upstream) {
   return ruleFor('', settings.freshness);
 }
 
-function keyOf({ repository }: Upstream, digest: Digest): string {
-  return `${repository}@${digest}`;
+function keyOf({ key }: Upstream, digest: Digest): string {
+  return `${key}@${digest}`;
 }

@@ -189,9 +189,11 @@ class NodePulls implements Pulls {
   }
 
   async resume(): Promise<void> {
-    await this.#options.transfers.resume(async (repository, digest) => {
+    await this.#options.transfers.resume(async ({ repository, digest, startedAt }) => {
       const upstream = await this.#upstreamNow(repository);
-      return upstream && fillSourceOf(upstream, digest);
+      // What was begun for a project that is gone is not for another of its name.
+      const isOurs = upstream !== undefined && upstream.project.createdAt <= startedAt;
+      return isOurs ? fillSourceOf(upstream, digest) : undefined;
     });
   }
 

@@ -128,15 +128,14 @@ export class TagSightings {
     const { kept, now } = this.#options;
     const checkedAt = now();
     const { descriptor } = manifest;
-    kept.await(upstream.repository, { tag, digest: descriptor.digest, checkedAt });
-    const served = await kept.keep(upstream.repository, manifest, checkedAt);
+    kept.await(upstream, { tag, digest: descriptor.digest, checkedAt });
+    const served = await kept.keep(upstream, manifest, checkedAt);
     return { ...descriptor, manifest: served };
   }
 
   async #sighted(question: TagQuestion, head: Omit<Sighting, 'manifest'>): Promise<Sighting> {
     const { kept, missingManifests, now } = this.#options;
     const { tag, upstream } = question;
-    const { repository } = upstream;
     const { digest } = head;
     const checkedAt = now();
     const cached = await this.#find(upstream, { kind: 'tag', tag });
@@ -144,12 +143,12 @@ export class TagSightings {
       await this.#confirm(question, digest, checkedAt);
       return { ...head, manifest: cached };
     }
-    kept.await(repository, { tag, digest, checkedAt });
+    kept.await(upstream, { tag, digest, checkedAt });
     await missingManifests.forget(upstream, digest);
     const known = await this.#find(upstream, { kind: 'digest', digest });
     if (known === undefined) return { ...head, manifest: undefined };
     const manifest = { bytes: known.bytes, descriptor: known };
-    return { ...head, manifest: await kept.keep(repository, manifest, checkedAt) };
+    return { ...head, manifest: await kept.keep(upstream, manifest, checkedAt) };
   }
 
   async #confirm({ upstream, tag }: TagQuestion, digest: Digest, checkedAt: number): Promise<void> {
@@ -163,5 +162,5 @@ export class TagSightings {
 }
 
 function keyOf({ upstream, tag }: TagQuestion): string {
-  return `${upstream.repository}:${tag}`;
+  return `${upstream.key}:${tag}`;
 }

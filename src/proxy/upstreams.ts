@@ -14,7 +14,9 @@ export type Question<T> = (peer: RegistryPeer, path: string) => Promise<T>;
 export interface Upstream {
   /** The canonical name. */
   readonly repository: string;
-  readonly project: Pick<Project, 'id' | 'name' | 'isPublic'>;
+  /** What upstream says is remembered by this: a project that was removed, and another of its name, have other ones. */
+  readonly key: string;
+  readonly project: Pick<Project, 'id' | 'name' | 'isPublic' | 'createdAt'>;
   readonly settings: PullThroughSettings;
   /** As people call it. */
   readonly host: string;
@@ -64,6 +66,7 @@ export function createUpstreams({ projects, peers }: UpstreamsOptions): Upstream
       const host = project.upstreamHost ?? project.name;
       return {
         repository,
+        key: `${project.id}/${repository}`,
         project,
         settings: rules,
         host,

@@ -15,9 +15,14 @@ export interface FillRecord {
   readonly staged: string;
 }
 
+export interface StartedFill extends FillRecord {
+  /** Milliseconds UTC. */
+  readonly startedAt: number;
+}
+
 /** Where fills are written down: the catalog has it. */
 export interface FillRecords {
-  list(): Promise<readonly FillRecord[]>;
+  list(): Promise<readonly StartedFill[]>;
   start(record: FillRecord): Promise<void>;
   /** Only what was synced before. */
   progress(digest: Digest, intervals: Intervals): Promise<void>;
@@ -29,7 +34,7 @@ export interface FillRecords {
 export interface FilledBlobs {
   /** Linked to that repository and present. */
   find(repository: string, digest: Digest): Promise<{ readonly size: number } | undefined>;
-  /** Commits the staged file and links it. @throws StorageFull */
+  /** Commits the staged file and links it, where its project is that one. @throws StorageFull, OciError NAME_UNKNOWN */
   keep(
     staged: StagedFile,
     blob: {
@@ -37,8 +42,14 @@ export interface FilledBlobs {
       readonly size: number;
       readonly repository: string;
       readonly ownership: 'cache';
+      readonly project: number | undefined;
     },
   ): Promise<void>;
-  /** Links a blob that is present already. */
-  link(repository: string, digest: Digest, ownership: 'cache'): Promise<void>;
+  /** Links a blob that is present already, where its project is that one. @throws OciError NAME_UNKNOWN */
+  link(
+    repository: string,
+    digest: Digest,
+    ownership: 'cache',
+    options: { readonly project: number | undefined },
+  ): Promise<void>;
 }

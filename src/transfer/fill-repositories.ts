@@ -2,11 +2,19 @@ import type { Digest } from '../oci/digest.ts';
 import type { FilledBlobs } from './fill-records.ts';
 import { reporting } from './reporting.ts';
 
+/** Who asked for a fill. */
+export interface FillAsker {
+  readonly repository: string;
+  /** As in `FillSource`. */
+  readonly project: number | undefined;
+}
+
 /** The repositories that asked for a fill, and will have its blob. */
 export class FillRepositories {
   readonly #digest: Digest;
   readonly #blobs: Pick<FilledBlobs, 'link'>;
-  readonly #asking = new Set<string>();
+  /** By {@link keyOf}. */
+  readonly #asking = new Map<string, FillAsker>();
   readonly #linked = new Set<string>();
 
   constructor(digest: Digest, blobs: Pick<FilledBlobs, 'link'>) {
@@ -14,19 +22,21 @@ export class FillRepositories {
     this.#blobs = blobs;
   }
 
-  add(repository: string): void {
-    this.#asking.add(repository);
+  add(asker: FillAsker): void {
+    this.#asking.set(keyOf(asker), asker);
   }
 
   /** Whether one of the same project asked: repositories of one project have the same upstream. */
-  hasProjectOf(repository: string): boolean {
-    const project = projectOf(repository);
-    return [...this.#asking].some((known) => projectOf(known) === project);
+  hasProjectOf({ repository, project }: FillAsker): boolean {
+    const name = projectOf(repository);
+    return [...this.#asking.values()].some(
+      (known) => projectOf(known.repository) === name && known.project === project,
+    );
   }
 
   /** It has the blob. */
-  linked(repository: string): void {
-    this.#linked.add(repository);
+  linked(asker: FillAsker): void {
+    this.#linked.add(keyOf(asker));
   }
 
   /** Whether one has not been given the blob yet. */
@@ -36,15 +46,22 @@ export class FillRepositories {
 
   /** Gives the blob to those that wait, once; a failure is told, and its repository asks again. */
   async linkWaiting(): Promise<void> {
-    for (const repository of this.#waiting) {
-      this.#linked.add(repository);
-      await reporting('fill link', () => this.#blobs.link(repository, this.#digest, 'cache'));
+    for (const asker of this.#waiting) {
+      this.linked(asker);
+      const { repository, project } = asker;
+      await reporting('fill link', () =>
+        this.#blobs.link(repository, this.#digest, 'cache', { project }),
+      );
     }
   }
 
-  get #waiting(): readonly string[] {
-    return [...this.#asking].filter((repository) => !this.#linked.has(repository));
+  get #waiting(): readonly FillAsker[] {
+    return [...this.#asking.values()].filter((asker) => !this.#linked.has(keyOf(asker)));
   }
+}
+
+function keyOf({ repository, project }: FillAsker): string {
+  return `${project} ${repository}`;
 }
 
 export function projectOf(repository: string): string {

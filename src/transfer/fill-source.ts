@@ -4,6 +4,8 @@ import type { BlobPart } from '../registry/peer.ts';
 export interface FillSource {
   /** Names it in errors; the repository's first part where it is left out. */
   readonly host?: string | undefined;
+  /** The row id of the project that asks: another one that has its name by now is given nothing. */
+  readonly project?: number | undefined;
   /** The project whose members alone may see what comes from here; left out for what everybody may. */
   readonly privateTo?: string | undefined;
   /**

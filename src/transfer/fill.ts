@@ -7,7 +7,7 @@ import { FillContent } from './fill-content.ts';
 import { FillFacts } from './fill-facts.ts';
 import { asError, FillAbandoned, mayComeBack, stopping } from './fill-failures.ts';
 import type { FilledBlobs, FillRecord, FillRecords } from './fill-records.ts';
-import { FillRepositories, projectOf } from './fill-repositories.ts';
+import { type FillAsker, FillRepositories, projectOf } from './fill-repositories.ts';
 import { FillRun } from './fill-run.ts';
 import type { FillSource } from './fill-source.ts';
 import type { GrowingFile } from './growing-file.ts';
@@ -50,7 +50,7 @@ export class Fill {
   readonly #file: GrowingFile;
   readonly #facts: FillFacts;
   readonly #repositories: FillRepositories;
-  #askedBy: string;
+  #askedBy: FillAsker;
   #state: FillState = 'idle';
   #run: FillRun | undefined;
   #settled: Promise<void> = Promise.resolve();
@@ -63,21 +63,26 @@ export class Fill {
   #readers = 0;
   #deadline: NodeJS.Timeout | undefined;
 
-  /** `isRecorded`: the record is in the database, and its staged file may be on disk. */
-  constructor(record: FillRecord, parts: FillParts, options: { readonly isRecorded: boolean }) {
+  /** `isRecorded`: the record is in the database, and its staged file may be on disk. `project` as in {@link FillSource}. */
+  constructor(
+    record: FillRecord & Pick<FillAsker, 'project'>,
+    parts: FillParts,
+    options: { readonly isRecorded: boolean },
+  ) {
     this.digest = record.digest;
     this.size = record.size;
-    this.#askedBy = record.repository;
+    const { repository, project } = record;
+    this.#askedBy = { repository, project };
     this.#repositories = new FillRepositories(record.digest, parts.blobs);
-    this.#repositories.add(record.repository);
+    this.#repositories.add(this.#askedBy);
     this.#parts = parts;
     this.#content = new FillContent(record, { ...parts, ...options });
     this.#file = this.#content.file;
     this.#facts = new FillFacts(record, this.#file, parts.now);
   }
 
-  /** The repository whose source the latest run asked. */
-  get askedBy(): string {
+  /** Whose source the latest run asked. */
+  get askedBy(): FillAsker {
     return this.#askedBy;
   }
 
@@ -101,15 +106,15 @@ export class Fill {
   }
 
   /** Whether its project is asking already. */
-  serves(repository: string): boolean {
-    return this.#repositories.hasProjectOf(repository);
+  serves(asker: FillAsker): boolean {
+    return this.#repositories.hasProjectOf(asker);
   }
 
   /** One more reader, of that repository; it leaves once. False: it is no longer {@link isJoinable}. */
-  enter(repository: string): boolean {
+  enter(asker: FillAsker): boolean {
     if (!this.isJoinable) return false;
-    if (this.#state !== 'idle') this.#facts.joined(repository);
-    this.#repositories.add(repository);
+    if (this.#state !== 'idle') this.#facts.joined(asker.repository);
+    this.#repositories.add(asker);
     this.#readers += 1;
     this.#watchDeadline();
     return true;
@@ -124,7 +129,7 @@ export class Fill {
   /** Lets an idle fill go on. Resolves when upstream has answered; rejects with the source's error as it is. */
   async start(repository: string, source: FillSource): Promise<void> {
     if (this.#state === 'idle') {
-      this.#askedBy = repository;
+      this.#askedBy = { repository, project: source.project };
       this.#state = 'running';
       this.#run = this.#newRun(source);
       this.#settled = this.#carryOut(this.#run);
@@ -180,7 +185,7 @@ export class Fill {
     return new FillRun({
       file: this.#file,
       source,
-      host: source.host ?? projectOf(this.#askedBy),
+      host: source.host ?? projectOf(this.#askedBy.repository),
       limits: this.#parts.limits,
       random: this.#parts.random,
       prepare: async () => {
@@ -230,15 +235,15 @@ export class Fill {
   }
 
   async #keep(): Promise<void> {
-    const repository = this.#askedBy;
-    const blob = { digest: this.digest, size: this.size, repository, ownership: 'cache' } as const;
+    const asker = this.#askedBy;
+    const blob = { digest: this.digest, size: this.size, ...asker, ownership: 'cache' } as const;
     this.#enterState('verified');
     try {
       await this.#parts.blobs.keep(await this.#content.open(), blob);
     } catch (error) {
       return this.#discard(asError(error));
     }
-    this.#repositories.linked(repository);
+    this.#repositories.linked(asker);
     await this.#repositories.linkWaiting();
     await reporting('fill record', () => this.#content.forget());
     // Those that joined meanwhile. Nobody does between the last look and the end: both are in one turn.

@@ -5,7 +5,7 @@ import { UpstreamInvalid } from '../registry/errors.ts';
 import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
 import { Fill, type FillParts } from './fill.ts';
 import { stopping } from './fill-failures.ts';
-import type { FilledBlobs, FillRecord, FillRecords } from './fill-records.ts';
+import type { FilledBlobs, FillRecord, FillRecords, StartedFill } from './fill-records.ts';
 import type { FillSource } from './fill-source.ts';
 import { Follower } from './follower.ts';
 import { DEFAULT_LIMITS, type TransferLimits } from './limits.ts';
@@ -37,9 +37,7 @@ export interface Transfers extends AsyncDisposable {
    * Lets the fills go on that a former process left, and removes what has no source any more. Resolves when they are
    * taken up, not when they are done. Call it once, before anybody asks.
    */
-  resume(
-    sourceOf: (repository: string, digest: Digest) => Promise<FillSource | undefined>,
-  ): Promise<void>;
+  resume(sourceOf: (fill: StartedFill) => Promise<FillSource | undefined>): Promise<void>;
 }
 
 export interface TransfersOptions {
@@ -68,7 +66,7 @@ class RunningTransfers implements Transfers {
   readonly #parts: Omit<FillParts, 'records' | 'over'>;
   /** How many fills ended: what was looked up before one did may be out of date. */
   #ends = 0;
-  /** By repository and digest. */
+  /** By project, repository and digest. */
   readonly #confirming = new Map<string, Promise<void>>();
   readonly #stop = new AbortController();
 
@@ -95,15 +93,14 @@ class RunningTransfers implements Transfers {
       } catch (error) {
         await joined.leave();
         // Another repository's upstream failed it; what this one's says is not known yet.
-        if (signal?.aborted !== true && joined.askedBy !== wanted.repository) continue;
+        const isOurs = joined.askedBy.repository === wanted.repository;
+        if (signal?.aborted !== true && !isOurs) continue;
         throw error;
       }
     }
   }
 
-  async resume(
-    sourceOf: (repository: string, digest: Digest) => Promise<FillSource | undefined>,
-  ): Promise<void> {
+  async resume(sourceOf: (fill: StartedFill) => Promise<FillSource | undefined>): Promise<void> {
     const records = await this.#options.fills.list();
     for (const record of records) await this.#resumeOne(record, sourceOf);
   }
@@ -124,15 +121,16 @@ class RunningTransfers implements Transfers {
       } else if (fill.size !== wanted.size) {
         await forgetOrRefuse(fill, wanted);
       } else {
-        if (!fill.serves(wanted.repository)) await abortable(this.#confirmed(wanted), signal);
-        if (fill.enter(wanted.repository)) return fill;
+        const asker = { repository: wanted.repository, project: wanted.source.project };
+        if (!fill.serves(asker)) await abortable(this.#confirmed(wanted), signal);
+        if (fill.enter(asker)) return fill;
       }
     }
   }
 
   /** Asks once for all that come by that repository. */
   #confirmed(wanted: WantedBlob): Promise<void> {
-    const key = `${wanted.repository}@${wanted.digest}`;
+    const key = `${wanted.source.project} ${wanted.repository}@${wanted.digest}`;
     const running = this.#confirming.get(key);
     if (running !== undefined) return running;
     const confirming = confirm(wanted, this.#stop).finally(() => this.#confirming.delete(key));
@@ -192,20 +190,26 @@ class RunningTransfers implements Transfers {
       this.#fills.delete(key);
       this.#ends += 1;
       if (afresh === undefined || this.#stop.signal.aborted) return;
-      const { digest, size, askedBy: repository } = ended;
+      const { digest, size, askedBy } = ended;
+      const { repository } = askedBy;
       startInBackground(this.#begin({ digest, size, repository, source: afresh }), afresh);
     };
-    const fill = new Fill(record, { ...this.#parts, records, over }, { isRecorded });
+    const { project } = source;
+    const fill = new Fill(
+      { ...record, project },
+      { ...this.#parts, records, over },
+      { isRecorded },
+    );
     this.#fills.set(key, fill);
     return fill;
   }
 
   async #resumeOne(
-    record: FillRecord,
-    sourceOf: (repository: string, digest: Digest) => Promise<FillSource | undefined>,
+    record: StartedFill,
+    sourceOf: (fill: StartedFill) => Promise<FillSource | undefined>,
   ): Promise<void> {
     const { blobs, store, fills } = this.#options;
-    const source = await sourceOf(record.repository, record.digest);
+    const source = await sourceOf(record);
     // The node may have stopped between keeping a blob and forgetting its fill.
     const isHere = (await blobs.find(record.repository, record.digest)) !== undefined;
     if (source === undefined || isHere) {
@@ -232,7 +236,7 @@ const NO_RECORDS: FillRecords = {
 
 /** A fill that nobody waits for: facts tell what becomes of it. */
 function startInBackground(fill: Fill, source: FillSource): void {
-  fill.start(fill.askedBy, source).catch(() => {});
+  fill.start(fill.askedBy.repository, source).catch(() => {});
 }
 
 /**

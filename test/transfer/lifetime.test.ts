@@ -8,6 +8,7 @@ import {
   fillParked,
   fillResumed,
 } from '../../src/telemetry/channels.ts';
+import type { StartedFill } from '../../src/transfer/fill-records.ts';
 import type { FillSource } from '../../src/transfer/fill-source.ts';
 import { readAll } from '../storage/conformance.ts';
 import { sourceAt } from './support/source.ts';
@@ -289,6 +290,6 @@ async function fillPartly(
 }
 
 function sourcesOf({ upstream }: World) {
-  return async (repository: string, digest: Layer['digest']): Promise<FillSource> =>
+  return async ({ repository, digest }: StartedFill): Promise<FillSource> =>
     sourceAt(upstream, repository.slice(repository.indexOf('/') + 1), { digest });
 }

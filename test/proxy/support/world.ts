@@ -9,6 +9,7 @@ import { createCachedBlobs } from '../../../src/catalog/cached-blobs.ts';
 import { createCachedManifests } from '../../../src/catalog/cached-manifests.ts';
 import { createFills } from '../../../src/catalog/fills.ts';
 import { createManifests } from '../../../src/catalog/manifests.ts';
+import { removeProject } from '../../../src/catalog/project-changes.ts';
 import { createProjects } from '../../../src/catalog/projects.ts';
 import { createReferrers } from '../../../src/catalog/referrers.ts';
 import { createRepositories } from '../../../src/catalog/repositories.ts';
@@ -80,6 +81,21 @@ export async function openWorld(options: WorldOptions = {}) {
     /** Lets time pass. */
     pass(ms: number): void {
       clock.at += ms;
+    },
+    /** Removes `docker.io`, as the API does, and makes another project of that name over the upstream `other`. */
+    async replaceProject(): Promise<void> {
+      const { projects, database } = node;
+      const { id } = (await projects.get('docker.io')) ?? { id: 0 };
+      await database.write((transaction) =>
+        removeProject(transaction, id, { owner: 'admin', at: clock.at }),
+      );
+      const declared = declarationsOf(parts.upstreams, {});
+      await projects.declare({
+        ...declared,
+        projects: declared.projects.map((project) =>
+          project.name === 'docker.io' ? { ...project, endpoints: ['other'] } : project,
+        ),
+      });
     },
     /** Ends the node as a stop does, and starts another one over the same data. */
     async restart(): Promise<void> {
