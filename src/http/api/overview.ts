@@ -1,5 +1,4 @@
 import type { Caller } from '../../access/caller.ts';
-import { ManagementError } from '../../oci/management-error.ts';
 import type { Projects } from './gate.ts';
 import { type ManagedProject, projectJson, type Visible, visibleTo } from './projects.ts';
 import type { ManagedRepository } from './repositories.ts';
@@ -68,7 +67,8 @@ const search = (overview: Overview, projects: Projects): ApiRoute =>
     answers: [200],
     async handle({ caller, query }) {
       const text = query('q');
-      if (text === undefined) throw new ManagementError('BAD_REQUEST', 'q is missing');
+      // The contract has no refusal.
+      if (text === undefined) return { json: { project: [], repository: [] } };
       const found = await overview.search(text, seenBy(caller));
       const byId = new Map((await projects.list()).map((project) => [project.id, project]));
       return {

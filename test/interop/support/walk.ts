@@ -1,6 +1,5 @@
-import { operationsOf } from '../../../src/http/api/api.ts';
 import { operationOf } from '../../http/api/support/contract.ts';
-import { openCatalogPorts } from '../../http/support/catalog-ports.ts';
+import { implementedOperations } from './contract.ts';
 import type { Recorded } from './recorder.ts';
 import { toolIn } from './tools.ts';
 import { startWorld, type World } from './world.ts';
@@ -38,9 +37,6 @@ export async function operationsMissedBy(
       .filter(({ status, path }) => status < 400 && path.startsWith(BASE))
       .map(({ method, path }) => operationOf(method, path.slice(BASE.length))?.operation),
   );
-  await using opened = await openCatalogPorts();
-  return operationsOf(opened.ports.api)
-    .map(({ operation }) => operation)
-    .filter((operation) => !carriedOut.has(operation))
-    .toSorted();
+  const all = await implementedOperations();
+  return all.filter((operation) => !carriedOut.has(operation)).toSorted();
 }

@@ -1,0 +1,64 @@
+/** schemathesis makes requests up from Harbor's contract: right ones, and ones that are wrong in every way that it names. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { implementedContract, implementedOperations } from './support/contract.ts';
+import { read } from './support/management.ts';
+import { run } from './support/processes.ts';
+import { pythonWith } from './support/python.ts';
+import { startWalkedWorld } from './support/walk.ts';
+
+const NONE_OF_THE_CONTRACT = 'a request that breaks the contract, which has no status for that';
+
+/** What the contract cannot say: it declares no 400 for these, whose requests can be wrong. */
+const UNDECLARED = {
+  getCurrentUserPermissions: { status: 400, why: NONE_OF_THE_CONTRACT },
+  listQuotas: { status: 400, why: NONE_OF_THE_CONTRACT },
+  listRegistries: { status: 400, why: NONE_OF_THE_CONTRACT },
+  listUserGroups: { status: 400, why: NONE_OF_THE_CONTRACT },
+  listUsers: { status: 400, why: NONE_OF_THE_CONTRACT },
+  searchUserGroups: { status: 400, why: NONE_OF_THE_CONTRACT },
+  searchUsers: { status: 400, why: NONE_OF_THE_CONTRACT },
+  setUserSysAdmin: { status: 400, why: NONE_OF_THE_CONTRACT },
+} as const;
+
+describe('schemathesis, which makes up requests', { timeout: 600_000 }, () => {
+  it('finds no failure of the server, and no status that the contract does not declare', async (t) => {
+    const python = await pythonWith('schemathesis==4.32.5');
+    await using world = await startWalkedWorld();
+    const contract = world.at('contract.json');
+    await writeFile(contract, JSON.stringify(await implementedContract(UNDECLARED)));
+
+    const { code, stdout, stderr } = await run(
+      join(python, '../schemathesis'),
+      [
+        'run',
+        contract,
+        `--url=${world.node.url}/api/v2.0`,
+        `--auth=${world.admin}`,
+        '--checks=not_a_server_error,status_code_conformance',
+        '--continue-on-failure',
+        '--phases=coverage,fuzzing',
+        '--max-examples=10',
+        '--seed=1',
+        '--max-time=120',
+        '--generation-database=none',
+        '--no-color',
+        '--warnings=off',
+      ],
+      {
+        env: { HOME: world.at('.'), PATH: '/usr/bin:/bin' },
+        cwd: world.at('.'),
+        timeoutMs: 300_000,
+      },
+    );
+
+    assert.equal(code, 0, stdout.slice(-20_000) + stderr);
+    const all = (await implementedOperations()).length;
+    assert.match(stdout, new RegExp(`^  Tested: ${all}$`, 'm'));
+    t.diagnostic(/^ +\d+ generated,.*$/m.exec(stdout)?.[0].trim() ?? 'no count');
+    // It had not locked itself out on the way.
+    await read(world, '/users/current');
+  });
+});
