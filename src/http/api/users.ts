@@ -23,6 +23,8 @@ const Profile = z.object({
   realname: z.string().optional(),
   comment: z.string().optional(),
 });
+/** Harbor's Go SDK says nothing of what is false. */
+const AdminFlag = z.object({ sysadmin_flag: z.boolean().default(false) });
 const Password = z.object({ old_password: z.string().optional(), new_password: z.string() });
 
 /** Our names by Harbor's. */
@@ -167,7 +169,7 @@ const setAdmin = (users: Users): ApiRoute =>
     permission: { system: 'user:update' },
     answers: [200, 401, 403, 404],
     async handle({ id, json, caller, actor }) {
-      const { sysadmin_flag: isAdmin } = await json(z.object({ sysadmin_flag: z.boolean() }));
+      const { sysadmin_flag: isAdmin } = await json(AdminFlag);
       refuseToRule(caller);
       await users.setAdmin(id('user_id'), isAdmin, actor);
       return DONE;

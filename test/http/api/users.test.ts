@@ -52,6 +52,9 @@ describe('a user', () => {
     const admin = await node.call(`PUT ${path}/sysadmin`, { sysadmin_flag: true });
     assert.equal(admin.status, 200);
     assert.equal((await readUser(node, path)).sysadmin_flag, true);
+    // The Go SDK leaves out what is false.
+    assert.equal((await node.call(`PUT ${path}/sysadmin`, {})).status, 200);
+    assert.equal((await readUser(node, path)).sysadmin_flag, false);
 
     assert.equal((await node.send({ method: 'DELETE', path, as: ADMIN })).status, 200);
     assert.equal((await node.send({ path, as: ADMIN })).status, 404);
