@@ -43,8 +43,13 @@ export async function recordReceived(
   return row !== undefined;
 }
 
-export async function deleteUpload(transaction: WriteTransaction, id: string): Promise<void> {
-  await transaction.deleteFrom('uploads').where('id', '=', id).execute();
+/** @returns whether the session was there */
+export async function deleteUpload(transaction: WriteTransaction, id: string): Promise<boolean> {
+  const { numDeletedRows } = await transaction
+    .deleteFrom('uploads')
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return numDeletedRows > 0n;
 }
 
 function sessions(queries: Queries) {

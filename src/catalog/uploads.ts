@@ -52,7 +52,7 @@ type Outcome = 'finished' | 'cancelled' | 'expired' | 'failed';
 /**
  * Unfinished pushes of blobs: a row that says how much was acknowledged, and a staged file that has at least that.
  * Both survive a restart. Every method that takes a key throws OciError BLOB_UPLOAD_UNKNOWN where the session is not
- * there, or is another repository's or caller's.
+ * there, or is another repository's or caller's, or goes meanwhile with its repository.
  */
 export class Uploads {
   readonly #options: UploadsOptions;
@@ -176,7 +176,10 @@ export class Uploads {
     const { id, repository } = upload.session;
     const blob = { digest, size: found.size, repository, ownership: 'origin' } as const;
     await this.#options.blobs.keep(upload.file, blob, {
-      alongside: (transaction) => deleteUpload(transaction, id),
+      async alongside(transaction) {
+        // Without it the repository would be made anew, for a push that was taken away with the old one.
+        if (!(await deleteUpload(transaction, id))) throw unknown(id);
+      },
     });
     return found.size;
   }
@@ -211,9 +214,10 @@ export class Uploads {
     const { database, store, now } = this.#options;
     const { id } = session;
     const record = async (received: number): Promise<void> => {
-      await database.write((transaction) =>
+      const isThere = await database.write((transaction) =>
         recordReceived(transaction, { id, received, at: now() }),
       );
+      if (!isThere) throw unknown(id);
     };
     const file = await store.stage(id).catch(refused);
     return new StagedUpload({ session, file, hashes: this.#hashes, record });
