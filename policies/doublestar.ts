@@ -1,5 +1,5 @@
 /**
- * Patterns as Harbor's users write them (github.com/bmatcuk/doublestar): `*` and `?` stay within one component, `**` as
+ * Patterns as Harbor's users write them (github.com/bmatcuk/doublestar v1, which says that `a/**` is not `a`): `*` and `?` stay within one component, `**` as
  * a whole component spans any number of them, `[a-z]` and `[^a-z]` are one character, `{a,b}` is either.
  *
  * Matched by following all possibilities at once: people who are not operators write these, and a regular expression can
@@ -13,7 +13,7 @@ type Part =
   | { readonly kind: 'some' }
   /** Any number of components, with the slash behind each of them. */
   | { readonly kind: 'components' }
-  /** Nothing, or a slash and anything. */
+  /** A slash and anything. */
   | { readonly kind: 'below' }
   | { readonly kind: 'anything' }
   | { readonly kind: 'class'; readonly isNegated: boolean; readonly ranges: readonly Range[] };
@@ -201,7 +201,7 @@ function step(part: Part, text: string, place: number, next: Set<number>): void 
       for (let end = place; end < text.length; end++) if (text[end] === '/') next.add(end + 1);
       return;
     case 'below':
-      if (place === text.length || character === '/') next.add(text.length);
+      if (character === '/') next.add(text.length);
       return;
     case 'anything':
       next.add(text.length);

@@ -20,7 +20,7 @@ effect, without secrets. What the file says is read once, at start.
   names a file that holds the password, \`masterKeyFile\` one that holds the master key.
 - **Durations** are \`500ms\`, \`30s\`, \`5m\`, \`12h\`, \`7d\`; **sizes** are \`64KiB\`, \`4MiB\`, \`100GiB\`, \`2TB\`.
 - **Patterns** of repositories and tags are Harbor's: \`*\` and \`?\` stay within one component of a name, \`**\` as a whole
-  component spans any number of them (\`team/**\` is \`team\`, too), \`[a-z]\` and \`[^a-z]\` are one character, \`{a,b}\` is either.
+  component spans any number of them, \`[a-z]\` and \`[^a-z]\` are one character, \`{a,b}\` is either.
 - Relative paths start at the working directory.
 `;
 
