@@ -226,6 +226,19 @@ export function maySystem(subject: Subject, permission: SystemPermission): boole
   return subject.isAdmin || subject.robot?.system.has(permission) === true;
 }
 
+/**
+ * Whether the caller may make somebody a member with the role. A robot gives nobody more than what it has itself there,
+ * or it could become more by them. Of people this asks nothing: that they may make members is a permission of its own.
+ */
+export function mayGiveRole(subject: Subject, role: Role, project: number): boolean {
+  if (subject.robot === undefined) return true;
+  const facts = { id: project, isPublic: false };
+  // What no robot can be given is none that it lacks.
+  return [...(BY_ROLE.get(role) ?? [])]
+    .filter(isProjectPermission)
+    .every((permission) => may(subject, permission, facts));
+}
+
 /** Whether there is such a thing to be allowed in a project, as `resource:action`. */
 export function isProjectPermission(text: string): text is ProjectPermission {
   return ROBOT_PROJECT_PERMISSIONS.has(text);

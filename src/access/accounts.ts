@@ -75,7 +75,7 @@ async function readUserAccount(read: Queries, name: string): Promise<Account | u
 }
 
 /** By project; one's own and those of one's groups. */
-async function rolesOf(
+export async function rolesOf(
   queries: Queries,
   user: number,
 ): Promise<ReadonlyMap<number, readonly Role[]>> {

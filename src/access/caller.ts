@@ -17,6 +17,8 @@ export interface Caller extends Subject {
   readonly isAnonymous: boolean;
   /** The account's, as it was when it was made sure who calls: what they are given is void once the account has another. */
   readonly validFrom?: number | undefined;
+  /** It is nobody from then on. Milliseconds UTC; undefined for ever. */
+  readonly expiresAt?: number | undefined;
   /** Of a caller with a token; without one, whatever the caller may. */
   readonly grants?: readonly Grant[] | undefined;
   /** When the token was issued, of a caller with one. Milliseconds UTC. */

@@ -18,6 +18,7 @@ export async function readRobotAccount(queries: Queries, fullName: string) {
     .executeTakeFirst();
   if (robot === undefined) return undefined;
   const validFrom = robot.valid_from;
+  const expiresAt = robot.expires_at ?? undefined;
   const caller: Caller = {
     name: fullName,
     id: robot.id,
@@ -25,12 +26,13 @@ export async function readRobotAccount(queries: Queries, fullName: string) {
     isAnonymous: false,
     roles: new Map(),
     validFrom,
+    expiresAt,
     robot: rightsOf(grantsOf(robot.permissions)),
   };
   return {
     caller,
     passwordHash: robot.secret_hash,
     validFrom,
-    expiresAt: robot.expires_at ?? undefined,
+    expiresAt,
   };
 }

@@ -33,10 +33,12 @@ export interface NewRobot extends RobotSettings {
   readonly secret?: string | undefined;
 }
 
-/** Who a change is made for: a robot gives others only what it has itself. */
+/** Who a change is made for: a robot gives others only what it has itself, and for no longer. */
 export interface Giver {
   readonly subject: Subject;
   readonly actor: Actor;
+  /** When the giver ends, milliseconds UTC; undefined for ever. */
+  readonly expiresAt?: number | undefined;
 }
 
 /** What throws a ManagementError has changed nothing. */
@@ -109,8 +111,7 @@ export function createRobots(database: Database, { now }: { now: () => number })
         assertGrants(giver.subject, { level, grants, project: row.project });
         return {
           description: settings.description,
-          duration_days: settings.durationDays,
-          expires_at: expiryOf(row.created_at, settings.durationDays),
+          ...lifetime(row.created_at, settings.durationDays, giver),
           disabled: settings.disabled ? 1 : 0,
           permissions: JSON.stringify(grants),
           ...(settings.disabled ? { valid_from: at } : {}),
@@ -141,9 +142,10 @@ export function createRobots(database: Database, { now }: { now: () => number })
 async function createRobot(
   database: Database,
   robot: NewRobot,
-  { subject, actor }: Giver,
+  giver: Giver,
   now: () => number,
 ): Promise<{ readonly robot: Robot; readonly secret: string }> {
+  const { subject, actor } = giver;
   const { name, level, description, durationDays, disabled, permissions } = robot;
   assertRobotName(name);
   assertDays(durationDays);
@@ -167,8 +169,7 @@ async function createRobot(
         description,
         secret_hash: hashSecret(secret),
         permissions: JSON.stringify(grants),
-        duration_days: durationDays,
-        expires_at: expiryOf(at, durationDays),
+        ...lifetime(at, durationDays, giver),
         disabled: disabled ? 1 : 0,
         creator: actor.name,
         // Tokens of another that had the name are not this one's.
@@ -246,8 +247,15 @@ function assertGiven(subject: Subject, grants: readonly RobotGrant[]): void {
   throw new ManagementError('FORBIDDEN', 'a robot gives only what it has itself');
 }
 
-function expiryOf(createdAt: number, days: number): number | null {
-  return days === -1 ? null : Math.min(createdAt + days * DAY_MS, END_OF_TIME);
+/** So many days, but only until its giver ends; the days are rounded up then. */
+function lifetime(createdAt: number, days: number, giver: Pick<Giver, 'expiresAt'>) {
+  const end = days === -1 ? undefined : Math.min(createdAt + days * DAY_MS, END_OF_TIME);
+  const { expiresAt } = giver;
+  if (expiresAt === undefined || (end !== undefined && end <= expiresAt)) {
+    return { duration_days: days, expires_at: end ?? null };
+  }
+  const left = Math.ceil((expiresAt - createdAt) / DAY_MS);
+  return { duration_days: Math.max(left, 1), expires_at: expiresAt };
 }
 
 async function refuseTaken(

@@ -1,10 +1,12 @@
 import type { Selectable, Updateable } from 'kysely';
+import type { Role } from '../../policies/access.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { UserRow } from '../database/access-tables.ts';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import type { Flag } from '../database/flag.ts';
 import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
 import { ManagementError } from '../oci/management-error.ts';
+import { rolesOf } from './accounts.ts';
 import { noteChange } from './changes.ts';
 import { PasswordChecks } from './password-checks.ts';
 import { generatePassword, hashPassword, isPassword } from './passwords.ts';
@@ -55,6 +57,8 @@ export interface Users {
   create(user: NewUser, actor: Actor): Promise<User>;
   /** @throws ManagementError NOT_FOUND, as all do that take an id */
   get(id: number): Promise<User>;
+  /** By project; one's own and those of one's groups. Of nobody there are none. */
+  roles(id: number): Promise<ReadonlyMap<number, readonly Role[]>>;
   /**
    * By name, the built-in admin (id 1) among them. Fields: `id`, `name`, `email`, `realName`, `comment`, `isAdmin`,
    * `disabled`, `createdAt`, `updatedAt`.
@@ -98,6 +102,7 @@ export function createUsers(database: Database, options: Options): Users {
     create: (user, actor) => createUser(database, user, actor, now),
 
     get: async (id) => userOf(await rowOf(database.read, id)),
+    roles: (id) => rolesOf(database.read, id),
     list: (query) => listUsers(database, query),
 
     updateProfile(id, profile, actor) {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { ROLE_IDS, ROLES, type Role } from '../../../policies/access.ts';
+import { mayGiveRole, ROLE_IDS, ROLES, type Role } from '../../../policies/access.ts';
+import type { Caller } from '../../access/caller.ts';
 import type { Members as AllMembers, Member, MemberReference } from '../../access/members.ts';
 import { ManagementError } from '../../oci/management-error.ts';
 import { groupKindOf } from './groups.ts';
@@ -50,9 +51,10 @@ const addMember = (members: Members): ApiRoute =>
     path: '/projects/{project_name_or_id}/members',
     permission: { project: 'member:create' },
     answers: [201, 400, 401, 403, 409],
-    async handle({ project, json, actor }) {
-      const { role_id: role, ...who } = await json(NewMember);
-      const { id } = await members.add(project.id, referenceOf(who), roleOf(role), actor);
+    async handle({ project, json, caller, actor }) {
+      const { role_id: roleId, ...who } = await json(NewMember);
+      const role = givenRole(roleId, caller, project.id);
+      const { id } = await members.add(project.id, referenceOf(who), role, actor);
       return { location: `/projects/${project.id}/members/${id}` };
     },
   });
@@ -76,9 +78,9 @@ const changeRole = (members: Members): ApiRoute =>
     path: '/projects/{project_name_or_id}/members/{mid}',
     permission: { project: 'member:update' },
     answers: [200, 400, 401, 403, 404],
-    async handle({ project, id, json, actor }) {
-      const { role_id: role } = await json(RoleId);
-      await members.changeRole(project.id, id('mid'), roleOf(role), actor);
+    async handle({ project, id, json, caller, actor }) {
+      const role = givenRole((await json(RoleId)).role_id, caller, project.id);
+      await members.changeRole(project.id, id('mid'), role, actor);
       return DONE;
     },
   });
@@ -127,11 +129,12 @@ function groupIn({
   return name === '' ? undefined : { group: { name, kind: groupKindOf(type) } };
 }
 
-/** @throws ManagementError BAD_REQUEST */
-function roleOf(id: number): Role {
+/** @throws ManagementError BAD_REQUEST, FORBIDDEN for one that the caller may not give */
+function givenRole(id: number, caller: Caller, project: number): Role {
   const role = ROLES.find((name) => ROLE_IDS[name] === id);
-  if (role !== undefined) return role;
-  throw new ManagementError('BAD_REQUEST', `there is no role ${id}`);
+  if (role === undefined) throw new ManagementError('BAD_REQUEST', `there is no role ${id}`);
+  if (mayGiveRole(caller, role, project)) return role;
+  throw new ManagementError('FORBIDDEN', 'a robot gives only what it has itself');
 }
 
 function memberJson({ id, kind, entityId, name, role }: Member, project: number): object {

@@ -230,7 +230,7 @@ async function scopeOf(robots: Robots, { id }: ApiRequest): Promise<number | und
 }
 
 function giverOf({ caller, actor }: ApiRequest): Giver {
-  return { subject: caller, actor };
+  return { subject: caller, actor, expiresAt: caller.expiresAt };
 }
 
 /** In seconds; -1 for ever. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { mayGiveRole } from '../../../policies/access.ts';
 import type { Caller } from '../../access/caller.ts';
 import type { Users as AllUsers, User } from '../../access/users.ts';
 import { ManagementError } from '../../oci/management-error.ts';
@@ -8,7 +9,7 @@ import { type ApiRequest, type ApiRoute, DONE, route } from './route.ts';
 /** What these routes need of the node. */
 export type Users = Pick<
   AllUsers,
-  'create' | 'get' | 'list' | 'updateProfile' | 'setAdmin' | 'changePassword' | 'remove'
+  'create' | 'get' | 'roles' | 'list' | 'updateProfile' | 'setAdmin' | 'changePassword' | 'remove'
 >;
 
 const Creation = z.object({
@@ -186,6 +187,7 @@ const changePassword = (users: Users): ApiRoute =>
     async handle(request) {
       const { caller, actor, json } = request;
       const { id } = await ruled(users, request);
+      if (caller.robot !== undefined) await refuseRolesAbove(users, caller, id);
       const { old_password: current, new_password: password } = await json(Password);
       const isOwn = caller.robot === undefined && caller.id === id;
       if (isOwn && !caller.isAdmin && current === undefined) {
@@ -217,6 +219,14 @@ async function ruled(users: Users, { id, caller }: ApiRequest): Promise<User> {
   const isOwn = caller.robot === undefined && caller.id === user.id;
   if (user.isAdmin && !isOwn) refuseToRule(caller);
   return user;
+}
+
+/** Who sets a password can sign in with it. @throws ManagementError FORBIDDEN */
+async function refuseRolesAbove(users: Users, caller: Caller, id: number): Promise<void> {
+  for (const [project, roles] of await users.roles(id)) {
+    if (roles.every((role) => mayGiveRole(caller, role, project))) continue;
+    throw new ManagementError('FORBIDDEN', 'the user may what this robot may not');
+  }
 }
 
 function refuseToRule({ isAdmin }: Caller): void {

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
+import {
+  isProjectPermission,
+  may,
+  ROBOT_PROJECT_PERMISSIONS,
+  type Role,
+} from '../../../policies/access.ts';
 import { pushImage } from '../support/push.ts';
 import { type ApiNode, startApiNode } from './support/node.ts';
 
+const BOB = { password: 'Passw0rd', email: 'bob@example.com', realname: 'Bob' };
 const Created = z.object({ id: z.number(), name: z.string(), secret: z.string() });
 const Robot = z.object({
   id: z.number(),
@@ -180,6 +187,65 @@ describe('a robot', () => {
   });
 });
 
+describe('a robot does not become more than it is', () => {
+  const PEOPLE = {
+    kind: 'system',
+    namespace: '/',
+    access: access('user:create', 'user:update', 'robot:create'),
+  };
+
+  it('by a member: it gives only roles that may no more than itself', async () => {
+    await using node = await startApiNode();
+    const guest = ofProject('secret', 'member:create', 'member:update', ...permissionsOf('guest'));
+    const robot = await systemRobot(node, PEOPLE, guest);
+    const users = await node.call('POST /users', { username: 'bob', ...BOB }, robot);
+    assert.equal(users.status, 201);
+    const path = '/projects/secret/members';
+    const add = async (role_id: number, as?: string) =>
+      node.call(`POST ${path}`, { role_id, member_user: { username: 'bob' } }, as);
+
+    assert.equal((await add(1, robot)).status, 403);
+    assert.equal((await add(2, robot)).status, 403);
+    const added = await add(3, robot);
+    assert.equal(added.status, 201);
+    const change = async (role_id: number, as?: string) =>
+      (await node.call(`PUT ${added.headers.location}`, { role_id }, as)).status;
+    assert.equal(await change(4, robot), 403);
+    assert.equal(await change(5, robot), 200);
+    assert.equal(await change(1), 200);
+  });
+
+  it('by a password of somebody who may more', async () => {
+    await using node = await startApiNode();
+    const robot = await systemRobot(node, PEOPLE, ofProject('secret', 'repository:pull'));
+    const change = async (new_password: string) =>
+      (await node.call('PUT /users/2/password', { new_password }, robot)).status;
+    assert.equal(await change('Passw0rd1'), 200);
+
+    await node.create('/projects/secret/members', {
+      role_id: 5,
+      member_user: { username: 'guest' },
+    });
+
+    assert.equal(await change('Passw0rd2'), 403);
+  });
+
+  it('by another that lasts longer', async () => {
+    await using node = await startApiNode();
+    const short = { ...CI, level: 'system', permissions: [PEOPLE], duration: 1 };
+    const { login, path } = await create(node, { ...short, name: 'short' });
+    const { expires_at } = Robot.parse((await node.call(`GET ${path}`)).json());
+
+    for (const duration of [-1, 1, 400]) {
+      const permissions = [{ ...PEOPLE, access: access('user:update') }];
+      const name = `child${duration + 1}`;
+      const child = await create(node, { ...short, name, permissions, duration }, login);
+      const robot = Robot.parse((await node.call(`GET ${child.path}`)).json());
+      assert.deepEqual([robot.duration, robot.expires_at], [1, expires_at]);
+    }
+  });
+});
+
 describe('of private projects, a robot', () => {
   it('lists none that it may only write to', async () => {
     await using node = await startApiNode();
@@ -210,6 +276,14 @@ describe('of private projects, a robot', () => {
     assert.deepEqual(await seenBy(node, robot), { projects: 1, repositories: 0, found: [0, 0] });
   });
 });
+
+/** All that a robot can be given of what the role may. */
+function permissionsOf(role: Role): readonly string[] {
+  const member = { isAdmin: false, roles: new Map([[1, [role]]]) };
+  return [...ROBOT_PROJECT_PERMISSIONS]
+    .filter(isProjectPermission)
+    .filter((permission) => may(member, permission, { id: 1, isPublic: false }));
+}
 
 /** Of a node that has something to list; what it signs in with. */
 async function systemRobot(node: ApiNode, ...permissions: readonly object[]): Promise<string> {
