@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { startPortolan } from '../interop/support/registries.ts';
+import { create, createRobot } from '../interop/support/management.ts';
+import { type NodeProcess, startPortolan } from '../interop/support/registries.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { DEFAULTS } from './defaults.ts';
 import { runConformance } from './program.ts';
@@ -19,11 +20,57 @@ const VERSIONS = [
   { version: 'dev', leastPassed: 970, disabled: 0 },
 ] as const;
 
+interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Who pushes and pulls. All of them are sent to the token service. */
+const CALLERS: readonly {
+  readonly who: string;
+  readonly versions: typeof VERSIONS | readonly [(typeof VERSIONS)[1]];
+  readonly credentials: (node: NodeProcess) => Credentials | Promise<Credentials>;
+}[] = [
+  {
+    who: 'the admin',
+    versions: VERSIONS,
+    credentials: ({ adminPassword }) => ({ username: 'admin', password: adminPassword }),
+  },
+  {
+    who: 'a user, who is a maintainer of the project',
+    versions: [VERSIONS[1]],
+    async credentials(node) {
+      const admin = `admin:${node.adminPassword}`;
+      const ann = { username: 'ann', password: 'Passw0rd1' };
+      const more = { email: 'ann@example.com', realname: 'Ann' };
+      await create({ node, admin }, '/users', { ...ann, ...more });
+      await create({ node, admin }, '/projects/conformance/members', {
+        role_id: 4,
+        member_user: { username: 'ann' },
+      });
+      return ann;
+    },
+  },
+  {
+    who: 'a robot of the project',
+    versions: [VERSIONS[1]],
+    credentials: (node) =>
+      createRobot({ node, admin: `admin:${node.adminPassword}` }, 'conformance', {
+        repository: ['list', 'read', 'pull', 'push', 'delete'],
+        artifact: ['list', 'read', 'create', 'delete'],
+        tag: ['list', 'create', 'delete'],
+      }),
+  },
+];
+
 const options = { timeout: 180_000, skip: PROGRAM === '' && DID_NOT_RUN };
 
 describe('the official OCI conformance program', options, () => {
-  for (const { version, leastPassed, disabled } of VERSIONS) {
-    it(`finds nothing wrong by version ${version}`, async (t) => {
+  const runs = CALLERS.flatMap(({ versions, ...caller }) =>
+    versions.map((version) => ({ ...caller, ...version })),
+  );
+  for (const { who, credentials, version, leastPassed, disabled } of runs) {
+    it(`finds nothing wrong by version ${version}, as ${who}`, async (t) => {
       await using directory = await temporaryDirectory();
       await using node = await startPortolan(directory.path, {
         configuration: { projects: { conformance: { references: 'sparse' } } },
@@ -31,7 +78,7 @@ describe('the official OCI conformance program', options, () => {
 
       const run = await runConformance(PROGRAM, {
         registry: node.host,
-        credentials: { username: 'admin', password: node.adminPassword },
+        credentials: await credentials(node),
         version,
       });
 
