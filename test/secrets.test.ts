@@ -38,6 +38,7 @@ describe('a secret', () => {
     await tellRobots(teller);
     await tellEndpoints(teller, upstream, other);
     await tellTokens(teller);
+    await tellBrowsers(teller);
     await tellNonsense(teller);
     for (const { headers } of upstream.requests) {
       const { authorization } = headers;
@@ -196,7 +197,7 @@ async function tellEndpoints(teller: Teller, upstream: Upstream, login: Login): 
   await teller.tell('GET /api/v2.0/registries', { as: admin });
   const pulled = await teller.tell('GET /v2/lab/app/manifests/v1', { as: admin });
   assert.equal(pulled.status, 200, pulled.body);
-  const id = Number(/\d+$/.exec(made.location ?? '')?.[0]);
+  const id = Number(/\d+$/.exec(made.headers.location ?? '')?.[0]);
   const other = { project_name: 'other', metadata: { public: 'false' }, registry_id: id };
   const project = await teller.tell('POST /api/v2.0/projects', { as: admin, json: other });
   assert.equal(project.status, 201, project.body);
@@ -229,6 +230,25 @@ async function tellTokens(teller: Teller): Promise<void> {
     (await teller.receive('POST /service/token', { headers: form, body: password })).status,
     200,
   );
+}
+
+async function tellBrowsers(teller: Teller): Promise<void> {
+  const { admin, secrets } = teller;
+  const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+  const body = new URLSearchParams({ principal: admin.name, password: admin.password }).toString();
+  const entered = await teller.tell('POST /c/login', { headers: form, body });
+  assert.equal(entered.status, 200, entered.body);
+  const [, sid = ''] = /^sid=([^;]+)/.exec(entered.headers['set-cookie']?.[0] ?? '') ?? [];
+  const Cookie = `sid=${secrets.add('session', sid)}`;
+  const me = await teller.tell('GET /api/v2.0/users/current', { headers: { Cookie } });
+  assert.equal(me.status, 200, me.body);
+  secrets.add('token against forged requests', String(me.headers['x-harbor-csrf-token']));
+  const wrong = new URLSearchParams({
+    principal: 'admin',
+    password: secrets.login('admin').password,
+  });
+  await teller.tell('POST /c/login', { headers: form, body: wrong.toString() });
+  await teller.tell('GET /c/log_out', { headers: { Cookie } });
 }
 
 /** Secrets where none belongs, as people put them there. */

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { launch } from '../support/portolan.ts';
 
@@ -56,7 +56,7 @@ export async function serve(
 
 export interface Answer {
   readonly status: number;
-  readonly location: string | undefined;
+  readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
@@ -75,5 +75,5 @@ export async function ask(
   sent.end(body);
   const [response] = await once(sent, 'response');
   const { statusCode: status, headers: answered } = response;
-  return { status, location: answered.location, body: await text(response) };
+  return { status, headers: answered, body: await text(response) };
 }
