@@ -37,6 +37,8 @@ export interface BlobPullsOptions {
   readonly transfers: Pick<Transfers, 'open'>;
   readonly missingBlobs: MissingDigests;
   readonly flights: Flights;
+  /** How long a client may read next to nothing of a blob that is passed through and keep its transfer. */
+  readonly readerPaceMs?: number | undefined;
 }
 
 export interface BlobOptions {
@@ -134,15 +136,17 @@ export class BlobPulls {
     const size = await this.#sizeUpstream(upstream, digest, options);
     const source = fillSourceOf(upstream, digest);
     const { repository } = upstream;
-    if (size === undefined) return passed({ digest, size, repository, source }, 'unknown-size');
+    if (size === undefined) {
+      return this.#passed({ digest, size, repository, source }, 'unknown-size');
+    }
     const wanted = { digest, size, repository, source };
     const isTooLarge = size > (upstream.settings.maxBlobSize ?? Number.POSITIVE_INFINITY);
-    return isTooLarge ? passed(wanted, 'too-large') : this.#kept(wanted, options, MOST_FILLS);
+    return isTooLarge ? this.#passed(wanted, 'too-large') : this.#kept(wanted, options, MOST_FILLS);
   }
 
   /** @param fills how often to begin keeping it, each time with the room that there is then */
   async #kept(wanted: WantedBlob, options: BlobOptions, fills: number): Promise<PassedBlob> {
-    if (fills === 0) return passed(wanted, 'storage-full');
+    if (fills === 0) return this.#passed(wanted, 'storage-full');
     const instead = (): Promise<PassedBlob> => this.#kept(wanted, options, fills - 1);
     try {
       return new KeepingReader(await this.#options.transfers.open(wanted, options), instead);
@@ -150,6 +154,17 @@ export class BlobPulls {
       if (!isStorageFull(error)) throw error;
       return instead();
     }
+  }
+
+  #passed(
+    { digest, size, repository, source }: Omit<WantedBlob, 'size'> & Pick<PassedBlob, 'size'>,
+    reason: 'storage-full' | 'too-large' | 'unknown-size',
+  ): PassedBlob {
+    if (blobPassedThrough.hasSubscribers) {
+      blobPassedThrough.publish({ digest, repository, size, reason });
+    }
+    const paceMs = this.#options.readerPaceMs;
+    return new KeepingReader(new PassingReader(source, { digest, size }, { paceMs }));
   }
 
   async #sizeUpstream(
@@ -184,16 +199,6 @@ export class BlobPulls {
       ),
     );
   }
-}
-
-function passed(
-  { digest, size, repository, source }: Omit<WantedBlob, 'size'> & Pick<PassedBlob, 'size'>,
-  reason: 'storage-full' | 'too-large' | 'unknown-size',
-): PassedBlob {
-  if (blobPassedThrough.hasSubscribers) {
-    blobPassedThrough.publish({ digest, repository, size, reason });
-  }
-  return new KeepingReader(new PassingReader(source, { digest, size }));
 }
 
 function publish(upstream: Upstream, outcome: CacheOutcome): void {

@@ -9,7 +9,7 @@ export function fillSourceOf(upstream: Upstream, digest: Digest): FillSource {
     host: upstream.host,
     project: id,
     privateTo: isPublic ? undefined : String(id),
-    open: (range, { signal }) =>
-      upstream.ask((peer, path) => peer.blob(path, digest, { signal, range }), { signal }),
+    open: (range, options) =>
+      upstream.ask((peer, path) => peer.blob(path, digest, { ...options, range }), options),
   };
 }

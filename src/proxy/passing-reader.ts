@@ -4,11 +4,15 @@ import { UpstreamInvalid, UpstreamUnavailable } from '../registry/errors.ts';
 import type { BlobReader, ReadOptions } from '../storage/blob-store.ts';
 import type { FillSource } from '../transfer/fill-source.ts';
 import { waitFor } from './flights.ts';
+import { ReaderPace } from './reader-pace.ts';
 
 /** Breaks in a row without a byte between them until upstream is given up; the pauses are the client's of the registry. */
 const MOST_BREAKS = 3;
 
 const NOTHING = new Uint8Array();
+
+/** A slower reader lets others have its transfer. */
+const PACE_MS = 30_000;
 
 /** One answer of upstream, read from a position on. */
 interface Stream {
@@ -29,6 +33,9 @@ export interface PassedBlob extends Omit<BlobReader, 'size'> {
  * A blob straight from upstream, kept nowhere: one transfer from where the client reads, another where it jumps or upstream
  * breaks off. No byte is fetched before it is asked for, but for what the sockets hold. Somebody who reads all of it from the
  * start gets the last bytes only if the digest agrees.
+ *
+ * One that takes next to nothing for half a minute gives its transfer up, and with it its place among those that the host is asked
+ * for at once; when it reads on, it gets another in its turn, where upstream gives parts of a blob.
  */
 export class PassingReader implements PassedBlob {
   readonly size: number | undefined;
@@ -37,6 +44,9 @@ export class PassingReader implements PassedBlob {
   readonly #host: string;
   readonly #leave = new AbortController();
   readonly #hash: Hash;
+  readonly #pace: ReaderPace;
+  /** It was too slow, and the next transfer is one more than there had to be. */
+  #isGivenUp = false;
   #hashed = 0;
   #stream: Stream | undefined;
   #position = 0;
@@ -44,12 +54,14 @@ export class PassingReader implements PassedBlob {
   constructor(
     source: FillSource,
     blob: { readonly digest: Digest; readonly size: number | undefined },
+    { paceMs = PACE_MS }: { readonly paceMs?: number | undefined } = {},
   ) {
     this.size = blob.size;
     this.#digest = blob.digest;
     this.#source = source;
     this.#host = source.host ?? 'upstream';
     this.#hash = createHash(algorithmOf(blob.digest));
+    this.#pace = new ReaderPace(paceMs, () => this.#giveUp());
   }
 
   /** One read at a time. @throws UpstreamInvalid, and what the source throws once upstream is given up */
@@ -59,13 +71,16 @@ export class PassingReader implements PassedBlob {
     if (wanted <= 0) return 0;
     if (position !== this.#position) this.#close();
     this.#position = position;
-    const length = await waitFor(this.#fill(into.subarray(0, wanted)), { signal });
+    const length = await this.#pace.reading(() =>
+      waitFor(this.#fill(into.subarray(0, wanted)), { signal }),
+    );
     this.#check(into.subarray(0, length), position);
     this.#position = position + length;
     return length;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#pace[Symbol.dispose]();
     this.#close();
     this.#leave.abort(new Error('the reader of a blob has left'));
   }
@@ -87,15 +102,26 @@ export class PassingReader implements PassedBlob {
 
   async #open(position: number): Promise<Stream> {
     const { signal } = this.#leave;
-    const part = await this.#source.open({ start: position }, { signal });
+    const part = await this.#source.open({ start: position }, { signal, lane: 'passed' });
     const chunks: AsyncIterator<unknown> = part.content[Symbol.asyncIterator]();
     const end = (): void => void part.content.on('error', () => {}).destroy();
     const isThatLarge = this.size === undefined || (part.size ?? this.size) === this.size;
+    if (this.#isGivenUp && part.start < position) {
+      end();
+      const cause = new Error('it would send all of the blob again for a reader that is too slow');
+      throw new UpstreamUnavailable(this.#host, 'timeout', { cause });
+    }
     if (part.start <= position && isThatLarge) {
       return { chunks, end, unwanted: position - part.start, rest: NOTHING };
     }
     end();
     throw new UpstreamInvalid(this.#host, `other bytes of ${this.#digest} than were asked for`);
+  }
+
+  #giveUp(): void {
+    if (this.#stream === undefined) return;
+    this.#isGivenUp = true;
+    this.#close();
   }
 
   #close(): void {

@@ -79,6 +79,8 @@ export interface PullsOptions extends UpstreamsOptions {
   readonly now: () => number;
   /** The longest that one question to upstream, blobs apart, goes on. */
   readonly questionDeadlineMs?: number;
+  /** As in {@link BlobPulls}; half a minute. */
+  readonly readerPaceMs?: number;
 }
 
 // More than the clients' own patience: containerd and docker give up on an answer's headers after 30 s and more.

@@ -81,8 +81,8 @@ export function distributionPeer(access: DistributionAccess, client: RegistryCli
     },
 
     // end-2
-    async blob(repository, digest, { range, ...options }) {
-      const call = at.to(repository, `blobs/${digest}`, { ...options, lane: 'blob' });
+    async blob(repository, digest, { range, lane = 'blob', ...options }) {
+      const call = at.to(repository, `blobs/${digest}`, { ...options, lane });
       return readBlob(calls, call, range);
     },
 

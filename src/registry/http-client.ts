@@ -67,10 +67,13 @@ export class HttpClient implements Disposable {
 
   constructor(options: HttpClientOptions) {
     const { limits, userAgent, now } = options;
-    const { breakerFailures, breakerOpenMs, controlSlots, blobSlots, connectMs, waiting } = limits;
+    const { breakerFailures, breakerOpenMs, connectMs, waiting } = limits;
     this.#options = options;
     this.#breakers = new Breakers({ failures: breakerFailures, openMs: breakerOpenMs }, now);
-    this.#slots = new HostSlots({ control: controlSlots, blob: blobSlots }, { waiting });
+    this.#slots = new HostSlots(
+      { control: limits.controlSlots, blob: limits.blobSlots, passed: limits.passedSlots },
+      { waiting },
+    );
     this.#got = got.extend({
       headers: { 'user-agent': userAgent, 'accept-encoding': 'identity' },
       decompress: false,

@@ -18,7 +18,9 @@ export interface RegistryLimits {
   readonly controlSlots: number;
   /** Blobs at once from one host, until their bodies end. */
   readonly blobSlots: number;
-  /** Requests that wait for a slot of one host, blobs and others apart. */
+  /** The same of those whose readers set the pace. */
+  readonly passedSlots: number;
+  /** Requests that wait for a slot of one host, each lane by itself. */
   readonly waiting: number;
   /** Failures in a row that open a host's circuit. */
   readonly breakerFailures: number;
@@ -44,6 +46,7 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   // containers/image fetches 6 at once (docs/wire-notes.md 8); a node serves several clients, but their fills are shared.
   controlSlots: 6,
   blobSlots: 12,
+  passedSlots: 12,
   // What six slots answer within some ten seconds; clients whose pull fails come again.
   waiting: 500,
   breakerFailures: 5,

@@ -18,6 +18,9 @@ export interface ManifestHead {
   readonly size: number | undefined;
 }
 
+/** Among which a blob's bytes come: of those that are kept as they come, or of those that their reader lets come. */
+export type BlobLane = 'blob' | 'passed';
+
 /** Part of a blob, on its way. */
 export interface BlobPart {
   /** Where the bytes start: 0 where the peer ignored the range that was asked for. */
@@ -46,11 +49,18 @@ export interface ReadablePeer {
   manifest(repository: string, reference: string, options: CallOptions): Promise<Manifest>;
   /** Bytes in the blob; undefined where the peer does not say. @throws OciError BLOB_UNKNOWN */
   blobSize(repository: string, digest: Digest, options: CallOptions): Promise<number | undefined>;
-  /** `range` is half-open; without `end` to the blob's end. @throws OciError BLOB_UNKNOWN */
+  /**
+   * `range` is half-open; without `end` to the blob's end. `lane` is `blob` where it is left out.
+   *
+   * @throws OciError BLOB_UNKNOWN
+   */
   blob(
     repository: string,
     digest: Digest,
-    options: CallOptions & { readonly range?: { readonly start: number; readonly end?: number } },
+    options: CallOptions & {
+      readonly range?: { readonly start: number; readonly end?: number };
+      readonly lane?: BlobLane;
+    },
   ): Promise<BlobPart>;
   /** All of them, page after page. @throws OciError NAME_UNKNOWN */
   tags(repository: string, options: CallOptions): AsyncIterable<string>;

@@ -1,12 +1,12 @@
 /**
- * How many requests one host gets at once. Two lanes, because a blob's body takes its slot until it ends: however many
- * blobs are on their way, or held up by a slow reader, manifests and tokens still pass.
+ * How many requests one host gets at once. Lanes, because a blob's body takes its slot until it ends: however many blobs
+ * are on their way, manifests and tokens still pass; and however many are held up by slow readers, so do those that are kept.
  */
 import PQueue from 'p-queue';
 import { UpstreamUnavailable } from './errors.ts';
-import type { CallOptions } from './peer.ts';
+import type { BlobLane, CallOptions } from './peer.ts';
 
-export type Lane = 'control' | 'blob';
+export type Lane = 'control' | BlobLane;
 
 export class HostSlots {
   readonly #queues = new Map<string, PQueue>();

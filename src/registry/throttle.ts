@@ -4,12 +4,14 @@ import type { Lane } from './slots.ts';
 // An upstream that says "tomorrow" is asked again sooner: budgets get raised, and clocks are wrong.
 const LONGEST_SECONDS = 3600;
 
+type Counted = 'manifests' | 'blobs';
+
 /**
  * What 429 means for one endpoint and its credential: no request of that kind until it is over. Manifests and blobs
  * apart, since registries count them apart, and a fill must be able to go on while manifests are counted out.
  */
 export class Throttle {
-  readonly #until: Record<Lane, number> = { control: 0, blob: 0 };
+  readonly #until: Record<Counted, number> = { manifests: 0, blobs: 0 };
   readonly #host: string;
   readonly #now: () => number;
 
@@ -20,7 +22,7 @@ export class Throttle {
 
   /** @throws UpstreamThrottled with what is left to wait */
   assertFree(lane: Lane): void {
-    const leftMs = this.#until[lane] - this.#now();
+    const leftMs = this.#until[countedOf(lane)] - this.#now();
     if (leftMs > 0) throw new UpstreamThrottled(this.#host, Math.ceil(leftMs / 1000));
   }
 
@@ -30,7 +32,12 @@ export class Throttle {
       retryAfterSeconds === undefined
         ? otherwiseMs
         : Math.min(retryAfterSeconds, LONGEST_SECONDS) * 1000;
-    this.#until[lane] = Math.max(this.#until[lane], this.#now() + waitMs);
+    const counted = countedOf(lane);
+    this.#until[counted] = Math.max(this.#until[counted], this.#now() + waitMs);
     return new UpstreamThrottled(this.#host, retryAfterSeconds);
   }
+}
+
+function countedOf(lane: Lane): Counted {
+  return lane === 'control' ? 'manifests' : 'blobs';
 }

@@ -1,4 +1,4 @@
-import type { BlobPart } from '../registry/peer.ts';
+import type { BlobLane, BlobPart } from '../registry/peer.ts';
 
 /** Upstream, seen from the fill of one blob. */
 export interface FillSource {
@@ -11,10 +11,11 @@ export interface FillSource {
   /**
    * Asks for the bytes from `start`, to `end` if given (half-open), else to the blob's end. Aborting also ends the
    * transfer of a part that was handed out. Retries of the request itself are the source's: a fill asks again only
-   * after a part broke off, and only when this throws UpstreamUnavailable or UpstreamThrottled.
+   * after a part broke off, and only when this throws UpstreamUnavailable or UpstreamThrottled. `lane` is `blob` where it
+   * is left out.
    */
   open(
     range: { readonly start: number; readonly end?: number },
-    options: { readonly signal: AbortSignal },
+    options: { readonly signal: AbortSignal; readonly lane?: BlobLane },
   ): Promise<BlobPart>;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { blobPassedThrough } from '../../src/telemetry/channels.ts';
+import { readAll } from '../storage/conformance.ts';
 import { until } from '../support/until.ts';
 import { BLOBS, openWorld, PATH, pulledImage, REPOSITORY, sizeOf, soon } from './support/world.ts';
 
@@ -110,5 +111,60 @@ describe('a blob that cannot be kept', () => {
     }
 
     await until(() => world.upstream.seen({ path: BLOBS }).every(({ isOver }) => isOver));
+  });
+
+  describe('and is read slowly', () => {
+    const settings = { maxBlobSize: '1MiB' };
+    const slowly = { settings, limits: { passedSlots: 1, blobSlots: 1 } };
+
+    it('holds up no blob that is kept', async () => {
+      await using world = await openWorld(slowly);
+      const { digest } = await pulledImage(world, 3 << 20);
+      const kept = world.upstream.addBlob(PATH, randomBytes(1000));
+      const signal = soon();
+      await using reader = await world.node.pulls.blob(REPOSITORY, digest, { whole: true, signal });
+      await reader.read(Buffer.alloc(1000), 0, { signal });
+
+      assert.equal((await world.blob(kept.digest)).length, 1000);
+    });
+
+    it('lets others have its turn, and goes on where it was', async () => {
+      await using world = await openWorld({ ...slowly, readerPaceMs: 20 });
+      const { digest, layer } = await pulledImage(world, 3 << 20);
+      const signal = soon();
+      await using reader = await world.node.pulls.blob(REPOSITORY, digest, { whole: true, signal });
+      const first = Buffer.alloc(1000);
+      await reader.read(first, 0, { signal });
+
+      assert.deepEqual(await world.blob(digest), layer);
+
+      const rest = await readAll(reader, signal, 1000);
+      assert.deepEqual(Buffer.concat([first, rest]), layer);
+      const ranges = world.upstream.seen({ path: BLOBS }).map(({ headers }) => headers.range);
+      assert.deepEqual(ranges, [undefined, undefined, 'bytes=1000-']);
+    });
+
+    it('ends where upstream would have to send all of it again', async () => {
+      await using world = await openWorld({ ...slowly, readerPaceMs: 20 });
+      const { digest } = await pulledImage(world, 3 << 20);
+      world.upstream.behave({ path: BLOBS }, { ignoreRange: true });
+      const signal = soon();
+      await using reader = await world.node.pulls.blob(REPOSITORY, digest, { whole: true, signal });
+      await reader.read(Buffer.alloc(1000), 0, { signal });
+      await until(() => world.upstream.seen({ path: BLOBS }).every(({ isOver }) => isOver));
+      await world.blob(digest);
+
+      await assert.rejects(readAll(reader, signal, 1000), { code: 'UPSTREAM_TIMEOUT' });
+    });
+
+    it('is not given up for an upstream that is slow', async () => {
+      await using world = await openWorld({ ...slowly, readerPaceMs: 20 });
+      const { digest, layer } = await pulledImage(world, (1 << 20) + 1);
+      world.upstream.behave({ path: BLOBS }, { bytesPerSecond: 2 << 20 });
+
+      assert.deepEqual(await world.blob(digest), layer);
+
+      assert.equal(world.upstream.count({ path: BLOBS }), 1);
+    });
   });
 });

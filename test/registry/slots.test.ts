@@ -6,11 +6,12 @@ import { connectPeer } from '../support/registry-peer.ts';
 import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 
+const ONE = { control: 1, blob: 1, passed: 1 };
 const signal = AbortSignal.timeout(30_000);
 
 describe('slots of a host', () => {
   it('go to so many at once, the others in turn', async () => {
-    const slots = new HostSlots({ control: 1, blob: 1 });
+    const slots = new HostSlots(ONE);
     const order: number[] = [];
 
     const first = await slots.acquire('h', 'control', { signal });
@@ -29,7 +30,7 @@ describe('slots of a host', () => {
   });
 
   it('are not kept for whoever leaves the queue', async () => {
-    const slots = new HostSlots({ control: 1, blob: 1 });
+    const slots = new HostSlots(ONE);
     const first = await slots.acquire('h', 'control', { signal });
     const controller = new AbortController();
 
@@ -43,7 +44,7 @@ describe('slots of a host', () => {
   });
 
   it('make only so many wait', async () => {
-    const slots = new HostSlots({ control: 1, blob: 1 }, { waiting: 1 });
+    const slots = new HostSlots(ONE, { waiting: 1 });
     const first = await slots.acquire('h', 'control', { signal });
     const controller = new AbortController();
     const waiting = slots.acquire('h', 'control', { signal: controller.signal });
@@ -59,7 +60,7 @@ describe('slots of a host', () => {
   });
 
   it('are left by whom nobody waits for, but only while they wait', async () => {
-    const slots = new HostSlots({ control: 1, blob: 1 });
+    const slots = new HostSlots(ONE);
     const controller = new AbortController();
     const { signal: abandoned } = controller;
     const held = await slots.acquire('h', 'control', { signal, abandoned });
@@ -73,7 +74,7 @@ describe('slots of a host', () => {
   });
 
   it('stay taken when the holder’s signal aborts, until they are given back', async () => {
-    const slots = new HostSlots({ control: 1, blob: 1 });
+    const slots = new HostSlots(ONE);
     const controller = new AbortController();
     const held = await slots.acquire('h', 'control', { signal: controller.signal });
 

@@ -45,6 +45,8 @@ describe('an endpoint that was told to wait', () => {
     throttle.block('control', 60, 10_000);
 
     throttle.assertFree('blob');
+    throttle.block('blob', 60, 10_000);
+    assert.throws(() => throttle.assertFree('passed'), { retryAfterSeconds: 60 });
   });
 
   it('waits for its own credential alone', async () => {

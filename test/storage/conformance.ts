@@ -288,9 +288,10 @@ export async function keep(
 export async function readAll(
   reader: Pick<BlobReader, 'read'>,
   signal: AbortSignal,
+  from = 0,
 ): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  for (let position = 0; ; ) {
+  for (let position = from; ; ) {
     const into = Buffer.alloc(50_021);
     const length = await reader.read(into, position, { signal });
     if (length === 0) return Buffer.concat(chunks);

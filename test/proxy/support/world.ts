@@ -49,6 +49,7 @@ export interface WorldOptions {
   readonly upstream?: UpstreamOptions;
   readonly eviction?: object;
   readonly questionDeadlineMs?: number;
+  readonly readerPaceMs?: number;
   /** Of the client that asks upstreams. */
   readonly limits?: Partial<RegistryLimits>;
   /** The disk that the node has. */
@@ -216,7 +217,7 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
       limits: { backoffMs: 5, maxBackoffMs: 50, attempts: 3 },
     }),
   );
-  const { questionDeadlineMs = 15_000 } = options;
+  const { questionDeadlineMs = 15_000, readerPaceMs } = options;
   const pulls = opened.use(
     createPulls({
       ...catalog,
@@ -225,6 +226,7 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
       cache,
       now,
       questionDeadlineMs,
+      ...(readerPaceMs === undefined ? {} : { readerPaceMs }),
       peers: async (name) => peers.get(name),
     }),
   );
