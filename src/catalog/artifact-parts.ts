@@ -14,6 +14,7 @@ import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { ArtifactRow } from './artifact-rows.ts';
 import { typeOfAccessory, typeOfArtifact } from './artifact-types.ts';
+import { batchesOf } from './batches.ts';
 import { immutableIn } from './immutable-rules.ts';
 import { type Label, labelOf, labelRows } from './labels.ts';
 
@@ -94,6 +95,8 @@ const Children = z.object({
     .catch([])
     .default([]),
 });
+
+const LARGEST = sql.lit(Number.MAX_SAFE_INTEGER);
 
 /** In the same order. */
 export async function artifactsOf(
@@ -256,9 +259,21 @@ async function sizesOf(
   queries: Queries,
   ids: readonly number[],
 ): Promise<ReadonlyMap<number, number>> {
+  const sizes = new Map<number, number>();
+  for (const batch of batchesOf(ids)) {
+    for (const { root, size } of await sizesWithin(queries, batch)) sizes.set(root, size);
+  }
+  return sizes;
+}
+
+/**
+ * Content that may be elsewhere is as large as manifests say, who may say anything: added up as floats, which are exact up
+ * to the largest number that is told, and do not overflow beyond.
+ */
+async function sizesWithin(queries: Queries, ids: readonly number[]) {
   const { rows } = await sql<{ root: number; size: number }>`
     with recursive reached (root, manifest, repository) as (
-      select id, id, repository from manifests where id in (${sql.join([0, ...ids])})
+      select id, id, repository from manifests where id in (${sql.join(ids)})
       union
       select reached.root, child.id, child.repository
       from reached
@@ -273,8 +288,12 @@ async function sizesOf(
       select reached.root, manifest_references.digest, manifest_references.size
       from reached join manifest_references on manifest_references.manifest = reached.manifest
       where manifest_references.kind <> 'manifest'
+    ), sums (root, size) as (
+      select root, sum(cast(size as double precision)) from contents group by root
     )
-    select root, cast(sum(size) as bigint) as size from contents group by root
+    select root, cast(
+      case when size > ${LARGEST} then ${LARGEST} else size end as bigint
+    ) as size from sums
   `.execute(queries);
-  return new Map(rows.map(({ root, size }) => [root, size]));
+  return rows;
 }

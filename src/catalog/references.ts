@@ -1,9 +1,7 @@
 import type { Queries, WriteTransaction } from '../database/database.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type ManifestReference, parseManifest } from '../oci/manifest.ts';
-
-/** Values bound by one statement stay far below what the engines allow (SQLite 32766, PostgreSQL 65535). */
-const BATCH = 500;
+import { batchesOf } from './batches.ts';
 
 /** Digests that the repository lacks, each once; what a push may leave out counts as there. */
 export async function missingReferences(
@@ -115,10 +113,4 @@ async function manifestsNaming(
 
 function digestsOf(references: readonly ManifestReference[]): readonly Digest[] {
   return [...new Set(references.map(({ digest }) => digest))];
-}
-
-function* batchesOf<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += BATCH) {
-    yield items.slice(start, start + BATCH);
-  }
 }
