@@ -5,7 +5,7 @@ import { BlockList, isIP } from 'node:net';
 export interface Origin {
   /** Of the client, or of the first proxy that is not trusted. */
   readonly address: string;
-  /** As the client addressed us: host, or host and port, in lower case. */
+  /** As the client addressed us: host, or host and port, in lower case; empty for what cannot be one. */
   readonly host: string;
   /** Whether the client speaks TLS, to us or to the trusted proxy in front. */
   readonly isSecure: boolean;
@@ -92,7 +92,7 @@ function clientOf(
 
 function hostOf(text: string | undefined): string {
   const host = (text ?? '').toLowerCase();
-  return HOST.test(host) ? host : '';
+  return HOST.test(host) && URL.canParse(`http://${host}`) ? host : '';
 }
 
 function isForwardedSecure(request: IncomingMessage): boolean {

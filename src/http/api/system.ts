@@ -129,11 +129,11 @@ const FOR_ALL = {
 };
 
 function forUsers({ version, externalUrl, now }: System, origin: string): object {
-  const url = externalUrl ?? origin;
+  const url = URL.parse(externalUrl ?? origin);
   return {
     harbor_version: `${HARBOR_VERSION}-portolan.${version}`,
-    external_url: url,
-    registry_url: new URL(url).host,
+    external_url: url === null ? '' : (externalUrl ?? origin),
+    registry_url: url?.host ?? '',
     current_time: timeJson(now()),
     has_ca_root: false,
     notification_enable: true,

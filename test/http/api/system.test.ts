@@ -59,6 +59,22 @@ describe('the management API tells whoever asks', () => {
     assert.equal(registry_url, `127.0.0.1:${node.port}`);
   });
 
+  for (const host of ['a~b', 'x:99999', '1.2.3.4.5', '[1::2::3]', '999.1.1.1']) {
+    it(`what it is, though not where, to who calls it ${host}`, async () => {
+      await using node = await startApiNode();
+
+      const answer = await node.send({
+        path: '/api/v2.0/systeminfo',
+        as: 'guest:pw',
+        headers: { Host: host },
+      });
+
+      assert.equal(answer.status, 200);
+      const Info = z.object({ external_url: z.string(), registry_url: z.string() });
+      assert.deepEqual(Info.parse(answer.json()), { external_url: '', registry_url: '' });
+    });
+  }
+
   it('that there is no certificate to download', async () => {
     await using node = await startApiNode();
 
