@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { type Actor, writeAudit } from '../audit/audit.ts';
 import type { Database, Queries } from '../database/database.ts';
 import { type Listed, type Listing, type ListQuery, listPage } from '../database/listing.ts';
@@ -83,9 +84,16 @@ export function createQuotas(options: { database: Database; now: () => number })
 /** Harbor's (v2.13, src/pkg/quota/driver/project): 1 PiB. */
 const LARGEST = 2 ** 50;
 
+/** What a project may have: bytes, or -1 for any number. */
+export const StorageLimit = z
+  .int()
+  .min(-1)
+  .max(LARGEST)
+  .refine((bytes) => bytes !== 0, 'a number of bytes, or -1');
+
 /** @throws ManagementError BAD_REQUEST */
 export function checkLimit(bytes: number): void {
-  if (bytes === -1 || (Number.isSafeInteger(bytes) && bytes > 0 && bytes <= LARGEST)) return;
+  if (StorageLimit.safeParse(bytes).success) return;
   const message = `a limit of storage is -1 or from 1 to ${LARGEST} bytes`;
   throw new ManagementError('BAD_REQUEST', message);
 }

@@ -5,6 +5,7 @@ import type { Database, Queries } from '../database/database.ts';
 import { remembered } from '../database/remembered.ts';
 import { OciError } from '../oci/error.ts';
 import { ManagementError } from '../oci/management-error.ts';
+import { StorageLimit } from './quotas.ts';
 
 /** Harbor's, an int32. */
 const MOST_DAYS = 2 ** 31 - 1;
@@ -20,11 +21,7 @@ const SCHEMA = z.strictObject({
     .refine((days) => days !== 0, 'a number of days, or -1')
     .default(30),
   /** Bytes that a new project may have; -1: any number. */
-  storagePerProject: z
-    .int()
-    .min(-1)
-    .refine((bytes) => bytes !== 0, 'a number of bytes, or -1')
-    .default(-1),
+  storagePerProject: StorageLimit.default(-1),
   /** Whether nobody pushes, deletes or tags anything. What is pulled through is cached all the same. */
   readOnly: z.boolean().default(false),
   /** What the audit log tells nothing of, divided by commas. */

@@ -158,6 +158,11 @@ describe('configurations', () => {
     assert.equal(other.status, 400);
     assert.match(other.body.toString(), /auth_mode: it is .*db_auth/);
     assert.equal((await node.call(`PUT ${PATH}`, { robot_token_duration: 0 })).status, 400);
+    // What no project may have is no limit of new ones.
+    for (const storage_per_project of [0, -2, 2 ** 50 + 1, 2 ** 51]) {
+      assert.equal((await node.call(`PUT ${PATH}`, { storage_per_project })).status, 400);
+    }
+    await node.create('/projects', { project_name: 'as-before' });
     assert.equal((await node.call(`GET ${PATH}`, undefined, 'guest:pw')).status, 403);
   });
 
