@@ -164,11 +164,15 @@ const BY_ROLE: ReadonlyMap<Role, ReadonlySet<string>> = new Map(
   ]),
 );
 
-/** What a robot may be given for a project: everything that a role may have, and running the project's own people. */
-export const ROBOT_PROJECT_PERMISSIONS: ReadonlySet<string> = new Set([
-  ...[...BY_ROLE.values()].flatMap((permissions) => [...permissions]),
-  ...permissionsIn({ metadata: 'CRUDL', member: 'CRULD', robot: 'CRLD' }),
-]);
+/**
+ * What a robot may be given for a project: everything that a role may have, and running the project's own people. Not to
+ * change robots, as in Harbor (v2.13, src/common/rbac/const.go).
+ */
+export const ROBOT_PROJECT_PERMISSIONS: ReadonlySet<string> = new Set(
+  [...BY_ROLE.values(), permissionsIn({ metadata: 'CRUDL', member: 'CRULD' })]
+    .flatMap((permissions) => [...permissions])
+    .filter((permission) => permission !== 'robot:update'),
+);
 
 /** What a robot may be given for the node. */
 export const ROBOT_SYSTEM_PERMISSIONS: ReadonlySet<string> = permissionsIn({

@@ -113,6 +113,18 @@ describe('what a caller may do to the node', () => {
 });
 
 describe('what a robot may be given', () => {
+  it('is to make, read and remove robots, and not to change them', () => {
+    for (const permissions of [ROBOT_PROJECT_PERMISSIONS, ROBOT_SYSTEM_PERMISSIONS]) {
+      const ofRobots = [...permissions].filter((permission) => permission.startsWith('robot:'));
+      assert.deepEqual(ofRobots.toSorted(), [
+        'robot:create',
+        'robot:delete',
+        'robot:list',
+        'robot:read',
+      ]);
+    }
+  });
+
   it('is a resource and an action', () => {
     for (const permission of [...ROBOT_PROJECT_PERMISSIONS, ...ROBOT_SYSTEM_PERMISSIONS]) {
       assert.match(permission, /^[a-z-]+:[a-z]+$/);

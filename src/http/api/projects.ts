@@ -69,6 +69,7 @@ export interface ManagedProjects {
 const FIELDS = {
   project_id: 'id',
   name: 'name',
+  owner: 'owner',
   owner_name: 'owner',
   public: 'isPublic',
   creation_time: 'createdAt',

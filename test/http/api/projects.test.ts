@@ -147,6 +147,8 @@ describe('the list of projects', () => {
     assert.deepEqual(await names(node, '?public=false'), ['secret']);
     assert.deepEqual(await names(node, '?q=name=~a&sort=-name'), ['sparse', 'local']);
     assert.deepEqual(await names(node, '?owner=nobody'), []);
+    assert.deepEqual(await names(node, '?q=owner=nobody'), []);
+    assert.deepEqual(await names(node, '?q=owner_name=nobody'), []);
   });
 
   it('tells by HEAD whether a name is there, if one may know', async () => {
