@@ -1,6 +1,8 @@
+import type { ExpressionBuilder } from 'kysely';
 import type { Queries, WriteTransaction } from '../database/database.ts';
+import type { Tables } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
-import { type ManifestReference, parseManifest } from '../oci/manifest.ts';
+import type { ManifestReference } from '../oci/manifest.ts';
 import { batchesOf } from './batches.ts';
 
 /** Digests that the repository lacks, each once; what a push may leave out counts as there. */
@@ -37,31 +39,42 @@ export async function insertReferences(
   manifest: number,
   references: readonly ManifestReference[],
 ): Promise<void> {
-  const rows = references.map(({ kind, digest, mediaType, size }, position) => ({
+  const rows = references.map(({ kind, digest, mediaType, size, optional }, position) => ({
     manifest,
     position,
     kind,
     digest,
     media_type: mediaType,
     size,
+    optional: optional ? (1 as const) : (0 as const),
   }));
   for (const batch of batchesOf(rows)) {
     await transaction.insertInto('manifest_references').values(batch).execute();
   }
 }
 
-/** The repository has the content now: manifests that lacked nothing else are complete. */
+/**
+ * The repository has the content now: manifests that lacked nothing else are complete. Here and below the rows decide, in
+ * one statement: any number of manifests of megabytes may name the same layer.
+ */
 export async function completeReferrersTo(
   transaction: WriteTransaction,
   repository: number,
   digest: Digest,
 ): Promise<void> {
-  const waiting = await manifestsNaming(transaction, { repository, digest, complete: 0 });
-  for (const { id, references } of waiting) {
-    const missing = await missingReferences(transaction, repository, references);
-    if (missing.length > 0) continue;
-    await transaction.updateTable('manifests').set({ complete: 1 }).where('id', '=', id).execute();
-  }
+  await transaction
+    .updateTable('manifests')
+    .set({ complete: 1 })
+    .where('repository', '=', repository)
+    .where('complete', '=', 0)
+    .where('id', 'in', (query) =>
+      query
+        .selectFrom('manifest_references')
+        .select('manifest_references.manifest')
+        .where('manifest_references.digest', '=', digest),
+    )
+    .where((is) => is.not(is.exists(lackingReferences(is, repository))))
+    .execute();
 }
 
 /** The repository has the content no more, as a manifest or as a blob: manifests that need it as that lack it now. */
@@ -70,45 +83,46 @@ export async function uncompleteReferrersTo(
   repository: number,
   { digest, as }: { readonly digest: Digest; readonly as: 'manifest' | 'blob' },
 ): Promise<void> {
-  const referring = await manifestsNaming(transaction, { repository, digest, complete: 1 });
-  for (const { id, references } of referring) {
-    const isNeeded = references.some(
-      (reference) =>
-        reference.digest === digest &&
-        !reference.optional &&
-        (reference.kind === 'manifest') === (as === 'manifest'),
-    );
-    if (!isNeeded) continue;
-    await transaction.updateTable('manifests').set({ complete: 0 }).where('id', '=', id).execute();
-  }
-}
-
-/** With what they name read again from their bytes: the rows do not say what is optional. */
-async function manifestsNaming(
-  transaction: WriteTransaction,
-  {
-    repository,
-    digest,
-    complete,
-  }: { readonly repository: number; readonly digest: Digest; readonly complete: 0 | 1 },
-): Promise<readonly { readonly id: number; readonly references: readonly ManifestReference[] }[]> {
-  const rows = await transaction
-    .selectFrom('manifests')
-    .innerJoin('manifest_bytes', 'manifest_bytes.digest', 'manifests.digest')
-    .select(['manifests.id', 'manifests.media_type', 'manifest_bytes.bytes'])
-    .where('manifests.repository', '=', repository)
-    .where('manifests.complete', '=', complete)
-    .where('manifests.id', 'in', (query) =>
+  await transaction
+    .updateTable('manifests')
+    .set({ complete: 0 })
+    .where('repository', '=', repository)
+    .where('complete', '=', 1)
+    .where('id', 'in', (query) =>
       query
         .selectFrom('manifest_references')
         .select('manifest_references.manifest')
-        .where('manifest_references.digest', '=', digest),
+        .where('manifest_references.digest', '=', digest)
+        .where('manifest_references.optional', '=', 0)
+        .where('manifest_references.kind', as === 'manifest' ? '=' : '!=', 'manifest'),
     )
     .execute();
-  return rows.map(({ id, media_type, bytes }) => {
-    const { references } = parseManifest(bytes, media_type);
-    return { id, references };
-  });
+}
+
+/** What the manifest needs and the repository lacks. */
+function lackingReferences(is: ExpressionBuilder<Tables, 'manifests'>, repository: number) {
+  return is
+    .selectFrom('manifest_references')
+    .select('manifest_references.position')
+    .whereRef('manifest_references.manifest', '=', 'manifests.id')
+    .where('manifest_references.optional', '=', 0)
+    .where((reference) => {
+      const manifest = reference
+        .selectFrom('manifests as children')
+        .select('children.id')
+        .where('children.repository', '=', repository)
+        .whereRef('children.digest', '=', 'manifest_references.digest');
+      const blob = reference
+        .selectFrom('blob_links')
+        .select('blob_links.repository')
+        .where('blob_links.repository', '=', repository)
+        .whereRef('blob_links.digest', '=', 'manifest_references.digest');
+      const isManifest = reference('manifest_references.kind', '=', 'manifest');
+      return reference.or([
+        reference.and([isManifest, reference.not(reference.exists(manifest))]),
+        reference.and([reference.not(isManifest), reference.not(reference.exists(blob))]),
+      ]);
+    });
 }
 
 function digestsOf(references: readonly ManifestReference[]): readonly Digest[] {

@@ -140,6 +140,8 @@ export interface ManifestReferenceRow {
   digest: Digest;
   media_type: string;
   size: number;
+  /** 1 where the manifest is complete without it. */
+  optional: Flag;
 }
 
 export interface TagRow {

@@ -71,6 +71,7 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     digest,
     media_type: 'a/b',
     size: 2 ** 40,
+    optional: 1,
   },
   labels: {
     id: 1,

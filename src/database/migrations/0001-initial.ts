@@ -138,6 +138,7 @@ const manifestTables = ({
     digest ${text} not null,
     media_type ${text} not null,
     size ${integer} not null,
+    optional ${integer} not null,
     primary key (manifest, position)
   ) ${keyedTable}`,
   'create index manifest_references_digest on manifest_references (digest)',
