@@ -25,6 +25,7 @@ import { startMaintenance } from './catalog/maintenance.ts';
 import type { Project } from './catalog/projects.ts';
 import { reconcile } from './catalog/reconcile.ts';
 import { seedsFor } from './catalog/seeds.ts';
+import { createSettings } from './catalog/settings.ts';
 import type { Config } from './config/load.ts';
 import { WELL_KNOWN_REGISTRIES } from './config/registries.ts';
 import { isBeingCopied } from './database/data-folder.ts';
@@ -165,7 +166,9 @@ async function accessPorts(
   const keys = await (signingKey === undefined
     ? createSigningKeys({ database, secrets, now, rotationMs: keyRotation })
     : givenSigningKeys(signingKey));
-  const tokens = createTokens({ accounts, keys, now });
+  const settings = createSettings({ database, now });
+  const lifetimeSeconds = async () => (await settings.current()).tokenMinutes * 60;
+  const tokens = createTokens({ accounts, keys, lifetimeSeconds, now });
   const authenticator = createAuthenticator(accounts, tokens, { now, identities, logins });
   return {
     access: authenticator,

@@ -44,6 +44,29 @@ describe('a node with', () => {
     assert.equal(answer.statusCode, 413);
   });
 
+  it('a token_expiration by the API gives tokens for as long, by its next one', async () => {
+    await using node = await configured('');
+    const change = async (minutes: number) => {
+      const body = JSON.stringify({ token_expiration: minutes });
+      const headers = { 'content-type': 'application/json' };
+      const sent = { method: 'PUT', headers, body, ...ADMIN } as const;
+      return (await node.ask('api/v2.0/configurations', sent)).statusCode;
+    };
+    const lifetime = async () => {
+      const answer = await node.ask('service/token?service=portolan', ADMIN);
+      const { token, expires_in: seconds } = JSON.parse(answer.body);
+      const { iat, exp } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString());
+      assert.equal(exp - iat, seconds);
+      return seconds;
+    };
+
+    assert.equal(await lifetime(), 300);
+    assert.equal(await change(30), 200);
+    assert.equal(await lifetime(), 1800);
+    assert.equal(await change(31), 400);
+    assert.equal(await lifetime(), 1800);
+  });
+
   it('uploads: 1 lets no second one send at the same time', async () => {
     await using node = await configured('limits: { uploads: 1 }');
     const [first, second] = [await node.startUpload(), await node.startUpload()];

@@ -13,13 +13,13 @@ import type { Database, Queries, WriteTransaction } from '../database/database.t
 import { remembered } from '../database/remembered.ts';
 import { maintenanceFailed } from '../telemetry/channels.ts';
 import type { Secrets } from './secrets.ts';
-import { LEEWAY_SECONDS, LIFETIME_SECONDS } from './token-times.ts';
+import { LEEWAY_SECONDS, LONGEST_LIFETIME_SECONDS } from './token-times.ts';
 
 export const ALGORITHM = 'ES256';
 /** So that those who keep a copy of the key set, as a stock registry does, can take the next one in time. */
 const PUBLISHED_AHEAD_MS = 24 * 60 * 60 * 1000;
 /** The last token of a key has ended by then, whatever clocks say. */
-const OVERLAP_MS = (LIFETIME_SECONDS + 2 * LEEWAY_SECONDS) * 1000;
+const OVERLAP_MS = (LONGEST_LIFETIME_SECONDS + 2 * LEEWAY_SECONDS) * 1000;
 const MOST_OPENED = 100;
 
 const PublicJwk = z.object({

@@ -6,7 +6,7 @@ import { OciError } from '../oci/error.ts';
 import type { Accounts } from './accounts.ts';
 import { ANONYMOUS, type Caller, type Grant } from './caller.ts';
 import type { SigningKeys } from './signing-keys.ts';
-import { LEEWAY_SECONDS, LIFETIME_SECONDS } from './token-times.ts';
+import { LEEWAY_SECONDS, LONGEST_LIFETIME_SECONDS, USUAL_LIFETIME_SECONDS } from './token-times.ts';
 
 /** What challenges call this node, and what its tokens are for. */
 export const SERVICE = 'portolan';
@@ -63,6 +63,8 @@ export interface Tokens {
 export interface TokensOptions {
   readonly accounts: Accounts;
   readonly keys: Pick<SigningKeys, 'signing' | 'verifying'>;
+  /** Of the tokens that are issued now; five minutes where nobody says, and never more than half an hour. */
+  readonly lifetimeSeconds?: () => Promise<number>;
   /** Milliseconds UTC. */
   readonly now: () => number;
 }
@@ -87,13 +89,14 @@ export function createTokens(options: TokensOptions): Tokens {
 }
 
 async function signed(
-  { keys, now }: TokensOptions,
+  { keys, now, lifetimeSeconds = usualLifetime }: TokensOptions,
   caller: Caller,
   { grants, service }: { readonly grants: readonly Grant[]; readonly service: string },
 ): Promise<IssuedToken> {
   const issuedAt = now();
   const { kid, privateKey } = await keys.signing();
   const seconds = Math.floor(issuedAt / 1000);
+  const lifetime = Math.min(await lifetimeSeconds(), LONGEST_LIFETIME_SECONDS);
   const own = { uid: caller.id, iat_ms: issuedAt, valid_from: caller.validFrom ?? 0 };
   const token = await new SignJWT({ access: grants, ...own })
     .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid })
@@ -102,10 +105,14 @@ async function signed(
     .setSubject(caller.isAnonymous ? '' : caller.name)
     .setIssuedAt(seconds)
     .setNotBefore(seconds - LEEWAY_SECONDS)
-    .setExpirationTime(seconds + LIFETIME_SECONDS)
+    .setExpirationTime(seconds + lifetime)
     .setJti(randomUUID())
     .sign(privateKey);
-  return { token, expiresInSeconds: LIFETIME_SECONDS, issuedAt };
+  return { token, expiresInSeconds: lifetime, issuedAt };
+}
+
+async function usualLifetime(): Promise<number> {
+  return USUAL_LIFETIME_SECONDS;
 }
 
 interface Verified {

@@ -20,6 +20,8 @@ const SCHEMA = z.strictObject({
     .max(MOST_DAYS)
     .refine((days) => days !== 0, 'a number of days, or -1')
     .default(30),
+  /** How long a token is good. */
+  tokenMinutes: z.int().min(1).max(30).default(5),
   /** Bytes that a new project may have; -1: any number. */
   storagePerProject: StorageLimit.default(-1),
   /** Whether nobody pushes, deletes or tags anything. What is pulled through is cached all the same. */

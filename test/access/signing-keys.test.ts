@@ -7,7 +7,7 @@ import { freshSecrets, signingKeysOn } from './keys.ts';
 const HOUR_MS = 60 * 60 * 1000;
 const DAY_MS = 24 * HOUR_MS;
 /** Longer than a token with all its leeway. */
-const OVERLAP_MS = 7 * 60 * 1000;
+const OVERLAP_MS = 32 * 60 * 1000;
 
 for (const engine of databases) {
   describe(`signing keys on ${engine.name}`, () => {

@@ -9,6 +9,7 @@ export interface Settings {
     readonly projectCreation: 'adminonly' | 'everyone';
     /** -1: for ever. */
     readonly robotDurationDays: number;
+    readonly tokenMinutes: number;
     /** Bytes; -1: any number. */
     readonly storagePerProject: number;
     readonly readOnly: boolean;
@@ -23,6 +24,7 @@ export interface Settings {
 const SETTINGS = {
   project_creation_restriction: 'projectCreation',
   robot_token_duration: 'robotDurationDays',
+  token_expiration: 'tokenMinutes',
   storage_per_project: 'storagePerProject',
   read_only: 'readOnly',
   disabled_audit_log_event_types: 'disabledAuditEvents',

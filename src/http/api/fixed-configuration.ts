@@ -58,7 +58,6 @@ export const FIXED: Readonly<Record<string, Fixed>> = {
   // Minutes.
   session_timeout: 60,
   skip_audit_log_database: false,
-  token_expiration: 5,
   // Nobody signs in by what these are about.
   ...all(TEXT, ''),
   ...all(NUMBERS, 0),

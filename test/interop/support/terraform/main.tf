@@ -25,8 +25,6 @@ resource "harbor_config_system" "node" {
   project_creation_restriction = var.changed ? "everyone" : "adminonly"
   robot_token_expiration       = var.changed ? 60 : 45
   storage_per_project          = 100
-  # Minutes: what it is here, and the provider always sends one.
-  token_expiration = 5
 }
 
 resource "harbor_user" "ann" {
