@@ -17,6 +17,11 @@ export interface RobotSettings {
   readonly permissions: readonly RobotPermission[];
 }
 
+/** What shall be another; what is left out stays. */
+export type RobotChange = {
+  readonly [Key in keyof RobotSettings]?: RobotSettings[Key] | undefined;
+};
+
 export interface Robot extends RobotSettings {
   readonly id: number;
   readonly name: string;

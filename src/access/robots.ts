@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Subject } from '../../policies/access.ts';
 import {
   mayGive,
@@ -11,13 +12,14 @@ import type { Database, WriteTransaction } from '../database/database.ts';
 import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { noteChange } from './changes.ts';
-import { grantsIn, grantsOf } from './robot-grants.ts';
+import { grantsIn, grantsOf, type RobotPermission } from './robot-grants.ts';
 import { assertRobotName } from './robot-names.ts';
 import {
   described,
   findRobot,
   projectNames,
   type Robot,
+  type RobotChange,
   type RobotColumns,
   type RobotSettings,
   robotOf,
@@ -57,8 +59,8 @@ export interface Robots {
   get(id: number): Promise<Robot>;
   /** Of a project, or of the node, the oldest first. Fields: `id`, `name`, `description`, `creator`, `disabled`, `createdAt`. */
   list(project: number | undefined, query: ListQuery): Promise<Listed<Robot>>;
-  /** Tokens of one that is disabled are void. @throws ManagementError as `create` does */
-  update(id: number, settings: RobotSettings, giver: Giver): Promise<void>;
+  /** Tokens of one that is disabled are void. @throws ManagementError as `create` does, of what is given anew */
+  update(id: number, change: RobotChange, giver: Giver): Promise<void>;
   /**
    * The old secret, and tokens that were issued for it, are void.
    *
@@ -104,19 +106,10 @@ export function createRobots(database: Database, { now }: { now: () => number })
       return { items: items.map((row) => robotOf(row, names)), total };
     },
 
-    update: (id, settings, giver) =>
-      change(database, { id, giver, at: now() }, async (transaction, { row, level, at }) => {
-        assertDays(settings.durationDays);
-        const grants = await grantsIn(transaction, settings.permissions);
-        assertGrants(giver.subject, { level, grants, project: row.project });
-        return {
-          description: settings.description,
-          ...lifetime(row.created_at, settings.durationDays, giver),
-          disabled: settings.disabled ? 1 : 0,
-          permissions: JSON.stringify(grants),
-          ...(settings.disabled ? { valid_from: at } : {}),
-        };
-      }),
+    update: (id, wanted, giver) =>
+      change(database, { id, giver, at: now() }, (transaction, changing) =>
+        columnsOf(transaction, changing, { wanted, giver }),
+      ),
 
     async changeSecret(id, secret, giver) {
       if (secret !== undefined) assertPassword(secret);
@@ -216,6 +209,40 @@ async function change(
     const robot = await described(transaction, row);
     await noteRobot(transaction, giver.actor, { robot, operation: 'update', at, detail: what });
   });
+}
+
+async function columnsOf(
+  transaction: WriteTransaction,
+  { row, level, at }: Changing,
+  { wanted, giver }: { readonly wanted: RobotChange; readonly giver: Giver },
+): Promise<Partial<RobotColumns>> {
+  const { description = row.description, durationDays = row.duration_days, disabled } = wanted;
+  assertDays(durationDays);
+  const { permissions } = await described(transaction, row);
+  // Those of projects that are gone are not shown, and nobody has to give them again.
+  const isGiven = wanted.permissions !== undefined && !isSame(wanted.permissions, permissions);
+  const grants = isGiven ? await grantsIn(transaction, wanted.permissions) : undefined;
+  if (grants !== undefined) {
+    assertGrants(giver.subject, { level, grants, project: row.project });
+  }
+  return {
+    description,
+    ...(durationDays === row.duration_days ? {} : lifetime(row.created_at, durationDays, giver)),
+    ...(grants === undefined ? {} : { permissions: JSON.stringify(grants) }),
+    ...(disabled === undefined ? {} : { disabled: disabled ? 1 : 0 }),
+    ...(disabled === true ? { valid_from: at } : {}),
+  };
+}
+
+function isSame(one: readonly RobotPermission[], other: readonly RobotPermission[]): boolean {
+  const [plain, plainOther] = [one, other].map((permissions) =>
+    permissions.map(({ kind, namespace, access }) => ({
+      kind,
+      namespace,
+      access: access.map(({ resource, action }) => ({ resource, action })),
+    })),
+  );
+  return isDeepStrictEqual(plain, plainOther);
 }
 
 function assertDays(days: number): void {

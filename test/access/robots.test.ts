@@ -6,6 +6,7 @@ import type { RobotPermission } from '../../src/access/robot-grants.ts';
 import { isSecret } from '../../src/access/robot-secrets.ts';
 import { createRobots, type NewRobot } from '../../src/access/robots.ts';
 import { createAudit } from '../../src/audit/audit.ts';
+import type { Database } from '../../src/database/database.ts';
 import { EVERYTHING } from '../../src/database/listing.ts';
 import { databases, type TestEngine } from '../support/databases.ts';
 import { addProject } from './projects.ts';
@@ -179,13 +180,7 @@ for (const engine of databases) {
       const { robot } = await world.robots.create(CI, BY_ADMIN);
       const system: NewRobot = { ...CI, level: 'system', permissions: [PULL] };
       const { robot: roving } = await world.robots.create(system, BY_ADMIN);
-      await world.database.write((transaction) =>
-        transaction
-          .updateTable('projects')
-          .set({ deleted_at: AT })
-          .where('id', '=', world.team)
-          .execute(),
-      );
+      await removeProject(world.database, world.team);
       const another = await addProject(world.database, 'team');
 
       assert.equal(await world.accounts.find('robot$team+ci'), undefined);
@@ -194,6 +189,33 @@ for (const engine of databases) {
       assert.ok(caller);
       assert.equal(may(caller, 'repository:pull', privateProject(another)), false);
       assert.deepEqual((await world.robots.get(roving.id)).permissions, []);
+    });
+
+    it('keeps what a change does not name, whatever others change at the time', async () => {
+      await using world = await open(engine);
+      const { robot } = await world.robots.create(CI, BY_ADMIN);
+
+      await Promise.all([
+        world.robots.update(robot.id, { disabled: true }, BY_ADMIN),
+        world.robots.update(robot.id, { description: 'idle' }, BY_ADMIN),
+        world.robots.update(robot.id, { durationDays: 3 }, BY_ADMIN),
+      ]);
+
+      const { disabled, description, durationDays, permissions } = await world.robots.get(robot.id);
+      assert.deepEqual([disabled, description, durationDays], [true, 'idle', 3]);
+      assert.deepEqual(permissions, robot.permissions);
+    });
+
+    it('whose projects are gone can be disabled all the same', async () => {
+      await using world = await open(engine);
+      const system: NewRobot = { ...CI, level: 'system', permissions: [PULL] };
+      const { robot } = await world.robots.create(system, BY_ADMIN);
+      await removeProject(world.database, world.team);
+
+      await world.robots.update(robot.id, { disabled: true, permissions: [] }, BY_ADMIN);
+
+      assert.equal((await world.robots.get(robot.id)).disabled, true);
+      assert.equal(await world.accounts.find('robot$ci'), undefined);
     });
 
     for (const [what, wrong, code] of [
@@ -318,4 +340,10 @@ async function open(engine: TestEngine) {
     other: await addProject(database, 'other'),
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };
+}
+
+async function removeProject(database: Database, id: number): Promise<void> {
+  await database.write((transaction) =>
+    transaction.updateTable('projects').set({ deleted_at: AT }).where('id', '=', id).execute(),
+  );
 }

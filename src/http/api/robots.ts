@@ -37,7 +37,7 @@ const NewRobot = z.object({
 const Changes = z.object({
   name: z.string().optional(),
   level: z.string().optional(),
-  description: z.string().default(''),
+  description: z.string().optional(),
   duration: z.int().optional(),
   disable: z.boolean().optional(),
   permissions: z.array(Permission).optional(),
@@ -166,12 +166,7 @@ const updateRobot = (robots: Robots): ApiRoute =>
       }
       await robots.update(
         robot.id,
-        {
-          description,
-          durationDays: duration ?? robot.durationDays,
-          disabled: disable ?? robot.disabled,
-          permissions: permissions ?? robot.permissions,
-        },
+        { description, durationDays: duration, disabled: disable, permissions },
         giverOf(request),
       );
       return DONE;

@@ -79,6 +79,9 @@ describe('a robot', () => {
     assert.equal((await node.call(`PUT ${path}`, change)).status, 200);
     const changed = Robot.parse((await node.call(`GET ${path}`)).json());
     assert.deepEqual([changed.description, changed.disable, changed.duration], ['idle', true, 5]);
+    assert.equal((await node.call(`PUT ${path}`, { disable: false })).status, 200);
+    const enabled = Robot.parse((await node.call(`GET ${path}`)).json());
+    assert.deepEqual(enabled, { ...changed, disable: false });
     assert.equal((await node.call(`PUT ${path}`, { ...CI, name: 'other' })).status, 400);
     assert.equal((await node.call(`DELETE ${path}`)).status, 200);
     assert.equal((await node.call(`GET ${path}`)).status, 404);
