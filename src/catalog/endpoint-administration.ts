@@ -71,7 +71,7 @@ export interface EndpointAdministration {
    * Asks the registry first, where it is another one or somebody else comes there. With another URL, the password has to
    * be given again: it is for whom it was meant.
    *
-   * @throws ManagementError NOT_FOUND, FORBIDDEN, BAD_REQUEST, CONFLICT
+   * @throws ManagementError NOT_FOUND, FORBIDDEN, BAD_REQUEST, CONFLICT, where somebody changed it meanwhile, too
    */
   update(id: number, change: EndpointChange, actor: Actor, options: Waiting): Promise<void>;
   /** @throws ManagementError NOT_FOUND, FORBIDDEN, PRECONDITION while a project uses it */
@@ -113,7 +113,12 @@ export function createEndpointAdministration(
       const draft = { ...changed(before, change), settings: { ...before.settings, ...settings } };
       if (isElsewhere(before, draft)) await assertGood(draft, options, signal);
       await database.write(async (transaction) => {
-        refuseDeclared(await endpointRow(transaction, id));
+        const current = await endpointRow(transaction, id);
+        refuseDeclared(current);
+        if (!isDeepStrictEqual(current, row)) {
+          const message = `registry ${row.name} was changed meanwhile: look at it again`;
+          throw new ManagementError('CONFLICT', message);
+        }
         if (draft.name !== before.name) await refuseName(transaction, draft.name);
         const at = now();
         const sealed = keepsCredential(before, change) ? row.credential : undefined;

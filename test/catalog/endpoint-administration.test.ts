@@ -39,6 +39,19 @@ for (const engine of databases) {
       assert.equal((await world.projects.endpoints()).at(-1)?.name, 'lab');
     });
 
+    it('that somebody changed while its registry was asked is not changed back', async () => {
+      const meanwhile = { happens: async (): Promise<void> => {} };
+      await using world = await openManagement(engine, () => meanwhile.happens());
+      const { endpoints } = world.management;
+      const { id } = await endpoints.create(LAB, ANN, { signal });
+      meanwhile.happens = () => endpoints.update(id, { description: 'new' }, ANN, { signal });
+
+      await assert.rejects(endpoints.update(id, LOGIN, ANN, { signal }), { code: 'CONFLICT' });
+
+      const { description, username } = await endpoints.get(id);
+      assert.deepEqual([description, username], ['new', undefined]);
+    });
+
     const refused = [
       ['whose registry does not answer', { ...LAB, url: 'https://down.example' }, 'BAD_REQUEST'],
       ['of a vendor nobody knows', { ...LAB, adapter: 'pigeon' }, 'BAD_REQUEST'],

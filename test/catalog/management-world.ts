@@ -18,7 +18,11 @@ const secrets = {
 export const ANN = { name: 'ann', address: '192.0.2.7' };
 
 /** A catalog, and what people manage it with. Endpoint `secret` has a credential in the configuration file. */
-export async function openManagement(engine: TestEngine) {
+export async function openManagement(
+  engine: TestEngine,
+  /** Happens while a registry is asked. */
+  meanwhile: () => Promise<void> = async () => {},
+) {
   const world = await openWorld(engine);
   const { database, store, clock } = world;
   const now = (): number => clock.at;
@@ -37,6 +41,7 @@ export async function openManagement(engine: TestEngine) {
     openBlob: (_repository, digest) => store.open(digest),
     async ping(endpoint) {
       pinged.push(endpoint);
+      await meanwhile();
       if (endpoint.url.includes('down')) throw new Error('nobody is there');
     },
   });
