@@ -42,6 +42,10 @@ export interface UserProfile {
   readonly comment: string;
 }
 
+export type ProfileChange = {
+  readonly [Key in keyof UserProfile]?: UserProfile[Key] | undefined;
+};
+
 /** @throws ManagementError BAD_REQUEST */
 export function assertProfile({ email, realName, comment }: UserProfile): void {
   if (email.length > LONGEST_NAME || !EMAIL.test(email)) throw refused('that is no email address');

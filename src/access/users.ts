@@ -11,7 +11,13 @@ import { noteChange } from './changes.ts';
 import { PasswordChecks } from './password-checks.ts';
 import { generatePassword, hashPassword, isPassword } from './passwords.ts';
 import { endRefreshTokens } from './refresh-tokens.ts';
-import { assertPassword, assertProfile, assertUserName, type UserProfile } from './user-rules.ts';
+import {
+  assertPassword,
+  assertProfile,
+  assertUserName,
+  type ProfileChange,
+  type UserProfile,
+} from './user-rules.ts';
 
 const ADMIN = 'admin';
 /** Of the first user of a database, who stays and stays an admin, so that there always is one. */
@@ -64,8 +70,8 @@ export interface Users {
    * `disabled`, `createdAt`, `updatedAt`.
    */
   list(query: ListQuery): Promise<Listed<User>>;
-  /** @throws ManagementError BAD_REQUEST, or CONFLICT where somebody else has the email */
-  updateProfile(id: number, profile: UserProfile, actor: Actor): Promise<void>;
+  /** What is left out stays. @throws ManagementError BAD_REQUEST, or CONFLICT where somebody else has the email */
+  updateProfile(id: number, profile: ProfileChange, actor: Actor): Promise<void>;
   /** @throws ManagementError FORBIDDEN for the built-in admin, who stays one */
   setAdmin(id: number, isAdmin: boolean, actor: Actor): Promise<void>;
   /**
@@ -105,9 +111,14 @@ export function createUsers(database: Database, options: Options): Users {
     roles: (id) => rolesOf(database.read, id),
     list: (query) => listUsers(database, query),
 
-    updateProfile(id, profile, actor) {
-      assertProfile(profile);
-      return change(database, { id, actor, at: now() }, async (transaction) => {
+    updateProfile(id, { email, realName, comment }, actor) {
+      return change(database, { id, actor, at: now() }, async (transaction, row) => {
+        const profile = {
+          email: email ?? row.email ?? '',
+          realName: realName ?? row.real_name,
+          comment: comment ?? row.comment,
+        };
+        assertProfile(profile);
         await refuseTaken(transaction, profile, id);
         return { set: columnsOf(profile), detail: 'profile' };
       });

@@ -102,6 +102,20 @@ for (const engine of databases) {
       assert.equal((await fuzzy('password_hash', 'nothing')).total, 2);
     });
 
+    it('keeps what a change does not name, whatever others change at the time', async () => {
+      await using world = await open(engine);
+      const { id } = await world.users.create(ALICE, ACTOR);
+
+      await Promise.all([
+        world.users.updateProfile(id, { realName: 'Alice B' }, ACTOR),
+        world.users.updateProfile(id, { email: 'a@b.example' }, ACTOR),
+        world.users.updateProfile(id, { comment: 'here' }, ACTOR),
+      ]);
+
+      const { email, realName, comment } = await world.users.get(id);
+      assert.deepEqual([email, realName, comment], ['a@b.example', 'Alice B', 'here']);
+    });
+
     it('is changed and removed, and each change is written down', async () => {
       await using world = await open(engine);
       const { id } = await world.users.create(ALICE, ACTOR);

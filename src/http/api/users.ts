@@ -134,16 +134,10 @@ const updateProfile = (users: Users): ApiRoute =>
     answers: [200, 400, 401, 403, 404],
     async handle(request) {
       const user = await ruled(users, request);
-      const { email = '', realname: realName, comment } = await request.json(Profile);
-      await users.updateProfile(
-        user.id,
-        {
-          email: email === '' ? (user.email ?? '') : email,
-          realName: realName ?? user.realName,
-          comment: comment ?? user.comment,
-        },
-        request.actor,
-      );
+      const { email, realname: realName, comment } = await request.json(Profile);
+      // Nobody is without an address: clients say '' for one that stays.
+      const profile = { email: email === '' ? undefined : email, realName, comment };
+      await users.updateProfile(user.id, profile, request.actor);
       return DONE;
     },
   });
