@@ -113,12 +113,7 @@ export function createEndpointAdministration(
       const draft = { ...changed(before, change), settings: { ...before.settings, ...settings } };
       if (isElsewhere(before, draft)) await assertGood(draft, options, signal);
       await database.write(async (transaction) => {
-        const current = await endpointRow(transaction, id);
-        refuseDeclared(current);
-        if (!isDeepStrictEqual(current, row)) {
-          const message = `registry ${row.name} was changed meanwhile: look at it again`;
-          throw new ManagementError('CONFLICT', message);
-        }
+        refuseOther(await endpointRow(transaction, id), row);
         if (draft.name !== before.name) await refuseName(transaction, draft.name);
         const at = now();
         const sealed = keepsCredential(before, change) ? row.credential : undefined;
@@ -244,6 +239,14 @@ function refuseDeclared({ name, declared }: EndpointRow): void {
   if (declared === 0) return;
   const message = `registry ${name} is declared in the configuration file: change it there`;
   throw new ManagementError('FORBIDDEN', message);
+}
+
+/** It was asked about for seconds. */
+function refuseOther(current: EndpointRow, before: EndpointRow): void {
+  refuseDeclared(current);
+  if (isDeepStrictEqual(current, before)) return;
+  const message = `registry ${before.name} was changed meanwhile: look at it again`;
+  throw new ManagementError('CONFLICT', message);
 }
 
 async function tell(
