@@ -73,6 +73,13 @@ export interface ProjectAdministration {
     actor: Actor,
     exposing?: Exposing,
   ): Promise<void>;
+  /** @throws ManagementError as `update` does, CONFLICT for metadata that it has */
+  addMetadata(
+    project: number,
+    metadata: ProjectMetadata,
+    actor: Actor,
+    exposing?: Exposing,
+  ): Promise<void>;
   /** @throws ManagementError NOT_FOUND (of that metadata, too), FORBIDDEN, BAD_REQUEST for `public` */
   removeMetadata(project: number, name: string, actor: Actor, exposing?: Exposing): Promise<void>;
   /** Who makes one of the same name afterwards finds nothing of it. @throws ManagementError NOT_FOUND, FORBIDDEN, PRECONDITION */
@@ -108,12 +115,15 @@ export function createProjectAdministration(
     },
 
     async update(project, metadata, actor, exposing) {
+      await database.write((transaction) =>
+        change(transaction, { project, metadata, actor }, { ...options, ...exposing }),
+      );
+    },
+
+    async addMetadata(project, metadata, actor, exposing) {
       await database.write(async (transaction) => {
-        const at = now();
-        const { name } = await requireUndeclared(transaction, project);
-        await changeMetadata(transaction, { project, metadata, at }, { ...options, ...exposing });
-        const detail = JSON.stringify(metadata);
-        await tell(transaction, { id: project, name }, { actor, operation: 'update', at, detail });
+        refuseTwice(metadata, (await findProject(transaction, project)).metadata);
+        await change(transaction, { project, metadata, actor }, { ...options, ...exposing });
       });
     },
 
@@ -140,6 +150,26 @@ export function createProjectAdministration(
       await discardStaged(store, uploads);
     },
   };
+}
+
+/** @throws ManagementError CONFLICT */
+function refuseTwice(added: ProjectMetadata, known: ProjectMetadata): void {
+  const twice = Object.keys(added).find((name) => Object.hasOwn(known, name));
+  if (twice === undefined) return;
+  throw new ManagementError('CONFLICT', `there is metadata ${twice} already`);
+}
+
+async function change(
+  transaction: WriteTransaction,
+  asked: { readonly project: number; readonly metadata: ProjectMetadata; readonly actor: Actor },
+  options: ProjectAdministrationOptions & Exposing,
+): Promise<void> {
+  const { project, metadata, actor } = asked;
+  const at = options.now();
+  const known = await requireUndeclared(transaction, project);
+  await changeMetadata(transaction, { project, metadata, at }, options);
+  const detail = JSON.stringify(metadata);
+  await tell(transaction, known, { actor, operation: 'update', at, detail });
 }
 
 async function tell(

@@ -174,6 +174,23 @@ for (const engine of databases) {
       await assert.rejects(again, { code: 'NOT_FOUND' });
     });
 
+    it('is given metadata once, by whoever comes first', async () => {
+      await using world = await openManagement(engine);
+      const id = await addProject(world, 'team');
+      const add = (metadata: Readonly<Record<string, string>>) =>
+        world.management.projects.addMetadata(id, metadata, ANN);
+
+      const adding = await Promise.allSettled(['low', 'high'].map((severity) => add({ severity })));
+
+      assert.deepEqual(
+        adding.map(({ status }) => status),
+        ['fulfilled', 'rejected'],
+      );
+      assert.equal((await world.management.projects.get(id)).metadata['severity'], 'low');
+      await assert.rejects(add({ auto_scan: 'true', public: 'true' }), { code: 'CONFLICT' });
+      assert.equal((await world.management.projects.get(id)).metadata['auto_scan'], undefined);
+    });
+
     it('of the configuration file is changed there', async () => {
       await using world = await openManagement(engine);
       const local = await world.projects.get('local');

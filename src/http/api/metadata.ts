@@ -34,13 +34,8 @@ const addMetadata = (projects: ManagedProjects): ApiRoute =>
     permission: { project: 'metadata:create' },
     answers: [200, 400, 401, 403, 404, 409],
     async handle({ project, json, actor, caller }) {
-      const added = await json(Metadata);
-      const { metadata } = await projects.get(project.id);
-      const known = Object.keys(added).find((name) => Object.hasOwn(metadata, name));
-      if (known !== undefined) {
-        throw new ManagementError('CONFLICT', `there is metadata ${known} already`);
-      }
-      await projects.update(project.id, added, actor, exposingOf(caller));
+      const metadata = await json(Metadata);
+      await projects.addMetadata(project.id, metadata, actor, exposingOf(caller));
       return DONE;
     },
   });

@@ -62,6 +62,12 @@ export interface ManagedProjects {
     actor: Actor,
     exposing: Exposing,
   ): Promise<void>;
+  addMetadata(
+    project: number,
+    metadata: Readonly<Record<string, string>>,
+    actor: Actor,
+    exposing: Exposing,
+  ): Promise<void>;
   removeMetadata(project: number, name: string, actor: Actor, exposing: Exposing): Promise<void>;
   remove(project: number, actor: Actor): Promise<void>;
 }
