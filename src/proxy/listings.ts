@@ -15,7 +15,7 @@ import {
   whetherToAsk,
 } from '../../policies/freshness.ts';
 import type { Cache, CacheStore } from '../cache/cache.ts';
-import type { Referrers } from '../catalog/referrers.ts';
+import type { ReferrerPage, Referrers } from '../catalog/referrers.ts';
 import type { Tags } from '../catalog/tags.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { UpstreamUnavailable } from '../registry/errors.ts';
@@ -42,6 +42,8 @@ export interface TagListOptions {
 
 export interface ReferrerListOptions {
   readonly artifactType?: string;
+  /** Only what comes after it in byte order. */
+  readonly last?: string;
   readonly signal: AbortSignal;
 }
 
@@ -131,24 +133,31 @@ export class Listings {
   async referrers(
     upstream: Upstream,
     subject: Digest,
-    { artifactType, signal }: ReferrerListOptions,
-  ): Promise<readonly Referrer[]> {
+    { artifactType, last = '', signal }: ReferrerListOptions,
+  ): Promise<ReferrerPage> {
     const { repository } = upstream;
-    const cached = await this.#options.referrers.list(repository, subject);
+    const { referrers } = this.#options;
     const list = {
       upstream,
       key: `${upstream.key}@${subject}`,
       store: this.#referrerLists,
       departure: this.#listingReferrers,
-      hasCached: cached.length > 0,
+      hasCached: await referrers.exist(repository, subject),
       ask: (call: CallOptions) =>
         upstream.ask((peer, path) => peer.referrers(path, subject, call), call),
     };
-    const found = [...(await this.#listed(list, signal)).entries, ...cached];
-    const all = new Map(found.map((referrer) => [referrer.digest, referrer]));
-    return [...all.values()].filter(
+    const { entries } = await this.#listed(list, signal);
+    const cached = await referrers.list(repository, subject, { last });
+    const { next } = cached;
+    // What upstream has beyond the cache's page belongs to a later one.
+    const theirs = entries.filter(
+      ({ digest }) => digest > last && (next === undefined || digest <= next),
+    );
+    const all = new Map([...theirs, ...cached.referrers].map((one) => [one.digest, one]));
+    const found = [...all.values()].filter(
       (referrer) => artifactType === undefined || referrer.artifactType === artifactType,
     );
+    return { referrers: found, next };
   }
 
   async #listed<T>(list: List<T>, signal: AbortSignal): Promise<Answer<T>> {

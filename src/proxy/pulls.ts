@@ -8,13 +8,12 @@ import type { AccessTimes } from '../catalog/access-times.ts';
 import type { Blobs } from '../catalog/blobs.ts';
 import type { Manifests } from '../catalog/manifests.ts';
 import type { Projects } from '../catalog/projects.ts';
-import type { Referrers } from '../catalog/referrers.ts';
+import type { ReferrerPage, Referrers } from '../catalog/referrers.ts';
 import type { Repositories } from '../catalog/repositories.ts';
 import type { Tags } from '../catalog/tags.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError, type OciErrorCode } from '../oci/error.ts';
 import type { Reference } from '../oci/reference.ts';
-import type { Referrer } from '../registry/peer.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import { type BlobOptions, BlobPulls } from './blob-pulls.ts';
@@ -59,7 +58,7 @@ export interface Pulls extends AsyncDisposable {
     repository: string,
     subject: Digest,
     options: ReferrerListOptions,
-  ): Promise<readonly Referrer[]>;
+  ): Promise<ReferrerPage>;
   /** Lets the fills go on that a former process left. Call it once, before anybody asks. */
   resume(): Promise<void>;
 }
@@ -184,10 +183,10 @@ class NodePulls implements Pulls {
     repository: string,
     subject: Digest,
     options: ReferrerListOptions,
-  ): Promise<readonly Referrer[]> {
+  ): Promise<ReferrerPage> {
     const upstream = await this.#upstreams.of(repository);
     if (upstream !== undefined) return this.#listings.referrers(upstream, subject, options);
-    return this.#options.referrers.list(repository, subject, options.artifactType);
+    return this.#options.referrers.list(repository, subject, options);
   }
 
   async resume(): Promise<void> {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ReferrerPage } from '../../src/catalog/referrers.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { databases } from '../support/databases.ts';
 import {
@@ -22,7 +23,7 @@ for (const engine of databases) {
       await using world = await openWorld(engine);
       const { subject, signature, report } = await pushReferrers(world);
 
-      assert.deepEqual(await world.referrers.list(app, subject.digest), [
+      const expected = [
         {
           mediaType: OCI_MANIFEST,
           digest: signature.digest,
@@ -37,7 +38,11 @@ for (const engine of databases) {
           artifactType: undefined,
           annotations: {},
         },
-      ]);
+      ];
+      assert.deepEqual(await world.referrers.list(app, subject.digest), {
+        referrers: expected.toSorted(byDigest),
+        next: undefined,
+      });
     });
 
     it('are told apart by the type of artifact', async () => {
@@ -45,7 +50,7 @@ for (const engine of databases) {
       const { subject, signature } = await pushReferrers(world);
 
       const list = async (type: string) =>
-        (await world.referrers.list(app, subject.digest, type)).map(({ digest }) => digest);
+        digestsOf(await world.referrers.list(app, subject.digest, { artifactType: type }));
 
       assert.deepEqual(await list('application/x-signature'), [signature.digest]);
       assert.deepEqual(await list('application/x-other'), []);
@@ -55,9 +60,12 @@ for (const engine of databases) {
       await using world = await openWorld(engine);
       const { subject } = await pushReferrers(world);
 
-      assert.deepEqual(await world.referrers.list('local/never', subject.digest), []);
-      assert.deepEqual(await world.referrers.list('no/project', subject.digest), []);
-      assert.deepEqual(await world.referrers.list(app, contentOf('unknown').digest), []);
+      const none = { referrers: [], next: undefined };
+      assert.deepEqual(await world.referrers.list('local/never', subject.digest), none);
+      assert.deepEqual(await world.referrers.list('no/project', subject.digest), none);
+      assert.deepEqual(await world.referrers.list(app, contentOf('unknown').digest), none);
+      assert.equal(await world.referrers.exist(app, subject.digest), true);
+      assert.equal(await world.referrers.exist('local/never', subject.digest), false);
     });
 
     it('may come before their subject, and stay when it goes', async () => {
@@ -69,10 +77,7 @@ for (const engine of databases) {
       await world.manifests.remove(app, report.digest, called('bob'));
 
       const found = await world.referrers.list(app, subject.digest);
-      assert.deepEqual(
-        found.map(({ digest }) => digest),
-        [signature.digest],
-      );
+      assert.deepEqual(digestsOf(found), [signature.digest]);
     });
 
     it('include what a client listed under the fallback tag, as far as it is true', async () => {
@@ -86,10 +91,7 @@ for (const engine of databases) {
 
       const found = await world.referrers.list(app, subject.digest);
 
-      assert.deepEqual(
-        found.map(({ digest }) => digest),
-        [signature.digest, report.digest],
-      );
+      assert.deepEqual(digestsOf(found), [signature.digest, report.digest].toSorted());
       const byTag = await world.manifests.find(app, { kind: 'tag', tag });
       assert.deepEqual(byTag?.bytes, fallback.bytes);
     });
@@ -102,7 +104,37 @@ for (const engine of databases) {
 
       const found = await world.referrers.list('docker.io/library/a', subject.digest);
 
-      assert.equal(found[0]?.digest, signature.digest);
+      assert.deepEqual(digestsOf(found), [signature.digest]);
+    });
+
+    it('come in pages of as many as eight mebibytes of manifests', async () => {
+      await using world = await openWorld(engine);
+      const subject = contentOf('subject');
+      const all: Content[] = [];
+      for (const [letter, mebibytes] of [
+        ['a', 3],
+        ['b', 3],
+        ['c', 3],
+        ['d', 9],
+        ['e', 1],
+      ] as const) {
+        const annotations = { text: letter.repeat(mebibytes << 20) };
+        const referrer = indexOf([], { subject: descriptorOf(subject), annotations });
+        await push(world, app, referrer);
+        all.push(referrer);
+      }
+
+      const pages = [await world.referrers.list(app, subject.digest)];
+      for (let last = pages[0]?.next; last !== undefined; last = pages.at(-1)?.next) {
+        pages.push(await world.referrers.list(app, subject.digest, { last }));
+      }
+
+      assert.deepEqual(pages.flatMap(digestsOf), all.map(({ digest }) => digest).toSorted());
+      for (const { referrers } of pages) {
+        const bytes = referrers.reduce((sum, { size }) => sum + size, 0);
+        assert.ok(bytes <= 8 << 20 || referrers.length === 1, `${bytes} bytes in one page`);
+      }
+      assert.ok(pages.length >= 3);
     });
   });
 }
@@ -119,6 +151,14 @@ async function pushReferrers(world: World) {
   await push(world, app, signature);
   await push(world, app, report);
   return { subject, signature, report };
+}
+
+function digestsOf({ referrers }: ReferrerPage): readonly string[] {
+  return referrers.map(({ digest }) => digest);
+}
+
+function byDigest(one: { digest: string }, other: { digest: string }): number {
+  return one.digest < other.digest ? -1 : 1;
 }
 
 function descriptorOf({ bytes, digest }: Content) {

@@ -132,7 +132,8 @@ function fallback(subject: Digest): string {
   return subject.replace(':', '-');
 }
 
-function referrersOf({ node }: World, subject: Digest, artifactType?: string) {
+async function referrersOf({ node }: World, subject: Digest, artifactType?: string) {
   const filter = artifactType === undefined ? {} : { artifactType };
-  return node.pulls.referrers(REPOSITORY, subject, { ...filter, signal: soon() });
+  const options = { ...filter, signal: soon() };
+  return (await node.pulls.referrers(REPOSITORY, subject, options)).referrers;
 }

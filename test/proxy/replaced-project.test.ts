@@ -113,6 +113,6 @@ function tagsOf({ node }: World) {
   return node.pulls.tags(REPOSITORY, { signal: soon() });
 }
 
-function referrersOf({ node }: World, subject: `sha256:${string}` | `sha512:${string}`) {
-  return node.pulls.referrers(REPOSITORY, subject, { signal: soon() });
+async function referrersOf({ node }: World, subject: `sha256:${string}` | `sha512:${string}`) {
+  return (await node.pulls.referrers(REPOSITORY, subject, { signal: soon() })).referrers;
 }

@@ -18,14 +18,24 @@ export interface Referrer {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
+/** In no order. */
+export interface ReferrerPage {
+  readonly referrers: readonly Referrer[];
+  /** Where more come: not less than any of these, and less than all that are to come. */
+  readonly next: Digest | undefined;
+}
+
+export interface ReferrerOptions {
+  readonly artifactType?: string;
+  /** Only digests after it, in byte order. */
+  readonly last?: string;
+  readonly signal: AbortSignal;
+}
+
 /** What this route needs of the node. */
 export interface Referrers {
-  /** None for a subject that nobody ever saw. */
-  referrers(
-    target: Target,
-    subject: Digest,
-    options: { readonly artifactType?: string; readonly signal: AbortSignal },
-  ): Promise<readonly Referrer[]>;
+  /** As many as the node likes to read at once; none for a subject that nobody ever saw. */
+  referrers(target: Target, subject: Digest, options: ReferrerOptions): Promise<ReferrerPage>;
 }
 
 // Bytes. The list is an index, and clients read no manifest above 4 MiB (distribution-spec v1.1.1 "Pushing Manifests").
@@ -41,13 +51,15 @@ export function referrerRoutes(source: Referrers, gate: Gate): Routes {
     const target = await gate(ctx, { route: 'referrers', name, action: 'pull' });
     if (!isDigest(subject)) throw new OciError('DIGEST_INVALID', { detail: subject });
     const artifactType = queryOf(ctx, 'artifactType') || undefined;
+    const filter = artifactType === undefined ? {} : { artifactType };
+    const last = queryOf(ctx, 'last') ?? '';
     const found = await source.referrers(target, subject, {
       signal: requestSignal(ctx),
-      ...(artifactType === undefined ? {} : { artifactType }),
+      last,
+      ...filter,
     });
-    const { entries, next } = pageAfter(found, queryOf(ctx, 'last') ?? '');
+    const { entries, next } = pageAfter(found, last);
     if (next !== undefined) {
-      const filter = artifactType === undefined ? {} : { artifactType };
       const path = pathTo(target, `referrers/${subject}`, { ...filter, last: next });
       ctx.res.setHeader('Link', nextPage(path));
     }
@@ -64,7 +76,7 @@ export function referrerRoutes(source: Referrers, gate: Gate): Routes {
 
 /** As many referrers as fit, in the order of their digests: an order that later pushes do not disturb. */
 function pageAfter(
-  referrers: readonly Referrer[],
+  { referrers, next }: ReferrerPage,
   last: string,
 ): { entries: readonly string[]; next: string | undefined } {
   const rest = referrers
@@ -78,7 +90,7 @@ function pageAfter(
     if (size > LARGEST_PAGE && index > 0) return { entries, next: rest[index - 1]?.digest };
     entries.push(entry);
   }
-  return { entries, next: undefined };
+  return { entries, next };
 }
 
 function describe({ mediaType, digest, size, artifactType, annotations }: Referrer): object {

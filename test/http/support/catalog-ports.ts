@@ -171,8 +171,7 @@ function uploadPorts(
 function referrerPorts(database: Database): Ports['referrers'] {
   const referrers = createReferrers({ database });
   return {
-    referrers: ({ repository }, subject, { artifactType }) =>
-      referrers.list(repository, subject, artifactType),
+    referrers: ({ repository }, subject, options) => referrers.list(repository, subject, options),
   };
 }
 

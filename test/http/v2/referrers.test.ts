@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Ports } from '../../../src/http/app.ts';
 import type { Referrer } from '../../../src/http/v2/referrers.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../../../src/oci/media-type.ts';
@@ -119,7 +120,7 @@ describe('GET /v2/<name>/referrers/<digest> (end-12a, end-12b)', () => {
       return { mediaType: OCI_MANIFEST, digest, size: 9, artifactType: 'x/y', annotations };
     });
     await using node = await startNode({
-      ports: () => ({ referrers: { referrers: async () => referrers } }),
+      ports: () => ({ referrers: { referrers: async () => ({ referrers, next: undefined }) } }),
     });
     const listed: string[] = [];
 
@@ -137,5 +138,31 @@ describe('GET /v2/<name>/referrers/<digest> (end-12a, end-12b)', () => {
 
     assert.ok(pages > 4);
     assert.deepEqual(listed, referrers.map(({ digest }) => digest).toSorted());
+  });
+
+  it('leads on where the node read no more, also past a page on which nothing is', async () => {
+    const all = ['a', 'b', 'c']
+      .map((text): Referrer => {
+        const digest = digestOf(Buffer.from(text));
+        return { mediaType: OCI_MANIFEST, digest, size: 9, annotations: {} };
+      })
+      .toSorted((one, other) => (one.digest < other.digest ? -1 : 1));
+    const referrers: Ports['referrers']['referrers'] = async (_, __, { last = '' }) => {
+      const [one, ...more] = all.filter(({ digest }) => digest > last);
+      const isShown = one !== undefined && one !== all[1];
+      return { referrers: isShown ? [one] : [], next: more.length > 0 ? one?.digest : undefined };
+    };
+    await using node = await startNode({ ports: () => ({ referrers: { referrers } }) });
+    const pages: string[][] = [];
+
+    let next: string | undefined = `/v2/local/app/referrers/${ABSENT}`;
+    while (next !== undefined) {
+      const answer = await node.send({ path: next });
+      const { manifests } = JSON.parse(answer.body.toString());
+      pages.push(manifests.map(({ digest }: Referrer) => digest));
+      next = /^<(\/v2\/[^>]+)>; rel="next"$/.exec(String(answer.headers['link']))?.[1];
+    }
+
+    assert.deepEqual(pages, [[all[0]?.digest], [], [all[2]?.digest]]);
   });
 });
