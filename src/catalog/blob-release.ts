@@ -41,6 +41,7 @@ export async function releaseUnreferenced(
   let repository = await repositoryAfter(ports.database, 0);
   while (repository !== undefined && options.signal?.aborted !== true) {
     released += await releaseIn(ports, repository, options);
+    await turn();
     repository = await repositoryAfter(ports.database, repository.id);
   }
   return released;
@@ -130,12 +131,14 @@ function unreferenced(
     );
 }
 
+/** The next one that has any blobs: names without any cost nothing to make. */
 async function repositoryAfter(database: Database, id: number): Promise<Repository | undefined> {
   return database.read
-    .selectFrom('repositories')
-    .select(['id', 'name', 'project'])
-    .where('id', '>', id)
-    .orderBy('id')
+    .selectFrom('blob_links')
+    .innerJoin('repositories', 'repositories.id', 'blob_links.repository')
+    .select(['repositories.id', 'repositories.name', 'repositories.project'])
+    .where('blob_links.repository', '>', id)
+    .orderBy('blob_links.repository')
     .limit(1)
     .executeTakeFirst();
 }

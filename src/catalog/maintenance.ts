@@ -4,6 +4,7 @@ import { maintenanceFailed } from '../telemetry/channels.ts';
 import type { Arrivals } from './arrivals.ts';
 import type { Blobs } from './blobs.ts';
 import type { CachedManifests } from './cached-manifests.ts';
+import type { Repositories } from './repositories.ts';
 import type { Uploads } from './uploads.ts';
 
 export interface MaintenanceOptions {
@@ -11,6 +12,7 @@ export interface MaintenanceOptions {
   readonly cachedManifests: CachedManifests;
   readonly uploads: Pick<Uploads, 'expire'>;
   readonly arrivals: Arrivals;
+  readonly repositories: Pick<Repositories, 'dropEmpty'>;
   /** Milliseconds UTC. */
   readonly now: () => number;
   /** How long an unfinished upload, or a pushed blob without a manifest, waits for its client to go on. */
@@ -36,7 +38,7 @@ const ARRIVALS_KEPT_MS = 7 * 24 * 60 * 60_000;
  * now and then. Disposing waits for what is under way.
  */
 export function startMaintenance(options: MaintenanceOptions): AsyncDisposable {
-  const { blobs, uploads, arrivals, now, expiryMs } = options;
+  const { blobs, uploads, arrivals, repositories, now, expiryMs } = options;
   const stop = new AbortController();
   const { signal } = stop;
   const timers = new AsyncDisposableStack();
@@ -53,6 +55,9 @@ export function startMaintenance(options: MaintenanceOptions): AsyncDisposable {
         blobs.releaseUnreferenced(now() - expiryMs, { signal }),
       );
       await attempted('eviction of idle content', () => evictIdle(options, signal));
+      await attempted('removal of empty repositories', () =>
+        repositories.dropEmpty(now() - expiryMs, { signal }),
+      );
       await attempted('purge of the audit log', () => purgeAudit(options, signal));
     }),
   );

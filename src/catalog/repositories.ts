@@ -2,6 +2,7 @@ import type { ExpressionBuilder } from 'kysely';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { OciError } from '../oci/error.ts';
+import { dropEmptyRepositories } from './empty-repositories.ts';
 
 export interface Repository {
   readonly id: number;
@@ -43,6 +44,14 @@ export function createRepositories(database: Database) {
       if (last !== undefined) query = query.where('repositories.name', '>', last);
       if (limit !== undefined) query = query.limit(limit);
       return (await query.execute()).map(({ name }) => name);
+    },
+
+    /** Those made until then (milliseconds UTC) that nothing is in, or ever was tagged in. Aborting ends it early. @returns how many */
+    async dropEmpty(
+      before: number,
+      { signal }: { readonly signal?: AbortSignal | undefined } = {},
+    ): Promise<number> {
+      return dropEmptyRepositories(database, { before, signal });
     },
   };
 }

@@ -27,6 +27,7 @@ describe('maintenance', () => {
       'release owned before 800',
       'evict idle before 700',
       'release cached before 700',
+      'drop empty before 800',
       'purge before 600',
     ]);
   });
@@ -39,7 +40,11 @@ describe('maintenance', () => {
 
     await clock.tick(60 * MINUTE);
 
-    assert.deepEqual(done.filter(isHourly), ['release owned before 800', 'purge before 600']);
+    assert.deepEqual(done.filter(isHourly), [
+      'release owned before 800',
+      'drop empty before 800',
+      'purge before 600',
+    ]);
   });
 
   it('leaves the audit log alone where that is kept forever', async () => {
@@ -128,7 +133,7 @@ async function untilStopped({ signal }: { signal?: AbortSignal } = {}): Promise<
 }
 
 function isHourly(done: string): boolean {
-  return /^(?:release|evict|purge) /.test(done);
+  return /^(?:release|evict|drop|purge) /.test(done);
 }
 
 async function failing(): Promise<number> {
@@ -169,6 +174,12 @@ function recorded() {
     arrivals: {
       async expire(before) {
         done.push(`arrivals before ${before}`);
+        return 0;
+      },
+    },
+    repositories: {
+      async dropEmpty(before) {
+        done.push(`drop empty before ${before}`);
         return 0;
       },
     },
