@@ -58,12 +58,20 @@ export interface SpaceFacts {
  */
 export function bytesToFree(facts: SpaceFacts, rule: EvictionRule): number {
   const { total, free, condemned, cached } = facts;
-  const wanted = facts.wanted > free + condemned + cached ? 0 : facts.wanted;
+  const wanted = mayFit(facts, facts.wanted) ? facts.wanted : 0;
   const used = total - free - condemned + wanted;
   const overFilesystem =
     used > share(total, rule.highWatermark) ? used - share(total, rule.lowWatermark) : 0;
   const overBudget = overBudgetOf(cached + wanted, rule);
   return Math.min(cached, Math.ceil(Math.max(overFilesystem, overBudget)));
+}
+
+/** Whether so many bytes would fit into an empty cache. */
+export function mayFit(
+  { free, condemned, cached }: Pick<SpaceFacts, 'free' | 'condemned' | 'cached'>,
+  bytes: number,
+): boolean {
+  return bytes <= free + condemned + cached;
 }
 
 /** A budget has no room above its high mark: it is the limit itself, and the low one keeps its share to it. */

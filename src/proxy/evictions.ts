@@ -1,4 +1,4 @@
-import { bytesToFree, type EvictionRule } from '../../policies/eviction.ts';
+import { bytesToFree, type EvictionRule, mayFit } from '../../policies/eviction.ts';
 import type { Blobs } from '../catalog/blobs.ts';
 import type { CachedBlobs } from '../catalog/cached-blobs.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -16,8 +16,11 @@ export interface EvictionsOptions {
 export interface Evictions extends AsyncDisposable {
   /** Looks whether a watermark is passed, and comes back below it. It does so by itself now and then, too. */
   run(): Promise<void>;
-  /** Resolves to whether so many bytes may be written now. */
-  makeRoom(bytes: number): Promise<boolean>;
+  /**
+   * Resolves to whether so many bytes may be written now. They may be the first of `whole`: for what would not fit into an
+   * empty cache nothing is taken away.
+   */
+  makeRoom(bytes: number, options?: { readonly whole?: number }): Promise<boolean>;
 }
 
 const INTERVAL_MS = 60_000;
@@ -50,9 +53,10 @@ export function createEvictions(options: EvictionsOptions): Evictions {
   return {
     run,
 
-    async makeRoom(bytes) {
-      if (await hasRoom(store, bytes)) return true;
+    async makeRoom(bytes, { whole = bytes } = {}) {
+      if (await hasRoom(store, whole)) return true;
       return inTurn(async () => {
+        if (!(await wouldFit(options, whole))) return false;
         if (await hasRoom(store, bytes)) return true;
         const { total } = await store.space();
         await evict(options, bytes + reserveOf(total));
@@ -93,6 +97,15 @@ async function evictOldest(cached: CachedBlobs, bytes: number): Promise<number> 
     if (await cached.evict(blob)) freed += blob.size;
   }
   return freed;
+}
+
+async function wouldFit(
+  { cached, store }: Pick<EvictionsOptions, 'cached' | 'store'>,
+  bytes: number,
+): Promise<boolean> {
+  if (await hasRoom(store, bytes)) return true;
+  const { total, free } = await store.space();
+  return mayFit({ free, ...(await cached.totals()) }, bytes + reserveOf(total));
 }
 
 async function hasRoom(store: Pick<BlobStore, 'space'>, bytes: number): Promise<boolean> {

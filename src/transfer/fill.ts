@@ -1,7 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import { UpstreamInvalid } from '../registry/errors.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import { StorageFull } from '../storage/errors.ts';
 import { BATCH_BYTES } from './batches.ts';
 import { FillContent } from './fill-content.ts';
 import { FillFacts } from './fill-facts.ts';
@@ -13,6 +12,7 @@ import type { FillSource } from './fill-source.ts';
 import type { GrowingFile } from './growing-file.ts';
 import type { TransferLimits } from './limits.ts';
 import { reporting } from './reporting.ts';
+import { RoomClaim } from './room-claim.ts';
 
 /** What readers of a whole blob get only once its digest agreed: without it a wrong file is never complete. */
 const LAST_BYTES = BATCH_BYTES;
@@ -33,8 +33,8 @@ export interface FillParts {
   readonly blobs: FilledBlobs;
   readonly records: FillRecords;
   readonly limits: TransferLimits;
-  /** Resolves to whether there is room for so many bytes, besides what other fills claim. */
-  readonly makeRoom: (bytes: number) => Promise<boolean>;
+  /** Resolves to whether there is room for so many bytes, the first of `whole`, besides what other fills claim. */
+  readonly makeRoom: (bytes: number, options: { readonly whole: number }) => Promise<boolean>;
   readonly now: () => number;
   readonly random: () => number;
   /** Called when it is gone. `afresh`: the bytes were wrong, but some came before this run, so that source may ask again. */
@@ -55,8 +55,8 @@ export class Fill {
   #run: FillRun | undefined;
   #settled: Promise<void> = Promise.resolve();
   #failure: Error = new Error('nothing has asked for it yet');
-  /** Of the running run: resolves when there is room for the rest of it. */
-  #claim: Promise<void> | undefined;
+  /** Of the running run. */
+  #claim: RoomClaim;
   #isDiscarded = false;
   #isVerified = false;
   #isStopping = false;
@@ -78,6 +78,7 @@ export class Fill {
     this.#parts = parts;
     this.#content = new FillContent(record, { ...parts, ...options });
     this.#file = this.#content.file;
+    this.#claim = new RoomClaim(this.#file, parts);
     this.#facts = new FillFacts(record, this.#file, parts.now);
   }
 
@@ -96,8 +97,7 @@ export class Fill {
 
   /** What it claims room for. */
   get awaitedBytes(): number {
-    const isAwaiting = this.#state === 'running' && this.#claim !== undefined;
-    return isAwaiting ? this.#missingBytes : 0;
+    return this.#state === 'running' ? this.#claim.awaitedBytes : 0;
   }
 
   /** Resolves when nothing runs any more: kept, given up or stopped. Never rejects. */
@@ -181,7 +181,7 @@ export class Fill {
   }
 
   #newRun(source: FillSource): FillRun {
-    this.#claim = undefined;
+    this.#claim = new RoomClaim(this.#file, this.#parts);
     return new FillRun({
       file: this.#file,
       source,
@@ -190,7 +190,7 @@ export class Fill {
       random: this.#parts.random,
       prepare: async () => {
         if (this.#file.presentBytes === 0) return;
-        await this.#room();
+        await this.#claim.covers(0);
         await this.#content.open();
       },
       put: (chunk, position) => this.#put(chunk, position),
@@ -204,21 +204,8 @@ export class Fill {
 
   async #put(chunk: Uint8Array, position: number): Promise<void> {
     // Not before upstream has answered: until then a manifest that lies about the size could empty the cache.
-    await this.#room();
+    if (!this.#claim.isEnoughFor(chunk.length)) await this.#claim.covers(chunk.length);
     await this.#content.put(chunk, position);
-  }
-
-  async #room(): Promise<void> {
-    this.#claim ??= this.#claimRoom();
-    await this.#claim;
-  }
-
-  async #claimRoom(): Promise<void> {
-    if (!(await this.#parts.makeRoom(this.#missingBytes))) throw new StorageFull();
-  }
-
-  get #missingBytes(): number {
-    return this.size - this.#file.presentBytes;
   }
 
   async #carryOut(run: FillRun): Promise<void> {

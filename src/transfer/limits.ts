@@ -13,6 +13,8 @@ export interface TransferLimits {
   readonly segments: number;
   /** Bytes. A reader waits for what a running transfer brings within so much; further ahead starts one of its own. */
   readonly soonBytes: number;
+  /** Bytes. Room is made for so much ahead of what has come: what a blob's size is said to be takes nothing from the cache. */
+  readonly claimBytes: number;
 }
 
 export const DEFAULT_LIMITS: TransferLimits = {
@@ -24,4 +26,6 @@ export const DEFAULT_LIMITS: TransferLimits = {
   // containerd 2 fetches a layer by as many ranges as it has downloads, 3 by default (docs/wire-notes.md 8).
   segments: 4,
   soonBytes: 4 * 1024 * 1024,
+  // Most layers at once; of larger ones, some seconds' worth of a fast line.
+  claimBytes: 1024 * 1024 * 1024,
 };

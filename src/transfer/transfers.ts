@@ -45,8 +45,8 @@ export interface TransfersOptions {
   readonly blobs: FilledBlobs;
   readonly fills: FillRecords;
   readonly room: {
-    /** Resolves to whether so many bytes may be written now. */
-    makeRoom(bytes: number): Promise<boolean>;
+    /** Resolves to whether so many bytes may be written now, the first of `whole`. */
+    makeRoom(bytes: number, options: { readonly whole: number }): Promise<boolean>;
   };
   readonly now: () => number;
   /** From 0 up to 1: the jitter of pauses. */
@@ -78,7 +78,7 @@ class RunningTransfers implements Transfers {
       now: options.now,
       random: options.random ?? Math.random,
       limits: { ...DEFAULT_LIMITS, ...options.limits },
-      makeRoom: (bytes) => this.#makeRoom(bytes),
+      makeRoom: (bytes, claim) => this.#makeRoom(bytes, claim),
     };
   }
 
@@ -140,9 +140,10 @@ class RunningTransfers implements Transfers {
   }
 
   /** What one fill was promised is no other's: so much room, and what all those await. */
-  #makeRoom(bytes: number): Promise<boolean> {
-    const awaited = [...this.#fills.values()].map(({ awaitedBytes }) => awaitedBytes);
-    return this.#options.room.makeRoom(awaited.reduce((total, more) => total + more, bytes));
+  #makeRoom(bytes: number, { whole }: { readonly whole: number }): Promise<boolean> {
+    const claims = [...this.#fills.values()].map(({ awaitedBytes }) => awaitedBytes);
+    const awaited = claims.reduce((total, more) => total + more, 0);
+    return this.#options.room.makeRoom(awaited + bytes, { whole: awaited + whole });
   }
 
   async #storedOrBegun(wanted: WantedBlob): Promise<Fill | BlobReader> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { bytesToFree, EvictionRule, idleBefore } from '../../policies/eviction.ts';
+import { bytesToFree, EvictionRule, idleBefore, mayFit } from '../../policies/eviction.ts';
 
 const facts = { total: 1000, free: 500, condemned: 0, cached: 400, wanted: 0 };
 
@@ -38,6 +38,13 @@ describe('eviction frees', () => {
       assert.equal(bytesToFree({ ...facts, ...given }, EvictionRule.parse(rule)), freed);
     });
   }
+});
+
+describe('what comes', () => {
+  it('may fit if what is free and what may go are enough', () => {
+    assert.equal(mayFit({ ...facts, condemned: 10 }, 910), true);
+    assert.equal(mayFit({ ...facts, condemned: 10 }, 911), false);
+  });
 });
 
 describe('an eviction rule', () => {

@@ -183,6 +183,25 @@ describe('a disk without room', () => {
     assert.deepEqual(await kept(world, blobs), [true, true]);
   });
 
+  it('takes no more away than for what comes next, whatever size upstream claims', async () => {
+    await using world = await smallWorld({ claimBytes: MIB / 2 });
+    const blobs = await pulled(world, 3);
+    const { digest, bytes } = await added(world, 3.5 * MIB);
+    const stalling = world.upstream.behave({ path: BLOBS }, { stallAfter: MIB + 100_000 });
+    const signal = soon();
+    await using reader = await world.node.pulls.blob(REPOSITORY, digest, { whole: true, signal });
+
+    assert.deepEqual(await readUpTo(reader, MIB), bytes.subarray(0, MIB));
+    assert.deepEqual(await kept(world, blobs), [false, true, true]);
+
+    await flushed(world);
+    stalling[Symbol.dispose]();
+    world.upstream.dropConnections();
+    assert.deepEqual(await readAll(reader, signal, MIB), bytes.subarray(MIB));
+    await stored(world, digest);
+    assert.deepEqual(await kept(world, blobs), [false, false, false]);
+  });
+
   it('keeps a blob that ran out of room on its way, once there is some again', async () => {
     await using world = await smallWorld();
     const blobs = await pulled(world, 1);
@@ -216,6 +235,17 @@ describe('a disk without room', () => {
     assert.equal(await world.node.blobs.find(REPOSITORY, digest), undefined);
   });
 });
+
+async function readUpTo(reader: Parameters<typeof readAll>[0], length: number): Promise<Buffer> {
+  const signal = soon();
+  const into = Buffer.alloc(length);
+  for (let position = 0; position < length; ) {
+    const came = await reader.read(into.subarray(position), position, { signal });
+    assert.notEqual(came, 0);
+    position += came;
+  }
+  return into;
+}
 
 /** Four MiB of disk, and no watermark that would interfere. */
 function smallWorld(more: WorldOptions = {}) {

@@ -50,6 +50,8 @@ export interface WorldOptions {
   readonly eviction?: object;
   readonly questionDeadlineMs?: number;
   readonly readerPaceMs?: number;
+  /** Of fills: claim room for so many bytes ahead of what has come. */
+  readonly claimBytes?: number;
   /** Of the client that asks upstreams. */
   readonly limits?: Partial<RegistryLimits>;
   /** The disk that the node has. */
@@ -214,7 +216,12 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
       fills: createFills({ database, now }),
       room: evictions,
       now,
-      limits: { backoffMs: 5, maxBackoffMs: 50, attempts: 3 },
+      limits: {
+        backoffMs: 5,
+        maxBackoffMs: 50,
+        attempts: 3,
+        ...(options.claimBytes === undefined ? {} : { claimBytes: options.claimBytes }),
+      },
     }),
   );
   const { questionDeadlineMs = 15_000, readerPaceMs } = options;
