@@ -85,16 +85,16 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
 }
 
 function mediaTypeOf(json: Record<string, unknown>, contentType: string): string {
-  const own = textOf(json, 'mediaType');
+  const own = textOf(json, 'mediaType') ?? '';
+  const said = essenceOf(own);
   const saysNothing = ['', 'application/json', 'text/plain', 'application/octet-stream'];
   if (!saysNothing.includes(contentType)) {
-    if (own !== undefined && own !== '' && essenceOf(own) !== contentType) {
+    if (said !== '' && said !== contentType) {
       throw invalid(`Content-Type is ${contentType}, its mediaType is ${own}`);
     }
     return contentType;
   }
-  const ownEssence = (own?.split(';', 1)[0] ?? '').trim();
-  if (ownEssence !== '') return ownEssence;
+  if (said !== '') return (own.split(';', 1)[0] ?? '').trim();
   return json['manifests'] === undefined ? OCI_MANIFEST : OCI_INDEX;
 }
 

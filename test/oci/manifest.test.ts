@@ -47,6 +47,15 @@ describe('reading a manifest', () => {
     );
   });
 
+  it('reads it again by the type that it was read as, whatever it says of itself', () => {
+    for (const mediaType of [' ', ';', '; charset=utf-8', 'Application/X; a=b', undefined]) {
+      const bytes = encode({ ...image, mediaType });
+      const first = parseManifest(bytes, undefined);
+
+      assert.deepEqual(parseManifest(bytes, first.mediaType).references, first.references);
+    }
+  });
+
   it('tells an index child that is a blob (BuildKit cache) from one that is a manifest', () => {
     const index = {
       schemaVersion: 2,
