@@ -2,7 +2,7 @@ import type { Queries, WriteTransaction } from '../database/database.ts';
 import type { BlobState, Ownership } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
 import { strongerOf } from './ownership.ts';
-import { addContent, dropContent } from './project-contents.ts';
+import { addContent, dropContents } from './project-contents.ts';
 import { completeReferrersTo, uncompleteReferrersTo } from './references.ts';
 import type { Repository } from './repositories.ts';
 
@@ -57,25 +57,31 @@ export async function unlinkBlob(
     .where('digest', '=', digest)
     .executeTakeFirst();
   if (numDeletedRows === 0n) return false;
-  await dropContent(transaction, repository.project, digest);
+  await dropContents(transaction, repository.project, [digest]);
   await uncompleteReferrersTo(transaction, repository.id, { digest, as: 'blob' });
-  await condemnUnlinked(transaction, { digest, at });
+  await condemnUnlinked(transaction, [digest], at);
   return true;
 }
 
-/** Unless a repository still has it, or it is condemned already. */
+/** Those that no repository has any more and that are not condemned already; at most as many as one statement may name. */
 export async function condemnUnlinked(
   transaction: WriteTransaction,
-  { digest, at }: { readonly digest: Digest; readonly at: number },
+  digests: readonly Digest[],
+  at: number,
 ): Promise<void> {
   await transaction
     .updateTable('blobs')
     .set({ state: 'condemned', condemned_at: at })
-    .where('digest', '=', digest)
+    .where('digest', 'in', digests)
     .where('state', '=', 'present')
     .where((is) =>
       is.not(
-        is.exists(is.selectFrom('blob_links').select('repository').where('digest', '=', digest)),
+        is.exists(
+          is
+            .selectFrom('blob_links')
+            .select('blob_links.repository')
+            .whereRef('blob_links.digest', '=', 'blobs.digest'),
+        ),
       ),
     )
     .execute();

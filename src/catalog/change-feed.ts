@@ -1,6 +1,7 @@
 import type { WriteTransaction } from '../database/database.ts';
 import type { Cause, ChangeKind, InstanceRow } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
+import { batchesOf } from './batches.ts';
 import { nextStamp } from './hybrid-clock.ts';
 
 /** A change's place in the feed, which a tag remembers of the change that put it there. */
@@ -57,11 +58,13 @@ export async function appendChanges(
     .returningAll()
     .executeTakeFirstOrThrow();
   const positions = positionsAfter(instance, changes.length, at);
-  for (const [index, change] of changes.entries()) {
-    const position = positions[index];
-    if (position === undefined) break;
-    const row = { ...rowOf(change), ...position, epoch: instance.feed_epoch, at };
-    await transaction.insertInto('changes').values(row).execute();
+  const places = { epoch: instance.feed_epoch, at };
+  const rows = positions.flatMap((position, index) => {
+    const change = changes[index];
+    return change === undefined ? [] : [{ ...rowOf(change), ...position, ...places }];
+  });
+  for (const batch of batchesOf(rows)) {
+    await transaction.insertInto('changes').values(batch).execute();
   }
   const last = positions.at(-1)?.hlc ?? instance.last_hlc;
   await transaction.updateTable('instance').set({ last_hlc: last }).execute();

@@ -4,7 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import type { ParsedManifest } from '../oci/manifest.ts';
 import { isOwned, strongerOf } from './ownership.ts';
-import { addContent, dropContent } from './project-contents.ts';
+import { addContent, dropContents } from './project-contents.ts';
 import {
   completeReferrersTo,
   insertReferences,
@@ -87,19 +87,27 @@ export async function deleteManifest(
     .where('repository', '=', repository.id)
     .where('digest', '=', digest)
     .execute();
-  await forgetBytes(transaction, digest);
-  await dropContent(transaction, repository.project, digest);
+  await forgetBytes(transaction, [digest]);
+  await dropContents(transaction, repository.project, [digest]);
   await uncompleteReferrersTo(transaction, repository.id, { digest, as: 'manifest' });
 }
 
-/** Unless a repository still has the manifest. */
-export async function forgetBytes(transaction: WriteTransaction, digest: Digest): Promise<void> {
+/** Of those manifests that no repository has any more; at most as many as one statement may name. */
+export async function forgetBytes(
+  transaction: WriteTransaction,
+  digests: readonly Digest[],
+): Promise<void> {
   await transaction
     .deleteFrom('manifest_bytes')
-    .where('digest', '=', digest)
+    .where('digest', 'in', digests)
     .where((is) =>
       is.not(
-        is.exists(is.selectFrom('manifests').select('manifests.id').where('digest', '=', digest)),
+        is.exists(
+          is
+            .selectFrom('manifests')
+            .select('manifests.id')
+            .whereRef('manifests.digest', '=', 'manifest_bytes.digest'),
+        ),
       ),
     )
     .execute();

@@ -90,16 +90,16 @@ function readable(bytes: number): string {
   return `${(bytes / 1024 ** power).toFixed(1)} ${UNITS[power]}`;
 }
 
-/** Stops counting it once no repository of the project has it any more. */
-export async function dropContent(
+/** Stops counting those that no repository of the project has any more; at most as many as one statement may name. */
+export async function dropContents(
   transaction: WriteTransaction,
   project: number,
-  digest: Digest,
+  digests: readonly Digest[],
 ): Promise<void> {
   const dropped = await transaction
     .deleteFrom('project_contents')
     .where('project', '=', project)
-    .where('digest', '=', digest)
+    .where('digest', 'in', digests)
     .where((is) =>
       is.not(
         is.exists(
@@ -107,7 +107,7 @@ export async function dropContent(
             .selectFrom('blob_links')
             .innerJoin('repositories', 'repositories.id', 'blob_links.repository')
             .select('blob_links.repository')
-            .where('blob_links.digest', '=', digest)
+            .whereRef('blob_links.digest', '=', 'project_contents.digest')
             .where('repositories.project', '=', project),
         ),
       ),
@@ -119,17 +119,19 @@ export async function dropContent(
             .selectFrom('manifests')
             .innerJoin('repositories', 'repositories.id', 'manifests.repository')
             .select('manifests.id')
-            .where('manifests.digest', '=', digest)
+            .whereRef('manifests.digest', '=', 'project_contents.digest')
             .where('repositories.project', '=', project),
         ),
       ),
     )
     .returning('size')
-    .executeTakeFirst();
-  if (dropped === undefined) return;
+    .execute();
+  if (dropped.length === 0) return;
+  let bytes = 0;
+  for (const { size } of dropped) bytes += size;
   await transaction
     .updateTable('projects')
-    .set((row) => ({ storage_used: row('storage_used', '-', dropped.size) }))
+    .set((row) => ({ storage_used: row('storage_used', '-', bytes) }))
     .where('id', '=', project)
     .execute();
 }

@@ -1,11 +1,12 @@
 import type { WriteTransaction } from '../database/database.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import { batchesOf } from './batches.ts';
 import { condemnUnlinked } from './blob-rows.ts';
 import { forgetBytes } from './manifest-rows.ts';
 import { isOwned } from './ownership.ts';
-import { dropContent } from './project-contents.ts';
+import { dropContents } from './project-contents.ts';
 import type { Repository } from './repositories.ts';
-import { type Act, removeTags } from './tag-rows.ts';
+import { type Act, tellRemoval } from './tag-rows.ts';
 
 /**
  * Takes the repository away with everything in it: tags, manifests, links to blobs, which are condemned with their last
@@ -41,19 +42,20 @@ export async function removeRepository(
     .where('repository', '=', repository.id)
     .execute();
   const owned = manifests.filter(({ ownership }) => isOwned(ownership));
-  await removeTags(
+  // The rows of tags and their history go with the repository's.
+  await tellRemoval(
     transaction,
     { repository, tags, deleted: owned.map(({ digest }) => digest) },
     act,
   );
   await transaction.deleteFrom('repositories').where('id', '=', repository.id).execute();
-  for (const { digest } of manifests) {
-    await forgetBytes(transaction, digest);
-    await dropContent(transaction, repository.project, digest);
+  for (const batch of batchesOf(manifests.map(({ digest }) => digest))) {
+    await forgetBytes(transaction, batch);
+    await dropContents(transaction, repository.project, batch);
   }
-  for (const { digest } of links) {
-    await dropContent(transaction, repository.project, digest);
-    await condemnUnlinked(transaction, { digest, at: act.at });
+  for (const batch of batchesOf(links.map(({ digest }) => digest))) {
+    await dropContents(transaction, repository.project, batch);
+    await condemnUnlinked(transaction, batch, act.at);
   }
   return uploads.map(({ id }) => id);
 }

@@ -72,17 +72,33 @@ export async function pointTags(
     .execute();
 }
 
-/** Deletes the tags, and tells in the feed after them of the owned manifests that go too. @throws OciError TAG_IMMUTABLE, DENIED while the node is read only */
+export interface Removal {
+  readonly repository: Repository;
+  readonly tags: readonly KnownTag[];
+  /** The owned manifests that go too. */
+  readonly deleted?: readonly Digest[];
+}
+
+/** Deletes the tags, and tells of it. @throws as {@link tellRemoval} */
 export async function removeTags(
   transaction: WriteTransaction,
-  removal: {
-    readonly repository: Repository;
-    readonly tags: readonly KnownTag[];
-    readonly deleted?: readonly Digest[];
-  },
+  removal: Removal,
   act: Act,
 ): Promise<void> {
-  const { repository, tags, deleted = [] } = removal;
+  await tellRemoval(transaction, removal, act);
+  const { repository, tags } = removal;
+  for (const tag of tags) {
+    await transaction.deleteFrom('tags').where('id', '=', tag.id).execute();
+    await remember(transaction, { repository, tag: tag.name, digest: null, former: tag }, act);
+  }
+}
+
+/** In the feed: tags first, then manifests. The rows are the caller's. @throws OciError TAG_IMMUTABLE, DENIED while the node is read only */
+export async function tellRemoval(
+  transaction: WriteTransaction,
+  { repository, tags, deleted = [] }: Removal,
+  act: Act,
+): Promise<void> {
   const names = tags.map(({ name }) => name);
   await refuseReadOnly(transaction);
   await refuseImmutable(transaction, repository, names);
@@ -98,10 +114,6 @@ export async function removeTags(
     (digest): Change => ({ ...place, kind: 'manifest-deleted', digest, ...act }),
   );
   await appendChanges(transaction, [...changes, ...gone], act.at);
-  for (const tag of tags) {
-    await transaction.deleteFrom('tags').where('id', '=', tag.id).execute();
-    await remember(transaction, { repository, tag: tag.name, digest: null, former: tag }, act);
-  }
 }
 
 /** Cached tags that point there, with their history: nobody is told of them. */
