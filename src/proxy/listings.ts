@@ -22,6 +22,7 @@ import { UpstreamUnavailable } from '../registry/errors.ts';
 import type { CallOptions, Referrer } from '../registry/peer.ts';
 import { answerOf, clientError, failureOf } from './failures.ts';
 import type { Departure, Flight, Flights } from './flights.ts';
+import { inOrder, pageOf, TagLists } from './tag-lists.ts';
 import type { Upstream } from './upstreams.ts';
 
 export interface ListingsOptions {
@@ -87,7 +88,7 @@ const LONGEST_MEMORY_MS = 7 * 24 * 60 * 60 * 1000;
 
 export class Listings {
   readonly #options: ListingsOptions;
-  readonly #tagLists: CacheStore<Listed<string>>;
+  readonly #tagLists: TagLists;
   readonly #referrerLists: CacheStore<Listed<Referrer>>;
   readonly #listingTags: Departure<Listed<string>>;
   readonly #listingReferrers: Departure<Listed<Referrer>>;
@@ -95,7 +96,7 @@ export class Listings {
   constructor(options: ListingsOptions) {
     this.#options = options;
     const { cache, flights } = options;
-    this.#tagLists = cache.store('tag-lists', listed(z.string()));
+    this.#tagLists = new TagLists(cache.store('sorted-tag-lists', listed(z.string())));
     this.#referrerLists = cache.store('referrer-lists', listed(ReferrerEntry));
     this.#listingTags = flights.kind();
     this.#listingReferrers = flights.kind();
@@ -103,7 +104,7 @@ export class Listings {
 
   /** In byte order. @throws OciError NAME_UNKNOWN and those of an upstream */
   async tags(upstream: Upstream, options: TagListOptions): Promise<readonly string[]> {
-    const { last = '', limit, signal } = options;
+    const { signal, ...page } = options;
     const { repository, settings } = upstream;
     const cached = await this.#options.tags.found(repository);
     const list = {
@@ -113,7 +114,10 @@ export class Listings {
       departure: this.#listingTags,
       hasCached: cached.length > 0,
       ask: (call: CallOptions) =>
-        upstream.ask((peer, path) => Array.fromAsync(peer.tags(path, call)), call),
+        upstream.ask(
+          async (peer, path) => inOrder(await Array.fromAsync(peer.tags(path, call))),
+          call,
+        ),
     };
     const { entries, checkedAt: listedAt } = await this.#listed(list, signal);
     const now = this.#options.now();
@@ -123,10 +127,11 @@ export class Listings {
         ownership !== 'cache' ||
         staysListed({ checkedAt, listedAt }, ruleFor(name, settings.freshness), now),
     );
-    return [...new Set([...entries, ...staying.map(({ name }) => name)])]
-      .filter((tag) => tag > last)
-      .toSorted()
-      .slice(0, limit);
+    return pageOf(
+      entries,
+      staying.map(({ name }) => name),
+      page,
+    );
   }
 
   /** None where upstream says so; not where it cannot be asked and nothing is known. */

@@ -50,6 +50,8 @@ export interface WorldOptions {
   readonly eviction?: object;
   readonly questionDeadlineMs?: number;
   readonly readerPaceMs?: number;
+  /** Of each store of hints. */
+  readonly cacheBytes?: number;
   /** Of fills: claim room for so many bytes ahead of what has come. */
   readonly claimBytes?: number;
   /** Of the client that asks upstreams. */
@@ -184,7 +186,9 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
     repositories: createRepositories(database),
     referrers: createReferrers({ database }),
   };
-  const cache = createMemoryCache();
+  const cache = createMemoryCache(
+    options.cacheBytes === undefined ? {} : { mostBytes: options.cacheBytes },
+  );
   const client = opened.use(
     createRegistryClient({
       userAgent: 'portolan/test',
