@@ -26,7 +26,7 @@ export const FreshnessRule = z.strictObject({
   }),
   negativeTtl: Duration.prefault('30s').meta({
     description:
-      'Remember this long that upstream does not have a tag; for digests, what the rule of `*` says.',
+      'Remember this long that upstream does not have a tag; for digests, and for lists that make no sense, what the rule of `*` says.',
   }),
   onNotFound: z.enum(['answer404', 'serveCached']).default('answer404').meta({
     description:

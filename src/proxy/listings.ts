@@ -5,6 +5,7 @@
  * A cached tag that upstream's list lacks is gone there, unless it was confirmed since. A cached referrer stays listed: its
  * digest is never asked for again, so that it is served as before, and nobody knows when upstream had it last.
  */
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import {
   type FreshnessRule,
@@ -18,7 +19,7 @@ import type { Cache, CacheStore } from '../cache/cache.ts';
 import type { ReferrerPage, Referrers } from '../catalog/referrers.ts';
 import type { Tags } from '../catalog/tags.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
-import { UpstreamUnavailable } from '../registry/errors.ts';
+import { UpstreamInvalid, UpstreamUnavailable } from '../registry/errors.ts';
 import type { CallOptions, Referrer } from '../registry/peer.ts';
 import { answerOf, clientError, failureOf } from './failures.ts';
 import type { Departure, Flight, Flights } from './flights.ts';
@@ -83,6 +84,9 @@ const ReferrerEntry = z
   })
   .transform(({ artifactType, ...entry }) => ({ ...entry, artifactType }));
 
+/** Lists that upstream gave and that are none, or too large; by the list's key. */
+const MOST_INVALID = 1000;
+
 /** Lists are hints: longer than this they are not remembered, however long the rule would serve them stale. */
 const LONGEST_MEMORY_MS = 7 * 24 * 60 * 60 * 1000;
 
@@ -90,6 +94,12 @@ export class Listings {
   readonly #options: ListingsOptions;
   readonly #tagLists: TagLists;
   readonly #referrerLists: CacheStore<Listed<Referrer>>;
+  readonly #invalid = new LRUCache<
+    string,
+    { readonly error: UpstreamInvalid; readonly at: number }
+  >({
+    max: MOST_INVALID,
+  });
   readonly #listingTags: Departure<Listed<string>>;
   readonly #listingReferrers: Departure<Listed<Referrer>>;
 
@@ -192,11 +202,28 @@ export class Listings {
   #ask<T>(list: List<T>, rule: FreshnessRule): Flight<Listed<T>> {
     return list.departure(list.key, async (options) => {
       const checkedAt = this.#options.now();
-      const answer = { entries: await list.ask(options), checkedAt };
+      const answer = { entries: await this.#valid(list, rule, () => list.ask(options)), checkedAt };
       const memoryMs = Math.min(rule.ttl + rule.staleIfError, LONGEST_MEMORY_MS);
       await list.store.set(list.key, answer, memoryMs);
       return answer;
     });
+  }
+
+  /** What made no sense a moment ago is not fetched again at once: it may have been very large. */
+  async #valid<T>(
+    { key }: List<T>,
+    { negativeTtl }: FreshnessRule,
+    ask: () => Promise<readonly T[]>,
+  ): Promise<readonly T[]> {
+    const { now } = this.#options;
+    const known = this.#invalid.get(key);
+    if (known !== undefined && Math.abs(now() - known.at) < negativeTtl) throw known.error;
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof UpstreamInvalid) this.#invalid.set(key, { error, at: now() });
+      throw error;
+    }
   }
 
   /** Of upstream's list, when upstream answers so: what is remembered, no list where the cache has some; undefined: a failure. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { inOrder, pageOf, type TagList, TagLists } from '../../src/proxy/tag-lists.ts';
-import { openWorld, PATH, REPOSITORY, soon } from './support/world.ts';
+import { MINUTE, openWorld, PATH, REPOSITORY, soon } from './support/world.ts';
 
 const LIST = { entries: ['a', 'b'], checkedAt: 1 };
 
@@ -30,6 +30,26 @@ describe('a list of tags', () => {
     assert.deepEqual(await page('tag-98'), ['tag-99']);
 
     assert.equal(world.upstream.count({ path: /tags\/list/ }), 1);
+  });
+
+  it('is not asked for again at once where it is larger than any may be', async () => {
+    await using world = await openWorld({
+      limits: { pagesBytes: 1000 },
+      upstream: { pageSize: 50 },
+    });
+    for (let i = 0; i < 200; i++) {
+      world.upstream.addManifest(PATH, { schemaVersion: 2, i }, { tag: `tag-${i}` });
+    }
+    const list = () => world.node.pulls.tags(REPOSITORY, { signal: soon() });
+    await assert.rejects(list(), { code: 'UPSTREAM_UNAVAILABLE' });
+    const asked = world.upstream.count({ path: /tags\/list/ });
+
+    await assert.rejects(list(), { code: 'UPSTREAM_UNAVAILABLE' });
+    assert.equal(world.upstream.count({ path: /tags\/list/ }), asked);
+
+    world.pass(MINUTE);
+    await assert.rejects(list(), { code: 'UPSTREAM_UNAVAILABLE' });
+    assert.equal(world.upstream.count({ path: /tags\/list/ }), 2 * asked);
   });
 
   it('is not kept where it is larger than all of them may be, and goes where others are needed', async () => {
