@@ -86,6 +86,7 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
 
 function mediaTypeOf(json: Record<string, unknown>, contentType: string): string {
   const own = textOf(json, 'mediaType') ?? '';
+  // Types are the same in capitals: kept in small letters, they are compared as texts ever after.
   const said = essenceOf(own);
   const saysNothing = ['', 'application/json', 'text/plain', 'application/octet-stream'];
   if (!saysNothing.includes(contentType)) {
@@ -94,7 +95,7 @@ function mediaTypeOf(json: Record<string, unknown>, contentType: string): string
     }
     return contentType;
   }
-  if (said !== '') return (own.split(';', 1)[0] ?? '').trim();
+  if (said !== '') return said;
   return json['manifests'] === undefined ? OCI_MANIFEST : OCI_INDEX;
 }
 

@@ -52,7 +52,7 @@ describe('reading a manifest', () => {
       const bytes = encode({ ...image, mediaType });
       const first = parseManifest(bytes, undefined);
 
-      assert.deepEqual(parseManifest(bytes, first.mediaType).references, first.references);
+      assert.deepEqual(parseManifest(bytes, first.mediaType), first);
     }
   });
 
