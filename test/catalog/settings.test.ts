@@ -16,6 +16,7 @@ for (const engine of databases) {
       assert.deepEqual(await settings.current(), {
         projectCreation: 'adminonly',
         robotDurationDays: 30,
+        tokenMinutes: 5,
         storagePerProject: -1,
         readOnly: false,
         disabledAuditEvents: '',

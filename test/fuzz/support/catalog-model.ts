@@ -166,7 +166,7 @@ export class CatalogModel {
 
   #remove(repository: string, digest: Digest): string {
     const ownership = this.#manifests.get(`${repository}@${digest}`);
-    if (ownership === undefined) return REFUSED;
+    if (ownership === undefined || this.#isListed(repository, digest)) return REFUSED;
     const names = [...this.#tags.keys()].filter(
       (name) => name.startsWith(`${repository}:`) && this.#tags.get(name)?.digest === digest,
     );
@@ -220,6 +220,17 @@ export class CatalogModel {
     return (
       blobs.every((digest) => this.#links.has(`${repository}@${digest}`)) &&
       manifests.every((digest) => this.#manifests.has(`${repository}@${digest}`))
+    );
+  }
+
+  /** By an index that is there, where one may not lack what it lists. */
+  #isListed(repository: string, digest: Digest): boolean {
+    return (
+      repository.startsWith('local/') &&
+      this.#pool.manifests.some(
+        (index) =>
+          index.manifests.includes(digest) && this.#manifests.has(`${repository}@${index.digest}`),
+      )
     );
   }
 

@@ -78,6 +78,7 @@ export function resultsOf(
       return [pushed(step, state, pool)];
     case 'delete manifest':
       if (!state.manifests.has(manifest)) return same('404');
+      if (isListed(step, state, pool)) return same('403');
       return [{ outcome: '202', state: withoutManifest(state, repository, manifest) }];
     case 'get manifest':
       return same(state.manifests.has(manifest) ? `200 ${manifest.split('@')[1]}` : '404');
@@ -120,6 +121,19 @@ export function questionsAbout(repository: Repository, pool: Pool): readonly Ste
 /** The subject that a step asks about. */
 export function subjectOf({ manifest }: Step, { subjects }: Pool): Digest | undefined {
   return subjects[manifest % subjects.length];
+}
+
+/** By an index that is there, where one may not lack what it lists. */
+function isListed({ repository, manifest }: Step, { manifests }: State, pool: Pool): boolean {
+  const digest = pool.manifests[manifest]?.digest;
+  return (
+    repository !== 'sparse' &&
+    pool.manifests.some(
+      (index) =>
+        index.manifests.some((child) => child === digest) &&
+        manifests.has(`${repository}@${index.digest}`),
+    )
+  );
 }
 
 function isMountable({ from, blob }: Step, { blobs }: State, pool: Pool): boolean {
