@@ -1,7 +1,7 @@
 /** What may not be taken away, because something else of its repository is nothing without it. */
 import type { Queries } from '../database/database.ts';
 import type { Digest } from '../oci/digest.ts';
-import { refuseImmutable } from './immutable-rules.ts';
+import { hasImmutableRules, refuseImmutable } from './immutable-rules.ts';
 import type { Repository } from './repositories.ts';
 
 /**
@@ -14,10 +14,11 @@ export async function refuseHeldByTag(
   repository: Repository,
   digest: Digest,
 ): Promise<void> {
+  if (!(await hasImmutableRules(queries, repository.project))) return;
   const seen = new Set<Digest>();
   const left = [digest];
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
-    for (const parent of await parentsOf(queries, repository, next)) {
+    for (const { digest: parent } of await parents(queries, repository, next).execute()) {
       if (seen.has(parent)) continue;
       seen.add(parent);
       await refuseImmutable(queries, repository, await tagsOn(queries, repository, parent));
@@ -32,7 +33,11 @@ export async function hasParent(
   repository: Pick<Repository, 'id'>,
   digest: Digest,
 ): Promise<boolean> {
-  return (await parentsOf(queries, repository, digest)).length > 0;
+  const parent = await parents(queries, repository, digest)
+    .where('manifest_references.kind', '=', 'manifest')
+    .limit(1)
+    .executeTakeFirst();
+  return parent !== undefined;
 }
 
 /** In byte order. */
@@ -51,18 +56,12 @@ export async function tagsOn(
   return rows.map(({ name }) => name);
 }
 
-async function parentsOf(
-  queries: Queries,
-  repository: Pick<Repository, 'id'>,
-  digest: Digest,
-): Promise<readonly Digest[]> {
-  const rows = await queries
+function parents(queries: Queries, repository: Pick<Repository, 'id'>, digest: Digest) {
+  return queries
     .selectFrom('manifest_references')
     .innerJoin('manifests', 'manifests.id', 'manifest_references.manifest')
     .select('manifests.digest')
     .distinct()
     .where('manifest_references.digest', '=', digest)
-    .where('manifests.repository', '=', repository.id)
-    .execute();
-  return rows.map((row) => row.digest);
+    .where('manifests.repository', '=', repository.id);
 }

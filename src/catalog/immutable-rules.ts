@@ -130,6 +130,18 @@ async function deleteRule(
   if (row === undefined) throw unknown(id);
 }
 
+/** Whether the project has a rule that acts. */
+export async function hasImmutableRules(queries: Queries, project: number): Promise<boolean> {
+  const rule = await queries
+    .selectFrom('immutable_rules')
+    .select('id')
+    .where('project', '=', project)
+    .where('disabled', '=', 0)
+    .limit(1)
+    .executeTakeFirst();
+  return rule !== undefined;
+}
+
 /** Whether a rule of the repository's project holds the tag. */
 export async function immutableIn(
   queries: Queries,
