@@ -18,6 +18,7 @@ export interface ManagementApiParts {
   readonly projects: Projects;
   readonly store: Pick<BlobStore, 'space' | 'stage'>;
   readonly users: Users;
+  readonly access: Pick<ApiPorts['users'], 'signIn'>;
   readonly readiness: () => Promise<Readiness>;
 }
 
@@ -29,7 +30,7 @@ export interface ManagementApiOptions
 }
 
 export function managementApi(parts: ManagementApiParts, options: ManagementApiOptions): ApiPorts {
-  const { database, projects, store, users, readiness } = parts;
+  const { database, projects, store, users, access, readiness } = parts;
   const { statistics: overview, ...management } = createManagement({
     ...options,
     database,
@@ -41,7 +42,10 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     overview,
     projects,
     managedProjects: management.projects,
-    users,
+    users: {
+      ...users,
+      signIn: (name, password, address) => access.signIn(name, password, address),
+    },
     groups: createGroups(database, options),
     members: createMembers(database, options),
     robots: createRobots(database, options),

@@ -85,16 +85,7 @@ export async function startNode(
   const database = opened.use(await openDatabase(config.data, { now }));
   const store = opened.use(await openFilesystem(config.data));
   await reconcile(database, store);
-  const catalog = opened.use(
-    createCatalog({
-      database,
-      store,
-      now,
-      graceMs: config.storage.grace,
-      isBeingCopied: () => isBeingCopied(config.data),
-      wellKnownHosts: WELL_KNOWN_HOSTS,
-    }),
-  );
+  const catalog = opened.use(catalogOf({ database, store }, config, now));
   await declareProjects(catalog, config);
   const checks = new PasswordChecks();
   const users = createUsers(database, { now, checks });
@@ -121,7 +112,11 @@ export async function startNode(
       ownNames: ownNames(config),
     }),
     operations: operationPorts(opened, { catalog, store, version }),
-    api: apiPorts({ database, catalog, store, users, secrets, endpoints, pulls }, config, facts),
+    api: apiPorts(
+      { ...access, database, catalog, store, users, secrets, endpoints, pulls },
+      config,
+      facts,
+    ),
   };
   const listeners = await openListeners(ports, listenersOptions(config));
   for (const { listener } of listeners) opened.use(listener);
@@ -137,6 +132,20 @@ export async function startNode(
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+function catalogOf(
+  parts: { readonly database: Database; readonly store: BlobStore },
+  { data, storage }: Config,
+  now: () => number,
+): ReturnType<typeof createCatalog> {
+  return createCatalog({
+    ...parts,
+    now,
+    graceMs: storage.grace,
+    isBeingCopied: () => isBeingCopied(data),
+    wellKnownHosts: WELL_KNOWN_HOSTS,
+  });
 }
 
 function maintenanceRules({ limits, storage, audit }: Config) {
@@ -246,7 +255,7 @@ function apiPorts(
     endpoints,
     pulls,
     ...parts
-  }: Pick<ManagementApiParts, 'database' | 'store' | 'users'> & {
+  }: Pick<ManagementApiParts, 'database' | 'store' | 'users' | 'access'> & {
     catalog: Catalog;
     secrets: Secrets;
     endpoints: NodeEndpoints;

@@ -2,15 +2,19 @@ import { z } from 'zod';
 import { mayGiveRole } from '../../../policies/access.ts';
 import type { Caller } from '../../access/caller.ts';
 import type { Users as AllUsers, User } from '../../access/users.ts';
+import { OciError } from '../../oci/error.ts';
 import { ManagementError } from '../../oci/management-error.ts';
 import { timeJson } from './json.ts';
-import { type ApiRequest, type ApiRoute, DONE, route } from './route.ts';
+import { type Actor, type ApiRequest, type ApiRoute, DONE, route } from './route.ts';
 
 /** What these routes need of the node. */
 export type Users = Pick<
   AllUsers,
   'create' | 'get' | 'roles' | 'list' | 'updateProfile' | 'setAdmin' | 'changePassword' | 'remove'
->;
+> & {
+  /** @throws OciError UNAUTHORIZED, TOOMANYREQUESTS */
+  signIn(name: string, password: string, address: string): Promise<unknown>;
+};
 
 const Creation = z.object({
   username: z.string(),
@@ -184,13 +188,27 @@ const changePassword = (users: Users): ApiRoute =>
       if (caller.robot !== undefined) await refuseRolesAbove(users, caller, id);
       const { old_password: current, new_password: password } = await json(Password);
       const isOwn = caller.robot === undefined && caller.id === id;
-      if (isOwn && !caller.isAdmin && current === undefined) {
-        throw new ManagementError('FORBIDDEN', 'the current password is missing');
-      }
+      if (isOwn) await prove(users, current, actor);
       await users.changePassword(id, isOwn ? { password, current } : { password }, actor);
       return DONE;
     },
   });
+
+/**
+ * That whoever has somebody's browser, or their robot's machine, has their password, too: guesses wait as those at any
+ * door.
+ *
+ * @throws ManagementError FORBIDDEN, OciError TOOMANYREQUESTS
+ */
+async function prove(users: Users, password: string | undefined, actor: Actor): Promise<void> {
+  if (password === undefined) {
+    throw new ManagementError('FORBIDDEN', 'the current password is missing');
+  }
+  await users.signIn(actor.name, password, actor.address).catch((error: unknown) => {
+    if (!(error instanceof OciError) || error.code !== 'UNAUTHORIZED') throw error;
+    throw new ManagementError('FORBIDDEN', 'the current password is not that');
+  });
+}
 
 const CLI_SECRET = route({
   operation: 'setCliSecret',

@@ -127,6 +127,22 @@ describe('a user', () => {
     assert.equal((await node.send({ path: current, as: 'ann:Passw0rd3' })).status, 200);
   });
 
+  it('changes its own by knowing it, who is an admin, too, and guesses wait', async () => {
+    await using node = await startApiNode();
+    const path = `${USERS}/1/password`;
+    const change = (body: object) => node.call(`PUT ${path}`, body);
+
+    assert.equal((await change({ new_password: 'Passw0rd2' })).status, 403);
+    const statuses = new Set<number>();
+    for (let guess = 0; guess < 30; guess++) {
+      const answer = await change({ old_password: `Guess${guess}`, new_password: 'Passw0rd2' });
+      statuses.add(answer.status);
+      if (answer.status === 429) break;
+    }
+
+    assert.deepEqual([...statuses], [403, 429]);
+  });
+
   it('has no secret for command lines: there is no OIDC provider', async () => {
     await using node = await startApiNode();
 

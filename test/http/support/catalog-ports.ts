@@ -76,6 +76,7 @@ export async function openCatalogPorts(now: () => number = Date.now): Promise<Ca
           projects,
           store,
           users: createUsers(database, { now }),
+          access: access.access,
           readiness: async () => ({ isReady: true, checks: { database: 'ok', storage: 'ok' } }),
         },
         {
