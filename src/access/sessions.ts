@@ -50,6 +50,8 @@ export interface SessionsOptions {
 const LIFETIME_MS = 60 * 60_000;
 /** A session that is in use is written once a minute, not with each request. */
 const RENEWED_AFTER_MS = 60_000;
+/** Browsers of one user that are signed in at the same time. */
+const MOST_OF_A_USER = 20;
 /** No user's name is longer. */
 const LONGEST_NAME = 255;
 
@@ -71,16 +73,16 @@ export function createSessions(options: SessionsOptions): Sessions {
 
   return {
     async logIn({ name, password, address, previous }) {
-      if (previous !== undefined) await kept.end(keyOf(previous));
       try {
         const caller = await authenticator.signIn(name, password, address);
         const { id: user, robot, validFrom = 0 } = caller;
         if (robot !== undefined) throw new OciError('UNAUTHORIZED');
+        if (previous !== undefined) await kept.end(keyOf(previous));
         await note({ name, address }, 'login');
         const id = randomBytes(32).toString('base64url');
         const at = now();
         const session = { name, user, startedAt: at, usedAt: at, validFrom };
-        await kept.write(keyOf(id), session);
+        await kept.begin(keyOf(id), session);
         return id;
       } catch (error) {
         if (error instanceof OciError) await note({ name, address }, 'refused login');
@@ -116,6 +118,7 @@ export function createSessions(options: SessionsOptions): Sessions {
 /** By the hashes of their ids. */
 function keptSessions({ cache, now }: Pick<SessionsOptions, 'cache' | 'now'>) {
   const sessions = cache.store('sessions', Session);
+  const owned = cache.store('sessions-of', z.array(z.string()));
   // Not only deleted: a request that was under way might write a session again that has ended.
   const ends = cache.store('session-ends', z.number());
 
@@ -129,6 +132,15 @@ function keptSessions({ cache, now }: Pick<SessionsOptions, 'cache' | 'now'>) {
 
   return {
     read,
+    /** The oldest of the user's end where there are too many: nobody's logins push out those of others. */
+    async begin(key: string, session: Session): Promise<void> {
+      const owner = `${session.user}`;
+      const all = [...((await owned.get(owner)) ?? []), key];
+      const old = all.splice(0, Math.max(0, all.length - MOST_OF_A_USER));
+      await sessions.set(key, session, LIFETIME_MS);
+      await owned.set(owner, all, LIFETIME_MS);
+      await Promise.all(old.map((each) => sessions.delete(each)));
+    },
     write: (key: string, session: Session) => sessions.set(key, session, LIFETIME_MS),
     /** What it was. Of what is no session nothing is noted: anybody may send anything as an id. */
     async end(key: string): Promise<Session | undefined> {

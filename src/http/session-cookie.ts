@@ -10,6 +10,10 @@ const ID = /^[\w-]{1,128}$/;
 /** Harbor's, whose clients keep what it says in each answer and send that along. */
 const TOKEN_HEADER = 'X-Harbor-CSRF-Token';
 
+export interface CookieOptions {
+  readonly externalUrl?: string | undefined;
+}
+
 /**
  * Undefined where there is none, or more than one: a page of a neighbouring host can plant a second one, and which of
  * them came first nobody knows.
@@ -24,13 +28,13 @@ export function sessionIdIn({ headers: { cookie } }: IncomingMessage): string | 
 }
 
 /** For as long as the browser is open; the session may end before. */
-export function giveSession(ctx: Context, id: string): void {
-  setCookie(ctx, id, '');
+export function giveSession(ctx: Context, id: string, options: CookieOptions): void {
+  setCookie(ctx, `${COOKIE}=${id}`, options);
   announceToken(ctx, id);
 }
 
-export function takeSession(ctx: Context): void {
-  setCookie(ctx, '', '; Max-Age=0');
+export function takeSession(ctx: Context, options: CookieOptions): void {
+  setCookie(ctx, `${COOKIE}=; Max-Age=0`, options);
 }
 
 /**
@@ -56,9 +60,17 @@ function announceToken({ res }: Context, id: string): string {
   return token;
 }
 
-function setCookie({ res, state: { origin } }: Context, value: string, more: string): void {
-  const secure = origin.isSecure ? '; Secure' : '';
-  res.setHeader('Set-Cookie', `${COOKIE}=${value}; Path=/; HttpOnly; SameSite=Lax${secure}${more}`);
+function setCookie(
+  { res, state: { origin } }: Context,
+  cookie: string,
+  { externalUrl }: CookieOptions,
+): void {
+  // A proxy that is not trusted says nothing of TLS, and the name by which people come may say it all the same.
+  const external = externalUrl === undefined ? undefined : URL.parse(externalUrl);
+  const isSecure =
+    origin.isSecure || (external?.protocol === 'https:' && external.host === origin.host);
+  const secure = isSecure ? '; Secure' : '';
+  res.setHeader('Set-Cookie', `${cookie}; Path=/; HttpOnly; SameSite=Lax${secure}`);
 }
 
 function isSame(given: string, expected: string): boolean {

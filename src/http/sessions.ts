@@ -52,7 +52,7 @@ export function sessionRoutes(sessions: Sessions, options: { externalUrl?: strin
         }
         throw error;
       });
-    giveSession(ctx, id);
+    giveSession(ctx, id, options);
     ctx.res.setHeader('Cache-Control', 'no-store');
     answerEmpty(ctx, 200);
   });
@@ -60,10 +60,10 @@ export function sessionRoutes(sessions: Sessions, options: { externalUrl?: strin
   router.get(/^\/c\/log_out$/, async (ctx) => {
     ctx.state.route = 'api';
     // A change for all that it is a GET: another site's link signs nobody out.
-    assertOwnPage(ctx, options);
+    assertOwnPage(ctx, { ...options, isStrict: true });
     const id = sessionIdIn(ctx.req);
     if (id !== undefined) await sessions.logOut(id, ctx.state.origin.address);
-    takeSession(ctx);
+    takeSession(ctx, options);
     ctx.res.setHeader('Cache-Control', 'no-store');
     answerEmpty(ctx, 200);
   });

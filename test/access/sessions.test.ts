@@ -94,6 +94,31 @@ for (const engine of databases) {
       assert.equal((await world.sessions.find(id))?.name, 'alice');
     });
 
+    it('is one of twenty of its user: the oldest ends, and nobody else’s does', async () => {
+      await using world = await open(engine);
+      const bobs = await world.sessions.logIn({ ...ALICE, name: 'bob' });
+      const ids: string[] = [];
+      for (let count = 0; count < 21; count++) ids.push(await world.sessions.logIn(ALICE));
+
+      const found = await Promise.all(ids.map((id) => world.sessions.find(id)));
+
+      assert.deepEqual(
+        found.map((caller) => caller?.name),
+        [undefined, ...Array.from({ length: 20 }, () => 'alice')],
+      );
+      assert.equal((await world.sessions.find(bobs))?.name, 'bob');
+    });
+
+    it('stays where another login of its browser fails', async () => {
+      await using world = await open(engine);
+      const id = await world.sessions.logIn(ALICE);
+
+      const wrong = world.sessions.logIn({ ...ALICE, password: 'Wrong4Alice', previous: id });
+
+      await assert.rejects(wrong, { code: 'UNAUTHORIZED' });
+      assert.equal((await world.sessions.find(id))?.name, 'alice');
+    });
+
     it('ends when its user logs out, whatever was under way', async () => {
       await using world = await open(engine);
       const id = await world.sessions.logIn(ALICE);

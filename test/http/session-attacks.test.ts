@@ -77,6 +77,8 @@ describe('a page of another site makes nobody’s browser change anything', () =
     assert.equal(login.headers['set-cookie'], undefined);
     const out = { path: '/c/log_out', headers: { ...headers, 'Sec-Fetch-Site': 'cross-site' } };
     assert.equal((await node.send(out)).status, 403);
+    const neighbour = { ...out, headers: { ...headers, 'Sec-Fetch-Site': 'same-site' } };
+    assert.equal((await node.send(neighbour)).status, 403);
 
     assert.equal((await node.send({ path: CURRENT, headers })).status, 200);
   });

@@ -28,6 +28,13 @@ describe('POST /c/login', () => {
     assert.match(cookieIn(answer), /; Secure$/);
   });
 
+  it('gives one that goes over TLS alone to who came by a name that has TLS, whatever a proxy says', async () => {
+    await using node = await startNode({ app: { externalUrl: 'https://eu.example' } });
+
+    assert.match(cookieIn(await postLogin(node, ADMIN, { Host: 'eu.example' })), /; Secure$/);
+    assert.doesNotMatch(cookieIn(await postLogin(node, ADMIN)), /Secure/);
+  });
+
   for (const [what, form] of [
     ['a wrong password', 'principal=admin&password=wrong'],
     ['a name that nobody has', 'principal=nobody&password=pw'],
@@ -200,7 +207,7 @@ describe('GET /c/log_out', () => {
     const answer = await node.send({ path: '/c/log_out', headers });
 
     assert.equal(answer.status, 200);
-    assert.match(cookieIn(answer), /^sid=; Path=\/; HttpOnly; SameSite=Lax; Max-Age=0$/);
+    assert.match(cookieIn(answer), /^sid=; Max-Age=0; Path=\/; HttpOnly; SameSite=Lax$/);
     assert.equal((await node.send({ path: CURRENT, headers })).status, 401);
   });
 

@@ -36,16 +36,22 @@ export function apiDoor(options: DoorOptions = {}): Middleware {
   };
 }
 
+interface PageOptions extends DoorOptions {
+  /** Whether a page of a neighbouring host is of another site, too: a GET says nothing else of where it comes from. */
+  readonly isStrict?: boolean;
+}
+
 /**
  * What browsers say of the page that a request comes from (Fetch standard "Origin header", Fetch Metadata); programs say
  * nothing, and send nothing that their user did not tell them to.
  *
  * @throws RequestError 403
  */
-export function assertOwnPage(ctx: Context, { externalUrl }: DoorOptions): void {
+export function assertOwnPage(ctx: Context, { externalUrl, isStrict = false }: PageOptions): void {
   const { origin, 'sec-fetch-site': site } = ctx.req.headers;
   const isOwn = origin === undefined || isOurs(hostOf(origin), ctx, externalUrl);
-  if (isOwn && site !== 'cross-site') return;
+  const isNeighbour = site === 'same-site';
+  if (isOwn && site !== 'cross-site' && !(isStrict && isNeighbour)) return;
   const message = 'the request comes from a page of another site';
   throw new RequestError(403, 'FORBIDDEN', { message });
 }
