@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { Database } from '../../src/database/database.ts';
 import { POSTGRESQL, SQLITE } from '../../src/database/engine.ts';
 import { migrate } from '../../src/database/migrate.ts';
+import type { Migration } from '../../src/database/migration.ts';
 import { openSqlite } from '../../src/database/sqlite.ts';
 import type { Tables } from '../../src/database/tables.ts';
 import { Writer } from '../../src/database/writer.ts';
@@ -16,20 +17,34 @@ import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface TestEngine {
   readonly name: 'SQLite' | 'PGlite';
-  /** A migrated database of its own, gone when it is disposed. */
-  open(): Promise<Database>;
+  /** A migrated database of its own, gone when it is disposed; of an older version, where fewer migrations are given. */
+  open(options?: OpenOptions): Promise<Database>;
+  /** Brings one that was opened so to the version of now. */
+  migrate(database: Database): Promise<void>;
+}
+
+interface OpenOptions {
+  readonly migrations?: readonly Migration[];
 }
 
 export const databases: readonly TestEngine[] = [
-  { name: 'SQLite', open: openTemporarySqlite },
-  { name: 'PGlite', open: openPglite },
+  {
+    name: 'SQLite',
+    open: openTemporarySqlite,
+    migrate: (database) => migrate(database, { engine: SQLITE, now: Date.now }),
+  },
+  {
+    name: 'PGlite',
+    open: openPglite,
+    migrate: (database) => migrate(database, { engine: POSTGRESQL, now: Date.now }),
+  },
 ];
 
-async function openTemporarySqlite(): Promise<Database> {
+async function openTemporarySqlite(options: OpenOptions = {}): Promise<Database> {
   await using opened = new AsyncDisposableStack();
   const directory = opened.use(await temporaryDirectory());
   const database = opened.use(await openSqlite({ file: join(directory.path, 'portolan.db') }));
-  await migrate(database, { engine: SQLITE, now: Date.now });
+  await migrate(database, { ...options, engine: SQLITE, now: Date.now });
   const resources = opened.move();
   return { ...database, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
@@ -39,7 +54,7 @@ const idle: PGlite[] = [];
 // An open one holds the process for ten seconds more, by a timer of PostgreSQL's statistics.
 after(() => Promise.all(idle.map((engine) => engine.close())));
 
-async function openPglite(): Promise<Database> {
+async function openPglite(options: OpenOptions = {}): Promise<Database> {
   await using opened = new AsyncDisposableStack();
   const engine = idle.pop() ?? (await startPglite());
   opened.defer(async () => {
@@ -59,7 +74,7 @@ async function openPglite(): Promise<Database> {
     revision: () => revision,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
-  await migrate(database, { engine: POSTGRESQL, now: Date.now });
+  await migrate(database, { ...options, engine: POSTGRESQL, now: Date.now });
   return database;
 }
 

@@ -130,7 +130,7 @@ const manifestTables = ({
   'create index manifests_digest on manifests (digest)',
   // A pull moves its row in this index: what is pushed here has no part in it.
   `create index manifests_idle on manifests (coalesce(pulled_at, pushed_at)) where ownership = 'cache'`,
-  'create index manifests_subject on manifests (repository, subject, digest) where subject is not null',
+  'create index manifests_subject on manifests (repository, subject) where subject is not null',
   `create table manifest_references (
     manifest ${integer} not null references manifests (id) on delete cascade,
     position ${integer} not null,
@@ -138,7 +138,6 @@ const manifestTables = ({
     digest ${text} not null,
     media_type ${text} not null,
     size ${integer} not null,
-    optional ${integer} not null,
     primary key (manifest, position)
   ) ${keyedTable}`,
   'create index manifest_references_digest on manifest_references (digest)',
