@@ -14,8 +14,6 @@ import {
 } from './support/registries.ts';
 import { digestAt } from './support/wire.ts';
 
-const REPOSITORIES = { include: ['**'] };
-
 describe('the node in front of', { timeout: 300_000 }, () => {
   it('distribution 3', async () => {
     await using directory = await temporaryDirectory();
@@ -129,7 +127,7 @@ const behind = (
     [name]: { adapter: 'distribution', url: upstream.url, allowPrivateAddress: true, credential },
   },
   projects: {
-    [name]: { public: true, proxy: { endpoints: [name], repositories: REPOSITORIES } },
+    [name]: { public: true, proxy: { endpoints: [name], exposePrivate: true } },
   },
 });
 
