@@ -2,15 +2,17 @@ import type { Selectable, Updateable } from 'kysely';
 import type { Role } from '../../policies/access.ts';
 import type { Actor } from '../audit/audit.ts';
 import type { UserRow } from '../database/access-tables.ts';
-import type { Database, Queries, WriteTransaction } from '../database/database.ts';
+import type { Database, WriteTransaction } from '../database/database.ts';
 import type { Flag } from '../database/flag.ts';
-import { type Listed, type ListQuery, listPage } from '../database/listing.ts';
+import type { Listed, ListQuery } from '../database/listing.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { rolesOf } from './accounts.ts';
+import { ensureAdmin } from './built-in-admin.ts';
 import { noteChange } from './changes.ts';
 import { PasswordChecks } from './password-checks.ts';
-import { generatePassword, hashPassword, isPassword } from './passwords.ts';
+import { hashPassword } from './passwords.ts';
 import { endRefreshTokens } from './refresh-tokens.ts';
+import { columnsOf, findUser, listUsers, refuseTaken, type User, userOf } from './user-rows.ts';
 import {
   assertPassword,
   assertProfile,
@@ -19,25 +21,9 @@ import {
   type UserProfile,
 } from './user-rules.ts';
 
-const ADMIN = 'admin';
 /** Of the first user of a database, who stays and stays an admin, so that there always is one. */
 const ADMIN_ID = 1;
 const USER = { resourceType: 'user' } as const;
-
-export interface User {
-  readonly id: number;
-  readonly name: string;
-  /** Unique; undefined for the built-in admin until somebody gives it one. */
-  readonly email: string | undefined;
-  readonly realName: string;
-  readonly comment: string;
-  readonly isAdmin: boolean;
-  readonly disabled: boolean;
-  /** Milliseconds UTC, as are the others; late by a minute at most. */
-  readonly lastLoginAt: number | undefined;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-}
 
 export interface NewUser extends UserProfile {
   readonly name: string;
@@ -107,9 +93,9 @@ export function createUsers(database: Database, options: Options): Users {
 
     create: (user, actor) => createUser(database, user, actor, now),
 
-    get: async (id) => userOf(await rowOf(database.read, id)),
+    get: async (id) => userOf(await findUser(database.read, id)),
     roles: (id) => rolesOf(database.read, id),
-    list: (query) => listUsers(database, query),
+    list: (query) => listUsers(database.read, query),
 
     updateProfile(id, { email, realName, comment }, actor) {
       return change(database, { id, actor, at: now() }, async (transaction, row) => {
@@ -156,7 +142,7 @@ export function createUsers(database: Database, options: Options): Users {
 
     async remove(id, actor) {
       await database.write(async (transaction) => {
-        const { name } = await rowOf(transaction, id);
+        const { name } = await findUser(transaction, id);
         refuseBuiltIn(id, 'cannot be deleted');
         if (name === actor.name)
           throw new ManagementError('FORBIDDEN', 'nobody deletes themselves');
@@ -193,51 +179,13 @@ async function createUser(
   });
 }
 
-async function ensureAdmin(
-  database: Database,
-  password: string | undefined,
-  now: () => number,
-): Promise<string | undefined> {
-  const admin = await database.read
-    .selectFrom('users')
-    .select(['id', 'password_hash as passwordHash'])
-    .where('name', '=', ADMIN)
-    .executeTakeFirst();
-  if (admin !== undefined) {
-    if (password === undefined || (await isPassword(password, admin.passwordHash))) {
-      return undefined;
-    }
-    const password_hash = await hashPassword(password);
-    const at = now();
-    await database.write(async (transaction) => {
-      await transaction
-        .updateTable('users')
-        .set({ password_hash, valid_from: at, updated_at: at })
-        .where('name', '=', ADMIN)
-        .execute();
-      await endRefreshTokens(transaction, admin.id);
-    });
-    return undefined;
-  }
-  const generated = password === undefined ? generatePassword() : undefined;
-  const password_hash = await hashPassword(password ?? generated ?? '');
-  const at = now();
-  await database.write((transaction) =>
-    transaction
-      .insertInto('users')
-      .values({ name: ADMIN, password_hash, admin: 1, created_at: at, updated_at: at })
-      .execute(),
-  );
-  return generated;
-}
-
 async function changePassword(
   { database, checks, now }: Required<Options> & { readonly database: Database },
   id: number,
   { password, current }: NewPassword,
   actor: Actor,
 ): Promise<void> {
-  const { password_hash: before } = await rowOf(database.read, id);
+  const { password_hash: before } = await findUser(database.read, id);
   if (current !== undefined && !(await checks.matches(current, before))) {
     throw new ManagementError('FORBIDDEN', 'the current password is not that');
   }
@@ -256,23 +204,6 @@ async function changePassword(
   });
 }
 
-function listUsers({ read }: Database, query: ListQuery): Promise<Listed<User>> {
-  return listPage(read.selectFrom('users').selectAll(), query, {
-    fields: {
-      id: ['id', 'integer'],
-      name: ['name', 'text'],
-      email: ['email', 'text'],
-      realName: ['real_name', 'text'],
-      comment: ['comment', 'text'],
-      isAdmin: ['admin', 'flag'],
-      disabled: ['disabled', 'flag'],
-      createdAt: ['created_at', 'time'],
-      updatedAt: ['updated_at', 'time'],
-    },
-    order: { column: 'name', descending: false },
-  }).then(({ items, total }) => ({ items: items.map(userOf), total }));
-}
-
 interface Change {
   readonly set: Updateable<UserRow>;
   /** What of the user changed, for the audit log. */
@@ -285,7 +216,7 @@ async function change(
   decide: (transaction: WriteTransaction, row: Selectable<UserRow>) => Promise<Change>,
 ): Promise<void> {
   await database.write(async (transaction) => {
-    const row = await rowOf(transaction, id);
+    const row = await findUser(transaction, id);
     const { set, detail } = await decide(transaction, row);
     await transaction
       .updateTable('users')
@@ -297,49 +228,8 @@ async function change(
   });
 }
 
-async function rowOf(queries: Queries, id: number) {
-  const row = await queries.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
-  if (row === undefined) throw new ManagementError('NOT_FOUND', `there is no user ${id}`);
-  return row;
-}
-
-async function refuseTaken(
-  transaction: WriteTransaction,
-  { name, email }: { readonly name?: string; readonly email: string },
-  except = 0,
-): Promise<void> {
-  const taken = await transaction
-    .selectFrom('users')
-    .select('name')
-    .where('id', '<>', except)
-    .where((row) => row.or([row('name', '=', name ?? ''), row('email', '=', email)]))
-    .executeTakeFirst();
-  if (taken === undefined) return;
-  const what = taken.name === name ? `the name ${name}` : 'that email address';
-  throw new ManagementError('CONFLICT', `there is a user with ${what}`);
-}
-
 function refuseBuiltIn(id: number, why: string): void {
   if (id === ADMIN_ID) throw new ManagementError('FORBIDDEN', `the built-in admin ${why}`);
-}
-
-function userOf(row: Selectable<UserRow>): User {
-  return {
-    id: row.id,
-    name: row.name,
-    email: row.email ?? undefined,
-    realName: row.real_name,
-    comment: row.comment,
-    isAdmin: row.admin === 1,
-    disabled: row.disabled === 1,
-    lastLoginAt: row.last_login_at ?? undefined,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-  };
-}
-
-function columnsOf({ email, realName, comment }: UserProfile) {
-  return { email, real_name: realName, comment };
 }
 
 function flag(value: boolean): Flag {

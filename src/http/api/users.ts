@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { mayGiveRole } from '../../../policies/access.ts';
 import type { Caller } from '../../access/caller.ts';
-import type { Users as AllUsers, User } from '../../access/users.ts';
+import type { User } from '../../access/user-rows.ts';
+import type { Users as AllUsers } from '../../access/users.ts';
 import { OciError } from '../../oci/error.ts';
 import { ManagementError } from '../../oci/management-error.ts';
 import { timeJson } from './json.ts';
