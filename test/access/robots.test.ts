@@ -1,38 +1,27 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { may, maySystem, type Subject } from '../../policies/access.ts';
-import { createAccounts } from '../../src/access/accounts.ts';
-import type { RobotPermission } from '../../src/access/robot-grants.ts';
+import { may, maySystem } from '../../policies/access.ts';
 import { isSecret } from '../../src/access/robot-secrets.ts';
-import { createRobots, type NewRobot } from '../../src/access/robots.ts';
-import { createAudit } from '../../src/audit/audit.ts';
-import type { Database } from '../../src/database/database.ts';
+import type { NewRobot } from '../../src/access/robots.ts';
 import { EVERYTHING } from '../../src/database/listing.ts';
-import { databases, type TestEngine } from '../support/databases.ts';
+import { databases } from '../support/databases.ts';
 import { addProject } from './projects.ts';
+import {
+  AT,
+  BY_ADMIN,
+  CI,
+  openRobots,
+  PULL,
+  privateProject,
+  removeProject,
+} from './robots-world.ts';
 
-const AT = Date.UTC(2026, 10, 21);
 const DAY_MS = 86_400_000;
-const ADMIN: Subject = { isAdmin: true, roles: new Map() };
-const BY_ADMIN = { subject: ADMIN, actor: { name: 'admin', address: '192.0.2.7' } };
-const PULL: RobotPermission = {
-  kind: 'project',
-  namespace: 'team',
-  access: [{ resource: 'repository', action: 'pull' }],
-};
-const CI: NewRobot = {
-  name: 'ci',
-  level: 'project',
-  description: 'builds',
-  durationDays: 30,
-  disabled: false,
-  permissions: [PULL],
-};
 
 for (const engine of databases) {
   describe(`a robot on ${engine.name}`, () => {
     it('of a project signs in by a name with it, and may there what it was given', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
 
       const { robot, secret } = await world.robots.create(CI, BY_ADMIN);
 
@@ -58,7 +47,7 @@ for (const engine of databases) {
     });
 
     it('of the node may be given the node and every project', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
       const { robot } = await world.robots.create(
         {
           ...CI,
@@ -80,7 +69,7 @@ for (const engine of databases) {
     });
 
     it('has a secret that is in no row, in either form', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
 
       const { secret } = await world.robots.create(CI, BY_ADMIN);
 
@@ -93,7 +82,7 @@ for (const engine of databases) {
     });
 
     it('takes a secret of its own, under the rules of passwords', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
 
       await assert.rejects(world.robots.create({ ...CI, secret: 'short' }, BY_ADMIN), {
         code: 'BAD_REQUEST',
@@ -105,7 +94,7 @@ for (const engine of databases) {
     });
 
     it('gets a new secret, which voids the old one and its tokens', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
       const { robot, secret } = await world.robots.create(CI, BY_ADMIN);
       world.clock.now = AT + 5000;
 
@@ -122,7 +111,7 @@ for (const engine of databases) {
     });
 
     it('is nobody from the moment on at which it expires', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
       const { robot } = await world.robots.create({ ...CI, durationDays: 1 }, BY_ADMIN);
       assert.equal(robot.expiresAt, AT + DAY_MS);
 
@@ -139,7 +128,7 @@ for (const engine of databases) {
     });
 
     it('may last longer than any date', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
 
       const { robot } = await world.robots.create({ ...CI, durationDays: 2 ** 31 - 1 }, BY_ADMIN);
 
@@ -153,7 +142,7 @@ for (const engine of databases) {
     });
 
     it('is nobody while it is disabled, and its tokens from before stay void', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
       const { robot } = await world.robots.create(CI, BY_ADMIN);
       world.clock.now = AT + 5000;
 
@@ -165,7 +154,7 @@ for (const engine of databases) {
     });
 
     it('goes, with its name free for another', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
       const { robot } = await world.robots.create(CI, BY_ADMIN);
 
       await world.robots.remove(robot.id, BY_ADMIN.actor);
@@ -176,7 +165,7 @@ for (const engine of databases) {
     });
 
     it('goes with its project, and is no robot of the next one of that name', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
       const { robot } = await world.robots.create(CI, BY_ADMIN);
       const system: NewRobot = { ...CI, level: 'system', permissions: [PULL] };
       const { robot: roving } = await world.robots.create(system, BY_ADMIN);
@@ -192,7 +181,7 @@ for (const engine of databases) {
     });
 
     it('keeps what a change does not name, whatever others change at the time', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
       const { robot } = await world.robots.create(CI, BY_ADMIN);
 
       await Promise.all([
@@ -207,7 +196,7 @@ for (const engine of databases) {
     });
 
     it('whose projects are gone can be disabled all the same', async () => {
-      await using world = await open(engine);
+      await using world = await openRobots(engine);
       const system: NewRobot = { ...CI, level: 'system', permissions: [PULL] };
       const { robot } = await world.robots.create(system, BY_ADMIN);
       await removeProject(world.database, world.team);
@@ -217,133 +206,5 @@ for (const engine of databases) {
       assert.equal((await world.robots.get(robot.id)).disabled, true);
       assert.equal(await world.accounts.find('robot$ci'), undefined);
     });
-
-    for (const [what, wrong, code] of [
-      ['a name in capitals', { name: 'CI' }, 'BAD_REQUEST'],
-      ['a + in its name', { name: 'team+ci' }, 'BAD_REQUEST'],
-      ['no days', { durationDays: 0 }, 'BAD_REQUEST'],
-      ['half a day', { durationDays: 0.5 }, 'BAD_REQUEST'],
-      ['fewer days than for ever', { durationDays: -2 }, 'BAD_REQUEST'],
-      ['no permissions', { permissions: [] }, 'BAD_REQUEST'],
-      ['a project that is not there', { permissions: [{ ...PULL, namespace: 'x' }] }, 'NOT_FOUND'],
-      ['every project', { permissions: [{ ...PULL, namespace: '*' }] }, 'BAD_REQUEST'],
-      [
-        'a namespace that the node has not',
-        { level: 'system', permissions: [{ ...PULL, kind: 'system' }] },
-        'BAD_REQUEST',
-      ],
-    ] as const) {
-      it(`is refused with ${what}`, async () => {
-        await using world = await open(engine);
-
-        await assert.rejects(world.robots.create({ ...CI, ...wrong }, BY_ADMIN), { code });
-        assert.equal((await world.robots.list(world.team, EVERYTHING)).total, 0);
-      });
-    }
-
-    it('has a name of its own in its project, stays there, and is listed there', async () => {
-      await using world = await open(engine);
-      const { robot } = await world.robots.create(CI, BY_ADMIN);
-      const elsewhere = [{ ...PULL, namespace: 'other' }];
-
-      await assert.rejects(world.robots.create(CI, BY_ADMIN), { code: 'CONFLICT' });
-      await assert.rejects(
-        world.robots.update(robot.id, { ...CI, permissions: elsewhere }, BY_ADMIN),
-        { code: 'BAD_REQUEST' },
-      );
-      await world.robots.create({ ...CI, permissions: elsewhere }, BY_ADMIN);
-      await world.robots.create({ ...CI, level: 'system', permissions: elsewhere }, BY_ADMIN);
-
-      const filters = [{ field: 'name', kind: 'fuzzy', value: 'C' }] as const;
-      for (const [project, fullName] of [
-        [world.team, 'robot$team+ci'],
-        [world.other, 'robot$other+ci'],
-        [undefined, 'robot$ci'],
-      ] as const) {
-        const { items } = await world.robots.list(project, { ...EVERYTHING, filters });
-        assert.deepEqual(
-          items.map((each) => each.fullName),
-          [fullName],
-        );
-      }
-    });
-
-    it('gives others only what it has, and becomes nobody who has more', async () => {
-      await using world = await open(engine);
-      const { robots } = world;
-      const maker: RobotPermission = {
-        ...PULL,
-        access: [...PULL.access, { resource: 'robot', action: 'create' }],
-      };
-      await robots.create({ ...CI, name: 'maker', permissions: [maker] }, BY_ADMIN);
-      const subject = (await world.accounts.find('robot$team+maker'))?.caller;
-      assert.ok(subject);
-      const giver = { subject, actor: { name: 'robot$team+maker', address: '::1' } };
-      const push = { ...PULL, access: [{ resource: 'repository', action: 'push' }] };
-      const strong = { ...CI, name: 'strong', permissions: [push] };
-      const { robot: other } = await robots.create(strong, BY_ADMIN);
-
-      const { robot } = await robots.create(CI, giver);
-      assert.equal(robot.creator, 'robot$team+maker');
-      for (const more of [
-        () => robots.create({ ...strong, name: 'stronger' }, giver),
-        () => robots.update(robot.id, { ...CI, permissions: [push] }, giver),
-        () => robots.update(other.id, { ...CI }, giver),
-        () => robots.changeSecret(other.id, undefined, giver),
-      ]) {
-        await assert.rejects(more, { code: 'FORBIDDEN' });
-      }
-    });
-
-    it('comes, changes and goes in the log of its project', async () => {
-      await using world = await open(engine);
-      const { robot } = await world.robots.create(CI, BY_ADMIN);
-      await world.robots.changeSecret(robot.id, undefined, BY_ADMIN);
-      await world.robots.remove(robot.id, BY_ADMIN.actor);
-
-      const { items } = await createAudit(world.database).list(EVERYTHING, {
-        projects: [world.team],
-      });
-
-      assert.deepEqual(
-        items.map(({ detail }) => detail),
-        [
-          'delete robot robot$team+ci',
-          'update robot robot$team+ci: secret',
-          'create robot robot$team+ci',
-        ],
-      );
-    });
   });
-}
-
-function privateProject(id: number) {
-  return { id, isPublic: false };
-}
-
-async function open(engine: TestEngine) {
-  const database = await engine.open();
-  const clock = { now: AT };
-  const now = () => clock.now;
-  const accounts = createAccounts(database, { now });
-  return {
-    database,
-    clock,
-    accounts,
-    robots: createRobots(database, { now }),
-    /** Whether `robot$team+ci` has the secret. */
-    async accepts(secret: string) {
-      const account = await accounts.find('robot$team+ci');
-      return account !== undefined && isSecret(secret, account.passwordHash);
-    },
-    team: await addProject(database, 'team'),
-    other: await addProject(database, 'other'),
-    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
-  };
-}
-
-async function removeProject(database: Database, id: number): Promise<void> {
-  await database.write((transaction) =>
-    transaction.updateTable('projects').set({ deleted_at: AT }).where('id', '=', id).execute(),
-  );
 }
