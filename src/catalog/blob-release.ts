@@ -131,7 +131,7 @@ function unreferenced(
     );
 }
 
-/** The next one that has any blobs: names without any cost nothing to make. */
+/** The next one with blobs: names without one cost nothing to make. */
 async function repositoryAfter(database: Database, id: number): Promise<Repository | undefined> {
   return database.read
     .selectFrom('blob_links')

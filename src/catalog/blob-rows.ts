@@ -63,7 +63,7 @@ export async function unlinkBlob(
   return true;
 }
 
-/** Those that no repository has any more and that are not condemned already; at most as many as one statement may name. */
+/** Those that the last repository has lost and that are not condemned already; no more than one statement may name. */
 export async function condemnUnlinked(
   transaction: WriteTransaction,
   digests: readonly Digest[],

@@ -92,7 +92,7 @@ export async function deleteManifest(
   await uncompleteReferrersTo(transaction, repository.id, { digest, as: 'manifest' });
 }
 
-/** Of those manifests that no repository has any more; at most as many as one statement may name. */
+/** Of those manifests that the last repository has lost; no more than one statement may name. */
 export async function forgetBytes(
   transaction: WriteTransaction,
   digests: readonly Digest[],

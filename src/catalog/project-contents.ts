@@ -90,7 +90,7 @@ function readable(bytes: number): string {
   return `${(bytes / 1024 ** power).toFixed(1)} ${UNITS[power]}`;
 }
 
-/** Stops counting those that no repository of the project has any more; at most as many as one statement may name. */
+/** Stops counting those that the project's last repository has lost; no more than one statement may name. */
 export async function dropContents(
   transaction: WriteTransaction,
   project: number,
