@@ -194,7 +194,7 @@ class NodePulls implements Pulls {
       const upstream = await this.#upstreamNow(repository);
       // What was begun for a project that is gone is not for another of its name.
       const isOurs = upstream !== undefined && upstream.project.createdAt <= startedAt;
-      return isOurs ? fillSourceOf(upstream, digest) : undefined;
+      return isOurs ? { source: fillSourceOf(upstream, digest) } : undefined;
     });
   }
 

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { StagedFile } from '../storage/blob-store.ts';
+import type { FilledOwnership } from './fill-source.ts';
 import type { Intervals } from './intervals.ts';
 
 /** A fill as it survives a restart of the node. */
@@ -41,7 +42,7 @@ export interface FilledBlobs {
       readonly digest: Digest;
       readonly size: number;
       readonly repository: string;
-      readonly ownership: 'cache';
+      readonly ownership: FilledOwnership;
       readonly project: number | undefined;
     },
   ): Promise<void>;
@@ -49,7 +50,7 @@ export interface FilledBlobs {
   link(
     repository: string,
     digest: Digest,
-    ownership: 'cache',
+    ownership: FilledOwnership,
     options: { readonly project: number | undefined },
   ): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { FilledBlobs } from './fill-records.ts';
+import type { FilledOwnership, FillSource } from './fill-source.ts';
 import { reporting } from './reporting.ts';
 
 /** Who asked for a fill. */
@@ -7,6 +8,7 @@ export interface FillAsker {
   readonly repository: string;
   /** As in `FillSource`. */
   readonly project: number | undefined;
+  readonly ownership: FilledOwnership;
 }
 
 /** The repositories that asked for a fill, and will have its blob. */
@@ -48,9 +50,9 @@ export class FillRepositories {
   async linkWaiting(): Promise<void> {
     for (const asker of this.#waiting) {
       this.linked(asker);
-      const { repository, project } = asker;
+      const { repository, project, ownership } = asker;
       await reporting('fill link', () =>
-        this.#blobs.link(repository, this.#digest, 'cache', { project }),
+        this.#blobs.link(repository, this.#digest, ownership, { project }),
       );
     }
   }
@@ -60,8 +62,16 @@ export class FillRepositories {
   }
 }
 
-function keyOf({ repository, project }: FillAsker): string {
-  return `${project} ${repository}`;
+function keyOf({ repository, project, ownership }: FillAsker): string {
+  return `${project} ${ownership} ${repository}`;
+}
+
+/** Who asks for a repository with that source. */
+export function askerOf(
+  repository: string,
+  { project, ownership = 'cache' }: Pick<FillSource, 'project' | 'ownership'>,
+): FillAsker {
+  return { repository, project, ownership };
 }
 
 export function projectOf(repository: string): string {

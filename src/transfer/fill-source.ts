@@ -1,5 +1,8 @@
 import type { BlobLane, BlobPart } from '../registry/peer.ts';
 
+/** Of a blob that came by a fill. */
+export type FilledOwnership = 'cache' | 'replica';
+
 /** Upstream, seen from the fill of one blob. */
 export interface FillSource {
   /** Names it in errors; the repository's first part where it is left out. */
@@ -8,6 +11,8 @@ export interface FillSource {
   readonly project?: number | undefined;
   /** The project whose members alone may see what comes from here; left out for what everybody may. */
   readonly privateTo?: string | undefined;
+  /** What the blob is to its repository: evictable `cache` where it is left out, `replica` for what a policy copies. */
+  readonly ownership?: FilledOwnership | undefined;
   /**
    * Asks for the bytes from `start`, to `end` if given (half-open), else to the blob's end. Aborting also ends the
    * transfer of a part that was handed out. Retries of the request itself are the source's: a fill asks again only

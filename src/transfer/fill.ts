@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
 import { UpstreamInvalid } from '../registry/errors.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { BATCH_BYTES } from './batches.ts';
@@ -6,7 +7,7 @@ import { FillContent } from './fill-content.ts';
 import { FillFacts } from './fill-facts.ts';
 import { asError, FillAbandoned, mayComeBack, stopping } from './fill-failures.ts';
 import type { FilledBlobs, FillRecord, FillRecords } from './fill-records.ts';
-import { type FillAsker, FillRepositories, projectOf } from './fill-repositories.ts';
+import { askerOf, type FillAsker, FillRepositories, projectOf } from './fill-repositories.ts';
 import { FillRun } from './fill-run.ts';
 import type { FillSource } from './fill-source.ts';
 import type { GrowingFile } from './growing-file.ts';
@@ -65,14 +66,13 @@ export class Fill {
 
   /** `isRecorded`: the record is in the database, and its staged file may be on disk. `project` as in {@link FillSource}. */
   constructor(
-    record: FillRecord & Pick<FillAsker, 'project'>,
+    record: FillRecord & Pick<FillSource, 'project' | 'ownership'>,
     parts: FillParts,
     options: { readonly isRecorded: boolean },
   ) {
     this.digest = record.digest;
     this.size = record.size;
-    const { repository, project } = record;
-    this.#askedBy = { repository, project };
+    this.#askedBy = askerOf(record.repository, record);
     this.#repositories = new FillRepositories(record.digest, parts.blobs);
     this.#repositories.add(this.#askedBy);
     this.#parts = parts;
@@ -105,6 +105,11 @@ export class Fill {
     return this.#settled;
   }
 
+  /** Keeps what it has until somebody asks, or its deadline. */
+  waitForAsker(): void {
+    this.#watchDeadline();
+  }
+
   /** Whether its project is asking already. */
   serves(asker: FillAsker): boolean {
     return this.#repositories.hasProjectOf(asker);
@@ -120,16 +125,32 @@ export class Fill {
     return true;
   }
 
-  async leave(): Promise<void> {
+  /** `halting`: with the last reader the transfer pauses; without it, it goes on to its deadline. */
+  async leave({ halting = false }: { readonly halting?: boolean } = {}): Promise<void> {
     this.#readers -= 1;
     this.#watchDeadline();
+    if (halting && this.#readers === 0) {
+      this.#run?.abort(new OciError('UNAVAILABLE', { message: 'nobody waits for it any more' }));
+      await this.#settled;
+    }
     await this.#closeWhenUnused();
+  }
+
+  /** Bytes that are here. */
+  get arrivedBytes(): number {
+    return this.#file.presentBytes;
+  }
+
+  /** Resolves once the blob is kept; to be called by who entered. @throws what the fill failed with */
+  async kept(): Promise<void> {
+    await this.#settled;
+    if (this.#state !== 'over' || !this.#isVerified || this.#isDiscarded) throw this.#failure;
   }
 
   /** Lets an idle fill go on. Resolves when upstream has answered; rejects with the source's error as it is. */
   async start(repository: string, source: FillSource): Promise<void> {
     if (this.#state === 'idle') {
-      this.#askedBy = { repository, project: source.project };
+      this.#askedBy = askerOf(repository, source);
       this.#state = 'running';
       this.#run = this.#newRun(source);
       this.#settled = this.#carryOut(this.#run);
@@ -223,7 +244,7 @@ export class Fill {
 
   async #keep(): Promise<void> {
     const asker = this.#askedBy;
-    const blob = { digest: this.digest, size: this.size, ...asker, ownership: 'cache' } as const;
+    const blob = { digest: this.digest, size: this.size, ...asker };
     this.#enterState('verified');
     try {
       await this.#parts.blobs.keep(await this.#content.open(), blob);

@@ -6,6 +6,7 @@ import type { BlobReader, BlobStore } from '../storage/blob-store.ts';
 import { Fill, type FillParts } from './fill.ts';
 import { stopping } from './fill-failures.ts';
 import type { FilledBlobs, FillRecord, FillRecords, StartedFill } from './fill-records.ts';
+import { askerOf } from './fill-repositories.ts';
 import type { FillSource } from './fill-source.ts';
 import { Follower } from './follower.ts';
 import { DEFAULT_LIMITS, type TransferLimits } from './limits.ts';
@@ -20,11 +21,23 @@ export interface WantedBlob {
   readonly source: FillSource;
 }
 
+/** A fill that a former process left, and who asks for it now. */
+export interface ResumedFill {
+  readonly source: FillSource;
+  /** Whether somebody will ask again: until then, or its deadline, what it has is kept and nothing runs. */
+  readonly isAwaited?: boolean | undefined;
+}
+
 export interface FollowOptions {
   /** For somebody who reads on to the end: its last 64 KiB come only once the digest agreed, as for who reads the first byte. */
   readonly whole: boolean;
   /** Ends the wait for upstream's answer; the fill goes on. */
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface BringOptions {
+  readonly signal: AbortSignal;
+  readonly arrived?: ((bytes: number) => void) | undefined;
 }
 
 export interface Transfers extends AsyncDisposable {
@@ -34,10 +47,17 @@ export interface Transfers extends AsyncDisposable {
    */
   open(wanted: WantedBlob, options: FollowOptions): Promise<BlobReader>;
   /**
+   * As `open`, for who wants the blob kept and reads none of it. `arrived` is told of all the bytes that are here, once a
+   * second. Aborting it pauses the fill, where nobody else waits for it; what came stays for the next time.
+   *
+   * @throws what upstream refuses with, StorageFull, OciError NAME_UNKNOWN, DENIED over the project's limit
+   */
+  bring(wanted: WantedBlob, options: BringOptions): Promise<void>;
+  /**
    * Lets the fills go on that a former process left, and removes what has no source any more. Resolves when they are
    * taken up, not when they are done. Call it once, before anybody asks.
    */
-  resume(sourceOf: (fill: StartedFill) => Promise<FillSource | undefined>): Promise<void>;
+  resume(sourceOf: (fill: StartedFill) => Promise<ResumedFill | undefined>): Promise<void>;
 }
 
 export interface TransfersOptions {
@@ -58,6 +78,8 @@ export interface TransfersOptions {
 export function createTransfers(options: TransfersOptions): Transfers {
   return new RunningTransfers(options);
 }
+
+const PROGRESS_MS = 1_000;
 
 class RunningTransfers implements Transfers {
   readonly #options: TransfersOptions;
@@ -83,13 +105,31 @@ class RunningTransfers implements Transfers {
   }
 
   async open(wanted: WantedBlob, { whole, signal }: FollowOptions): Promise<BlobReader> {
+    const entered = await this.#enter(wanted, signal);
+    return entered instanceof Fill ? new Follower(entered, { whole }) : entered;
+  }
+
+  async bring(wanted: WantedBlob, { signal, arrived }: BringOptions): Promise<void> {
+    const entered = await this.#enter(wanted, signal);
+    if (!(entered instanceof Fill)) return entered[Symbol.asyncDispose]();
+    const telling = setInterval(() => arrived?.(entered.arrivedBytes), PROGRESS_MS);
+    try {
+      await abortable(entered.kept(), signal);
+    } finally {
+      clearInterval(telling);
+      await entered.leave({ halting: true });
+    }
+  }
+
+  /** A fill that is running, and that somebody has to leave; or the blob, where it is here. */
+  async #enter(wanted: WantedBlob, signal: AbortSignal | undefined): Promise<Fill | BlobReader> {
     for (;;) {
       signal?.throwIfAborted();
       const joined = await this.#join(wanted, signal);
       if (!(joined instanceof Fill)) return joined;
       try {
         await abortable(joined.start(wanted.repository, wanted.source), signal);
-        return new Follower(joined, { whole });
+        return joined;
       } catch (error) {
         await joined.leave();
         // Another repository's upstream failed it; what this one's says is not known yet.
@@ -100,7 +140,7 @@ class RunningTransfers implements Transfers {
     }
   }
 
-  async resume(sourceOf: (fill: StartedFill) => Promise<FillSource | undefined>): Promise<void> {
+  async resume(sourceOf: (fill: StartedFill) => Promise<ResumedFill | undefined>): Promise<void> {
     const records = await this.#options.fills.list();
     for (const record of records) await this.#resumeOne(record, sourceOf);
   }
@@ -121,7 +161,7 @@ class RunningTransfers implements Transfers {
       } else if (fill.size !== wanted.size) {
         await forgetOrRefuse(fill, wanted);
       } else {
-        const asker = { repository: wanted.repository, project: wanted.source.project };
+        const asker = askerOf(wanted.repository, wanted.source);
         if (!fill.serves(asker)) await abortable(this.#confirmed(wanted), signal);
         if (fill.enter(asker)) return fill;
       }
@@ -195,9 +235,9 @@ class RunningTransfers implements Transfers {
       const { repository } = askedBy;
       startInBackground(this.#begin({ digest, size, repository, source: afresh }), afresh);
     };
-    const { project } = source;
+    const { project, ownership } = source;
     const fill = new Fill(
-      { ...record, project },
+      { ...record, project, ownership },
       { ...this.#parts, records, over },
       { isRecorded },
     );
@@ -207,19 +247,22 @@ class RunningTransfers implements Transfers {
 
   async #resumeOne(
     record: StartedFill,
-    sourceOf: (fill: StartedFill) => Promise<FillSource | undefined>,
+    sourceOf: (fill: StartedFill) => Promise<ResumedFill | undefined>,
   ): Promise<void> {
     const { blobs, store, fills } = this.#options;
-    const source = await sourceOf(record);
+    const resumed = await sourceOf(record);
     // The node may have stopped between keeping a blob and forgetting its fill.
     const isHere = (await blobs.find(record.repository, record.digest)) !== undefined;
-    if (source === undefined || isHere) {
+    if (resumed === undefined || isHere) {
       await using staged = await store.stage(record.staged);
       await staged.discard();
       await fills.finish(record.digest);
       return;
     }
-    startInBackground(this.#add(record, source, { isRecorded: true, records: fills }), source);
+    const { source, isAwaited = false } = resumed;
+    const fill = this.#add(record, source, { isRecorded: true, records: fills });
+    if (isAwaited) fill.waitForAsker();
+    else startInBackground(fill, source);
   }
 }
 

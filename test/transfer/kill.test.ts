@@ -21,9 +21,9 @@ describe('a fill whose process is killed', () => {
     await fillUntilKilled(world.folder, world.upstream.url, layer);
     await world.restart();
     await reconcile(world.node.database, world.node.store);
-    await world.node.transfers.resume(async () =>
-      sourceAt(world.upstream, 'library/alpine', layer),
-    );
+    await world.node.transfers.resume(async () => ({
+      source: sourceAt(world.upstream, 'library/alpine', layer),
+    }));
     const reader = await world.open(layer);
     const read = await readAll(reader, signal);
     await reader[Symbol.asyncDispose]();

@@ -9,7 +9,7 @@ import {
   fillResumed,
 } from '../../src/telemetry/channels.ts';
 import type { StartedFill } from '../../src/transfer/fill-records.ts';
-import type { FillSource } from '../../src/transfer/fill-source.ts';
+import type { ResumedFill } from '../../src/transfer/transfers.ts';
 import { readAll } from '../storage/conformance.ts';
 import { sourceAt } from './support/source.ts';
 import {
@@ -290,6 +290,7 @@ async function fillPartly(
 }
 
 function sourcesOf({ upstream }: World) {
-  return async ({ repository, digest }: StartedFill): Promise<FillSource> =>
-    sourceAt(upstream, repository.slice(repository.indexOf('/') + 1), { digest });
+  return async ({ repository, digest }: StartedFill): Promise<ResumedFill> => ({
+    source: sourceAt(upstream, repository.slice(repository.indexOf('/') + 1), { digest }),
+  });
 }
