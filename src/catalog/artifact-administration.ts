@@ -121,8 +121,8 @@ async function addTag(
     size: row.size,
   };
   const { digest } = row;
-  const tagging = { repository: repositoryOf(row), digest, manifest, isNew: false, tags: [name] };
-  await pointTags(transaction, tagging, act);
+  const what = { digest, manifest, isNew: false, tags: [name], ownership: 'origin' } as const;
+  await pointTags(transaction, { repository: repositoryOf(row), ...what }, act);
   return (await named.executeTakeFirstOrThrow()).id;
 }
 

@@ -70,7 +70,8 @@ export async function copyWhole(
     await linkBlobs(transaction, { source, target, node }, act.at);
     const manifest = await contentOf(transaction, source, node.digest);
     const own = node.digest === row.digest ? tags : [];
-    await keepOwned(transaction, target, { ...manifest, tags: own, references }, act);
+    const owned = { ...manifest, tags: own, references, ownership: 'origin' } as const;
+    await keepOwned(transaction, target, owned, act);
     for (const each of await attachedTo(transaction, source, node.digest)) await copy(each);
   };
   await copy(row);

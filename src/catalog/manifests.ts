@@ -97,7 +97,8 @@ export function createManifests(options: ManifestsOptions): Manifests {
       await database.write(async (transaction) => {
         const at = now();
         const target = await ensureRepository(transaction, repository, at);
-        const manifest = { digest, bytes, parsed, tags, references: pushed.references };
+        const { references } = pushed;
+        const manifest = { digest, bytes, parsed, tags, references, ownership: 'origin' } as const;
         await keepOwned(transaction, target, manifest, { actor: actor.name, cause: 'push', at });
         const { project } = target;
         const artifact = { repository, project, digest, tag: tags[0] };

@@ -5,7 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { refuseHeldByTag } from './held-content.ts';
 import { deleteManifest, type IncomingManifest, storeManifest } from './manifest-rows.ts';
-import { isOwned } from './ownership.ts';
+import { isOwned, type OwnedOwnership } from './ownership.ts';
 import type { Repository } from './repositories.ts';
 import { type Act, pointTags, removeTags } from './tag-rows.ts';
 
@@ -13,6 +13,8 @@ export interface OwnedManifest extends Omit<IncomingManifest, 'ownership' | 'act
   /** Each once. */
   readonly tags: readonly string[];
   readonly references: ReferenceMode;
+  /** `replica`: a policy copies it, or a member of the federation. */
+  readonly ownership: OwnedOwnership;
 }
 
 /** @throws OciError MANIFEST_BLOB_UNKNOWN with `{ missing: Digest[] }` as detail, TAG_IMMUTABLE, DENIED over the project's limit */
@@ -22,10 +24,9 @@ export async function keepOwned(
   { tags, references, ...incoming }: OwnedManifest,
   act: Act,
 ): Promise<void> {
-  const { digest, parsed, bytes } = incoming;
+  const { digest, parsed, bytes, ownership } = incoming;
   const { actor, at } = act;
-  const origin = { ...incoming, actor, at, ownership: 'origin' } as const;
-  const stored = await storeManifest(transaction, repository, origin);
+  const stored = await storeManifest(transaction, repository, { ...incoming, actor, at });
   if (references === 'strict' && stored.missing.length > 0) {
     throw new OciError('MANIFEST_BLOB_UNKNOWN', { detail: { missing: stored.missing } });
   }
@@ -36,7 +37,7 @@ export async function keepOwned(
     size: bytes.length,
   };
   const isNew = stored.former === undefined || !isOwned(stored.former);
-  await pointTags(transaction, { repository, digest, manifest, isNew, tags }, act);
+  await pointTags(transaction, { repository, digest, manifest, isNew, tags, ownership }, act);
 }
 
 /** With all tags on it. @throws OciError MANIFEST_UNKNOWN, TAG_IMMUTABLE where one is on it, or on an index that lists it */

@@ -1,5 +1,8 @@
 import type { Ownership } from '../database/tables.ts';
 
+/** What the feed tells of, and eviction leaves alone. */
+export type OwnedOwnership = Exclude<Ownership, 'cache'>;
+
 const RANK: Record<Ownership, number> = { cache: 0, replica: 1, origin: 2 };
 
 /** Content that comes a second way keeps the claim that binds more: what was pushed here never becomes evictable. */

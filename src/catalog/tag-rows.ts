@@ -9,7 +9,7 @@ import {
   type FeedPosition,
 } from './change-feed.ts';
 import { refuseImmutable } from './immutable-rules.ts';
-import { isOwned } from './ownership.ts';
+import { isOwned, type OwnedOwnership } from './ownership.ts';
 import { projectNameOf, type Repository } from './repositories.ts';
 import { refuseReadOnly } from './settings.ts';
 
@@ -32,6 +32,8 @@ export interface Tagging {
   /** Whether the feed has to tell of the manifest too. */
   readonly isNew: boolean;
   readonly tags: readonly string[];
+  /** What the tags that move become. */
+  readonly ownership: OwnedOwnership;
 }
 
 /**
@@ -184,10 +186,10 @@ interface Move extends Tagging {
 }
 
 async function moveTag(transaction: WriteTransaction, move: Move, act: Act): Promise<void> {
-  const { repository, tag, digest, former, position } = move;
+  const { repository, tag, digest, former, position, ownership } = move;
   const row = {
     digest,
-    ownership: 'origin',
+    ownership,
     pushed_at: act.at,
     checked_at: null,
     origin: position.origin,
