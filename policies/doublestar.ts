@@ -52,6 +52,18 @@ export function matchesDoublestar(text: string, pattern: string): boolean {
   return alternatives.some((parts) => follow(parts, text).has(text.length));
 }
 
+/** All texts that match, where they can be told one by one; undefined where the pattern has a wildcard, or is none. */
+export function textsOf(pattern: string): readonly string[] | undefined {
+  const texts = alternativesOf(pattern).map(literalText);
+  return texts.length > 0 && texts.every((text) => text !== undefined) ? texts : undefined;
+}
+
+function literalText(parts: readonly Part[]): string | undefined {
+  return parts.every((part) => part.kind === 'literal')
+    ? parts.map(({ character }) => character).join('')
+    : undefined;
+}
+
 const remembered = new Map<string, Alternatives>();
 
 /**

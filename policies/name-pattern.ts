@@ -1,0 +1,80 @@
+/**
+ * Which names an operator means: patterns as Harbor's users write them, or regular expressions between slashes, which
+ * match whole names. No repository or tag begins with a slash, so that none is mistaken for the other.
+ */
+import { z } from 'zod';
+import { isDoublestar, matchesDoublestar, textsOf } from './doublestar.ts';
+
+const LONGEST = 255;
+const MOST = 1000;
+const REGULAR = /^\/(.+)\/$/s;
+
+export const NamePattern = z
+  .string()
+  .min(1)
+  .max(LONGEST)
+  .refine(
+    isNamePattern,
+    'a pattern whose brackets and braces close, or a regular expression between slashes',
+  );
+
+const Exclude = z.array(NamePattern).max(MOST).default([]).meta({
+  description: 'But none that matches one of these.',
+});
+
+/** `include` and `exclude`, or a list of what is included. */
+export const NameFilter = z.preprocess(
+  whole,
+  z.strictObject({
+    include: z.array(NamePattern).min(1).max(MOST).default(['**']).meta({
+      description: 'Those that match one of these.',
+    }),
+    exclude: Exclude,
+  }),
+);
+export type NameFilter = z.output<typeof NameFilter>;
+
+/** A list stands for a mapping with nothing but `include`. */
+export function whole(value: unknown): unknown {
+  return Array.isArray(value) ? { include: value } : value;
+}
+
+/** Whether the name is included and not excluded. */
+export function isSelected(name: string, { include, exclude }: NameFilter): boolean {
+  const isOneOf = (patterns: readonly string[]): boolean =>
+    patterns.some((pattern) => matchesName(name, pattern));
+  return isOneOf(include) && !isOneOf(exclude);
+}
+
+/** Whether all of the name matches; nothing matches what is no pattern. */
+function matchesName(name: string, pattern: string): boolean {
+  const expression = REGULAR.exec(pattern)?.[1];
+  if (expression === undefined) return matchesDoublestar(name, pattern);
+  return regularExpression(expression)?.test(name) ?? false;
+}
+
+/** The names that the filter can select at most, without asking for a list of all; undefined where only such a list tells. */
+export function namesOf(filter: NameFilter): readonly string[] | undefined {
+  const names = new Set<string>();
+  for (const pattern of filter.include) {
+    const texts = textsOf(pattern);
+    if (texts === undefined || REGULAR.test(pattern)) return undefined;
+    for (const text of texts) names.add(text);
+  }
+  return [...names].filter((name) => isSelected(name, filter));
+}
+
+function isNamePattern(pattern: string): boolean {
+  const expression = REGULAR.exec(pattern)?.[1];
+  return expression === undefined
+    ? isDoublestar(pattern)
+    : regularExpression(expression) !== undefined;
+}
+
+function regularExpression(source: string): RegExp | undefined {
+  try {
+    return new RegExp(`^(?:${source})$`, 'u');
+  } catch {
+    return undefined;
+  }
+}
