@@ -1,6 +1,6 @@
 /** Replication: how fast a policy may go, and when. */
 import { z } from 'zod';
-import { TimeZone } from './replication-cron.ts';
+import { changeBetween, DAY_MS, offsetAt, TimeZone } from './time-zone.ts';
 import { Size } from './units.ts';
 
 const EXPECTED = 'a rate such as 500KB/s or 20MiB/s, "unlimited" or "none"';
@@ -45,3 +45,75 @@ export const Window = z.strictObject({
   }),
 });
 export type Window = z.output<typeof Window>;
+
+/** `rate` is bytes a second, undefined where there is no limit and 0 where nothing may be moved. */
+export interface RateFor {
+  readonly rate: number | undefined;
+  /** The next moment at which it is another; undefined where it stays. */
+  readonly until: number | undefined;
+}
+
+/** How fast a policy may go now, and until when. Milliseconds UTC. */
+export function rateAt(
+  rule: { readonly bandwidth: number; readonly windows: readonly Window[] },
+  now: number,
+): RateFor {
+  const current = bandwidthAt(rule, now);
+  const until = rule.windows
+    .flatMap((window) => momentsOf(window, now))
+    .toSorted((one, other) => one - other)
+    .find((moment) => bandwidthAt(rule, moment) !== current);
+  return { rate: current === Number.POSITIVE_INFINITY ? undefined : current, until };
+}
+
+function bandwidthAt(
+  { bandwidth, windows }: { readonly bandwidth: number; readonly windows: readonly Window[] },
+  moment: number,
+): number {
+  return windows.find((window) => isOpen(window, moment))?.bandwidth ?? bandwidth;
+}
+
+const MINUTE_MS = 60_000;
+/** 1970-01-01 was a Thursday. */
+const FIRST_DAY = DAYS.indexOf('thu');
+
+function isOpen({ days, from, to, timeZone }: Window, moment: number): boolean {
+  const shown = moment + offsetAt(moment, timeZone);
+  const day = Math.floor(shown / DAY_MS);
+  const time = shown - day * DAY_MS;
+  const isOn = (which: number): boolean => {
+    const name = DAYS[(((which + FIRST_DAY) % DAYS.length) + DAYS.length) % DAYS.length];
+    return name !== undefined && days.includes(name);
+  };
+  const [begin, end] = [timeOf(from), timeOf(to)];
+  if (begin < end) return isOn(day) && time >= begin && time < end;
+  return (isOn(day) && time >= begin) || (isOn(day - 1) && time < end);
+}
+
+/** A week and a day, so that every window begins and ends once, wherever clocks are set. */
+const HORIZON_DAYS = 8;
+
+/**
+ * All moments after `now` at which the window may begin or end within a week: those of its times by each offset that
+ * clocks have meanwhile, and those at which they are set. Some are none, which does no harm.
+ */
+function momentsOf({ from, to, timeZone }: Window, now: number): readonly number[] {
+  const samples = Array.from({ length: HORIZON_DAYS + 1 }, (_, day) => now + day * DAY_MS);
+  const offsets = samples.map((sample) => offsetAt(sample, timeZone));
+  const changes = samples
+    .slice(1)
+    .filter((_, day) => offsets[day] !== offsets[day + 1])
+    .map((after) => changeBetween(after - DAY_MS, after, timeZone));
+  const moments = [...new Set(offsets)].flatMap((offset) => {
+    const today = Math.floor((now + offset) / DAY_MS);
+    return Array.from({ length: HORIZON_DAYS + 2 }, (_, day) => today - 1 + day).flatMap((day) =>
+      [from, to].map((time) => day * DAY_MS + timeOf(time) - offset),
+    );
+  });
+  return [...moments, ...changes].filter((moment) => moment > now);
+}
+
+function timeOf(text: string): number {
+  const [hours = 0, minutes = 0] = text.split(':').map(Number);
+  return (hours * 60 + minutes) * MINUTE_MS;
+}

@@ -4,13 +4,14 @@
  */
 import { z } from 'zod';
 import { NameFilter } from './name-pattern.ts';
-import { CronExpression, TimeZone } from './replication-cron.ts';
+import { CronExpression } from './replication-cron.ts';
 import { PruneRule } from './replication-mirror.ts';
 import { Destination } from './replication-naming.ts';
 import { Platform } from './replication-platforms.ts';
 import { KeepRule } from './replication-pruning.ts';
 import { LabelFilter, RepositoryFilter, TagFilter } from './replication-selection.ts';
 import { Rate, Window } from './replication-windows.ts';
+import { TimeZone } from './time-zone.ts';
 import { Size } from './units.ts';
 
 /** The endpoint that is this node. */
