@@ -1,23 +1,11 @@
-/** Replication: which repositories and tags of the source a policy is about. */
-import semver from 'semver';
+/** Replication: which repositories, tags and artifacts of the source a policy is about. */
 import { z } from 'zod';
 import { isSelected, NameFilter, NamePattern, namesOf, whole } from './name-pattern.ts';
+import { isWithinRange, VersionRange } from './tag-version.ts';
 
-const LONGEST_RANGE = 255;
 const MOST_RANGES = 100;
 
-/** Ranges, too, may have leading zeros: `>=24.04`. */
-const LENIENT = { loose: true };
-
 const Label = z.string().min(1).max(128);
-
-const Range = z
-  .string()
-  .max(LONGEST_RANGE)
-  .refine(
-    (range) => range.trim() !== '' && semver.validRange(range, LENIENT) !== null,
-    'a range of semantic versions such as ">=1.2 <2", "^1.4" or "1.x || 2.x"',
-  );
 
 export const RepositoryFilter = NameFilter;
 
@@ -37,7 +25,7 @@ export const TagFilter = z.preprocess(
         examples: [['*-debug']],
       }),
     semver: z
-      .preprocess(listOfOne, z.array(Range).min(1).max(MOST_RANGES))
+      .preprocess(listOfOne, z.array(VersionRange).min(1).max(MOST_RANGES))
       .optional()
       .meta({
         kind: 'text, or list: text',
@@ -83,11 +71,8 @@ export function listsNoMoreThan(filter: NameFilter): readonly string[] | undefin
 
 export function selectsTag(tag: string, filter: TagFilter): boolean {
   if (!isSelected(tag, filter)) return false;
-  if (filter.semver === undefined) return true;
-  const version = versionOf(tag);
-  if (version === undefined) return false;
-  const options = { ...LENIENT, includePrerelease: filter.prereleases };
-  return filter.semver.some((range) => semver.satisfies(version, range, options));
+  const { semver, prereleases } = filter;
+  return semver?.some((range) => isWithinRange(tag, range, { prereleases })) ?? true;
 }
 
 /** Whether what has no tag is selected: as in Harbor, where the patterns match nothing at all as well. */
@@ -95,20 +80,54 @@ export function selectsUntagged(filter: TagFilter): boolean {
   return selectsTag('', filter);
 }
 
-const NUMBER = '(\\d{1,16})';
-const VERSION = new RegExp(
-  `^v?${NUMBER}(?:\\.${NUMBER})?(?:\\.${NUMBER})?(?:-([0-9A-Za-z.-]+))?(?:_([0-9A-Za-z.-]+))?$`,
-);
+/** What is known of an artifact. What is left out is not known yet, and not judged by. */
+export interface ArtifactFacts {
+  readonly mediaType?: string;
+  /** As referrers are listed by: `artifactType`, else the media type of the config (distribution-spec v1.1.1 "Listing Referrers"). */
+  readonly artifactType?: string | undefined;
+  /** Empty where the source knows no labels. */
+  readonly labels?: readonly string[];
+  /** Bytes of all that would be copied of it. */
+  readonly size?: number;
+  readonly isSigned?: boolean;
+}
 
-/**
- * What a tag says as a version; undefined where it says none. Read as regsync and skopeo do: parts may be missing and
- * have leading zeros (`1.2`, `24.04`). After an underscore there is build metadata: Helm writes it so, as no tag may have a plus.
- */
-function versionOf(tag: string): semver.SemVer | undefined {
-  const [isVersion, major, minor = '0', patch = '0', prerelease] = VERSION.exec(tag) ?? [];
-  if (isVersion === undefined) return undefined;
-  const plain = [major, minor, patch].map(Number).join('.');
-  return semver.parse(prerelease === undefined ? plain : `${plain}-${prerelease}`) ?? undefined;
+export interface ArtifactRule {
+  readonly mediaTypes: NameFilter;
+  readonly artifactTypes: NameFilter;
+  readonly labels: LabelFilter;
+  readonly maxSize?: number | undefined;
+  readonly signedOnly: boolean;
+}
+
+/** `why` is for people. */
+export type Selection =
+  | { readonly isSelected: true }
+  | { readonly isSelected: false; readonly why: string };
+
+/** Whether an artifact of a selected tag is copied; asked again when more is known of it. */
+export function selectsArtifact(facts: ArtifactFacts, rule: ArtifactRule): Selection {
+  const why = whyNot(facts, rule);
+  return why === undefined ? { isSelected: true } : { isSelected: false, why };
+}
+
+function whyNot(facts: ArtifactFacts, rule: ArtifactRule): string | undefined {
+  const { mediaType, labels, size, isSigned } = facts;
+  if (mediaType !== undefined) {
+    if (!isSelected(mediaType, rule.mediaTypes)) return `media type ${mediaType}`;
+    const type = facts.artifactType ?? mediaType;
+    if (!isSelected(type, rule.artifactTypes)) return `artifact type ${type}`;
+  }
+  if (labels !== undefined) {
+    const missing = rule.labels.include.find((label) => !labels.includes(label));
+    if (missing !== undefined) return `without the label ${missing}`;
+    const excluded = rule.labels.exclude.find((all) =>
+      all.every((label) => labels.includes(label)),
+    );
+    if (excluded !== undefined) return `with the label ${excluded.join(' and ')}`;
+  }
+  if (size !== undefined && size > (rule.maxSize ?? Infinity)) return `of ${size} bytes`;
+  return isSigned === false && rule.signedOnly ? 'not signed' : undefined;
 }
 
 function listOfOne(value: unknown): unknown {

@@ -52,7 +52,7 @@ const selection = {
   labels: LabelFilter.prefault({}).meta({
     kind: 'list, or mapping',
     description:
-      'Which artifacts, by the labels they carry. Only this node and Harbor know labels.',
+      'Which artifacts, by the labels that they carry. Only this node and Harbor know labels.',
   }),
   mediaTypes: NameFilter.prefault({}).meta({
     kind: 'list, or mapping',
@@ -69,7 +69,7 @@ const selection = {
     description: 'Only what is signed: has a signature as referrer, or by a tag of cosign.',
   }),
   maxSize: Size.optional().meta({
-    description: 'Nothing larger, of one platform or all that are copied together.',
+    description: 'Nothing larger, counting all that is copied of it.',
     examples: ['20GiB'],
   }),
   keep: KeepRule.optional().meta({
@@ -82,7 +82,7 @@ const selection = {
     .optional()
     .meta({
       description:
-        'Which images of an index; all, where it is left out. The index itself is never changed, so that its digest stays: the others are missing.',
+        'Which images of an index; all, where it is left out. The index itself is never changed, so that its digest stays: the others are missing. What is no index is copied whatever it is for.',
       examples: [['linux/amd64', 'linux/arm64']],
     }),
   referrers: z.boolean().default(true).meta({
@@ -100,7 +100,7 @@ const effect = {
   }),
   prune: PruneRule.optional().meta({
     description:
-      'Mirror: delete selected tags at the destination that the source does not have. Nothing is deleted, where it is left out.',
+      'Mirror: delete tags at the destination that `tags` selects and the policy does not copy, or copies no more. Nothing is deleted, where it is left out.',
   }),
 };
 

@@ -67,7 +67,7 @@ const USED_IN: Record<string, readonly string[]> = {
   jose: ['src/access'],
   tldts: ['src/registry/realm.ts'],
   'ipaddr.js': ['src/registry', 'src/http', 'src/config'],
-  semver: ['policies/replication-selection.ts'],
+  semver: ['policies/tag-version.ts'],
   yaml: ['src/config'],
   'tar-stream': ['src/cli'],
 };
