@@ -94,6 +94,8 @@ class RunningNode implements AsyncDisposable {
   async restart(): Promise<void> {
     this.#client[Symbol.dispose]();
     await this.#node[Symbol.asyncDispose]();
+    // What failed holds its socket, and that the whole of the former node.
+    this.#faults.clear();
     this.#node = await this.#open();
     this.#client = createClient(this.address);
   }
