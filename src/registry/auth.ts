@@ -149,7 +149,8 @@ export class Authorizer {
     }
     const service = parameters.get('service');
     if (service !== undefined) url.searchParams.set('service', service);
-    if (scope !== '') url.searchParams.append('scope', scope);
+    // One parameter each: some services read no further than the first space.
+    for (const one of scope.split(' ')) if (one !== '') url.searchParams.append('scope', one);
     url.searchParams.set('client_id', 'portolan');
     const account = this.#options.credential?.username;
     if (account !== undefined) url.searchParams.set('account', account);

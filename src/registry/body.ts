@@ -1,8 +1,11 @@
-import { finished, type Readable } from 'node:stream';
+import { type Duplex, finished, Readable } from 'node:stream';
 
 /** Enough of an unwanted answer to keep its connection; more is cheaper to cut. */
 const MOST_DISCARDED_BYTES = 64 * 1024;
 const MOST_DISCARDING_MS = 1000;
+
+/** Of an answer to what was streamed out. */
+const MOST_WORDS_BYTES = 64 * 1024;
 
 /** The answer is longer than anything of its kind. */
 export class BodyTooLarge extends Error {
@@ -36,4 +39,14 @@ export function discard(content: Readable): void {
   });
   const tooLong = setTimeout(() => content.destroy(), MOST_DISCARDING_MS);
   finished(content, { writable: false }, () => clearTimeout(tooLong));
+}
+
+/**
+ * An answer that may have come before all was sent: then its connection is cut, and only so much is left of it as it
+ * says why.
+ */
+export async function wordsOf(stream: Duplex): Promise<Readable> {
+  const words = await readWhole(stream, MOST_WORDS_BYTES).catch(() => Buffer.alloc(0));
+  stream.destroy();
+  return Readable.from([words]);
 }

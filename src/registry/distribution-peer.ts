@@ -1,23 +1,72 @@
 import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import { ACCEPTED_MANIFESTS, essenceOf } from '../oci/media-type.ts';
 import { parseReference } from '../oci/reference.ts';
 import { readBlob, sizeIn } from './blob-part.ts';
+import { pushBlob, type UploadAbilities } from './blob-push.ts';
+import { listCatalog } from './catalog.ts';
 import { UpstreamDenied, UpstreamInvalid } from './errors.ts';
 import { jsonIn } from './json.ts';
-import type { ReadablePeer } from './peer.ts';
+import type { ListingPeer, ReadablePeer, WritablePeer } from './peer.ts';
 import { Referrers } from './referrers.ts';
 import type { RegistryClient } from './registry-client.ts';
-import { type DistributionAccess, refusal, repositoryCalls } from './repository-calls.ts';
+import {
+  type DistributionAccess,
+  type RepositoryCalls,
+  refusal,
+  repositoryCalls,
+} from './repository-calls.ts';
 import { listTags } from './tags.ts';
+import { writesTo } from './writes.ts';
 
 /** Some answer with a page of words. */
 const MOST_PING_BYTES = 64 * 1024;
 const ACCEPT = { accept: ACCEPTED_MANIFESTS.join(', ') };
 
-/** A peer that speaks distribution-spec v1.1.1 and nothing else; vendors build on it. */
-export function distributionPeer(access: DistributionAccess, client: RegistryClient): ReadablePeer {
+export interface DistributionOptions extends DistributionAccess {
+  /** In chunks of any size where it is left out. */
+  readonly uploads?: UploadAbilities;
+}
+
+/** A peer that speaks distribution-spec v1.1.1 and `_catalog`, and nothing else; vendors build on it. */
+export function distributionPeer(
+  { uploads = { chunks: true }, ...access }: DistributionOptions,
+  client: RegistryClient,
+): DistributionPeer {
   const at = repositoryCalls(access, client);
+  const base = access.url;
+  const reading = readsFrom(at, access);
+  return {
+    ...reading,
+    ...writesTo(at, base),
+
+    // end-4a, end-5, end-6, end-13
+    pushBlob: (repository, blob, open, options) =>
+      pushBlob({ at, repository, base }, blob, open, {
+        ...options,
+        abilities: uploads,
+        async isThere() {
+          try {
+            const size = await reading.blobSize(repository, blob.digest, options);
+            return size === blob.size;
+          } catch (error) {
+            if (error instanceof OciError && error.code === 'BLOB_UNKNOWN') return false;
+            throw error;
+          }
+        },
+      }),
+
+    repositories: (options) => listCatalog(at.calls, base, options),
+  };
+}
+
+/** Everything that the specification has, and the one list that it has not. */
+export type DistributionPeer = ReadablePeer &
+  WritablePeer &
+  Required<Pick<ListingPeer, 'repositories'>>;
+
+function readsFrom(at: RepositoryCalls, access: DistributionAccess): ReadablePeer {
   const { calls, host } = at;
   const referrers = new Referrers(at);
 

@@ -56,3 +56,39 @@ export class UpstreamInvalid extends Error {
     this.host = host;
   }
 }
+
+/** What a registry said of a request that it refused. */
+export interface RefusalFacts {
+  readonly status: number;
+  /** As in its answer: `MANIFEST_INVALID`, or a word of its own. */
+  readonly code?: string | undefined;
+  /** The registry's own words, for people. */
+  readonly words?: string | undefined;
+}
+
+/** A peer refuses what it was sent, and will refuse it again: a media type it does not keep, a size, a rule of its own. */
+export class UpstreamRefused extends Error {
+  override readonly name = 'UpstreamRefused';
+  readonly host: string;
+  readonly status: number;
+  readonly code: string | undefined;
+  readonly words: string | undefined;
+
+  constructor(host: string, { status, code, words }: RefusalFacts) {
+    const said = [code, words].filter((part) => part !== undefined && part !== '').join(': ');
+    super(`registry ${host} refuses it (${status})${said === '' ? '' : `: ${said}`}`);
+    this.host = host;
+    this.status = status;
+    this.code = code;
+    this.words = words;
+  }
+}
+
+/** What was to be sent is not as long as was said. */
+export class ContentCutShort extends Error {
+  override readonly name = 'ContentCutShort';
+
+  constructor(sent: number, expected: number) {
+    super(`the content ended after ${sent} of ${expected} bytes`);
+  }
+}

@@ -2,10 +2,11 @@ import { AddressRefused } from './address-guard.ts';
 import { UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
 
 /**
- * What a failed request means. The library's own error stays behind: it holds the request, with its URL (which storage
+ * What a failed request means; what has a name of ours already keeps it. The library's own error stays behind: it holds the request, with its URL (which storage
  * services sign) and its headers.
  */
 export function failureOf(error: Error, host: string): UpstreamUnavailable | UpstreamInvalid {
+  if (error instanceof UpstreamUnavailable || error instanceof UpstreamInvalid) return error;
   const refused = causesOf(error).find((cause) => cause instanceof AddressRefused);
   if (refused !== undefined)
     return new UpstreamUnavailable(host, 'unreachable', { cause: refused });

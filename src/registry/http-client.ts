@@ -6,24 +6,34 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { finished, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import got, { type Got } from 'got';
-import { upstreamAnswered, upstreamBytes, upstreamFailed } from '../telemetry/channels.ts';
+import {
+  upstreamAnswered,
+  upstreamBytes,
+  upstreamFailed,
+  upstreamSent,
+} from '../telemetry/channels.ts';
 import { AddressRefused, assertPublicLiteral, lookupPublic } from './address-guard.ts';
 import { Agents } from './agents.ts';
-import { discard } from './body.ts';
+import { discard, wordsOf } from './body.ts';
 import { Breakers, type Passage } from './breaker.ts';
 import { UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
 import { failureOf } from './failure.ts';
 import type { RegistryLimits } from './limits.ts';
 import type { CallOptions } from './peer.ts';
-import { type Hop, locationOf, MOST_HOPS, nextHop } from './redirect.ts';
+import { followed, type Hop, locationOf, MOST_HOPS } from './redirect.ts';
+import { BodyFailed, isStreamed, lengthOf, type RequestBody, Sending } from './request-body.ts';
 import { parseRetryAfter, pauseBeforeRetryMs, StatusError } from './retry.ts';
 import { HostSlots, type Lane } from './slots.ts';
 import { watch } from './watchdog.ts';
 
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
 /** Aborting `signal` rejects with its reason, and ends a body that is on its way. */
 export interface HttpRequest extends Hop, CallOptions {
-  readonly method: 'GET' | 'HEAD';
+  readonly method: Method;
   readonly lane: Lane;
+  /** A streamed one is sent once, and not again after trouble: who gave it knows how to go on. */
+  readonly body?: RequestBody | undefined;
 }
 
 export interface HttpResponse {
@@ -37,7 +47,7 @@ export interface HttpResponse {
 
 /** One endpoint's connections, kept alive. */
 export interface HttpConnection {
-  /** Resolves to any answer below 500. @throws UpstreamUnavailable, UpstreamInvalid */
+  /** Resolves to any answer below 500. @throws UpstreamUnavailable, UpstreamInvalid; what a streamed body's `open` fails with */
   send(request: HttpRequest): Promise<HttpResponse>;
 }
 
@@ -71,7 +81,12 @@ export class HttpClient implements Disposable {
     this.#options = options;
     this.#breakers = new Breakers({ failures: breakerFailures, openMs: breakerOpenMs }, now);
     this.#slots = new HostSlots(
-      { control: limits.controlSlots, blob: limits.blobSlots, passed: limits.passedSlots },
+      {
+        control: limits.controlSlots,
+        blob: limits.blobSlots,
+        passed: limits.passedSlots,
+        push: limits.pushSlots,
+      },
       { waiting },
     );
     this.#got = got.extend({
@@ -106,6 +121,8 @@ export class HttpClient implements Disposable {
         return await this.#attempt(dial, request);
       } catch (error) {
         request.signal.throwIfAborted();
+        if (error instanceof BodyFailed) throw error.cause;
+        if (isStreamed(request.body)) throw error;
         const pauseMs = pauseBeforeRetryMs(error, attempt, limits, random());
         if (pauseMs === undefined) throw error;
         await delay(pauseMs, undefined, { signal: request.signal }).catch(() => {
@@ -132,7 +149,7 @@ export class HttpClient implements Disposable {
     let hop: Hop = request;
     for (let hops = 0; hops <= MOST_HOPS; hops++) {
       const response = await this.#hop(dial, hop, request);
-      const location = locationOf(response.status, response.headers.location);
+      const location = locationOf(request.method, response);
       if (location === undefined) return response;
       discard(response.content);
       hop = followed(hop, location);
@@ -164,7 +181,7 @@ export class HttpClient implements Disposable {
     } catch (error) {
       decide(passage, error, request.signal);
       request.signal.throwIfAborted();
-      if (upstreamFailed.hasSubscribers) {
+      if (upstreamFailed.hasSubscribers && !(error instanceof BodyFailed)) {
         const durationMs = performance.now() - startedAt;
         const reason = error instanceof UpstreamUnavailable ? error.reason : 'invalid';
         upstreamFailed.publish({ endpoint, host, reason, durationMs, error });
@@ -174,18 +191,20 @@ export class HttpClient implements Disposable {
   }
 
   /** One request and the head of its answer. */
-  async #exchange(dial: Dial, { url, headers }: Hop, request: HttpRequest): Promise<HttpResponse> {
-    const { signal, method } = request;
+  async #exchange(dial: Dial, hop: Hop, request: HttpRequest): Promise<HttpResponse> {
+    const { signal, body } = request;
+    const { url } = hop;
     signal.throwIfAborted();
+    const sending = isStreamed(body) ? new Sending(body) : undefined;
+    const outgoing = await sending?.open();
     // Why it was ended, where that was our doing: then the connection's own error says nothing.
     let verdict: Error | undefined;
-    const stream = this.#got.stream(url, {
-      method,
-      headers: { ...headers },
-      agent: url.protocol === 'https:' ? { https: dial.agents.https } : { http: dial.agents.http },
-      ...(dial.allowPrivateAddress ? {} : { dnsLookup: lookupPublic }),
-      hooks: { beforeError: [(error) => verdict ?? failureOf(error, url.host)] },
-    });
+    const stream = this.#stream(
+      dial,
+      hop,
+      request,
+      (error) => verdict ?? failureOf(error, url.host),
+    );
     const { promise: answered, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const end = (why: Error): void => {
       verdict = why;
@@ -196,20 +215,72 @@ export class HttpClient implements Disposable {
     };
     const abort = (): void => end(errorOf(signal.reason));
     signal.addEventListener('abort', abort, { once: true });
+    const fail = (error: Error): void => reject(verdict ?? failureOf(error, url.host));
     // Also for whom nobody listens to any more: an error that no one hears ends the process.
-    stream.on('error', reject);
-    const watched = new DisposableStack();
+    stream.on('error', fail);
+    let watching = sending && this.#watchSending(dial, url, sending, end);
     stream.once('response', (response) => {
-      watched.use(this.#watch(dial, request, stream, end));
+      sending?.stop();
+      watching?.[Symbol.dispose]();
+      watching = this.#watch(dial, request, stream, end);
       resolve(response);
     });
     atEnd(stream, () => {
       signal.removeEventListener('abort', abort);
-      watched.dispose();
+      watching?.[Symbol.dispose]();
+      sending?.stop();
       reject(verdict ?? new UpstreamUnavailable(url.host, 'unreachable'));
     });
-    const response = await answered;
-    return { status: response.statusCode ?? 0, headers: response.headers, url, content: stream };
+    if (signal.aborted) abort();
+    else if (sending === undefined || outgoing === undefined) endWith(stream, request);
+    else sending.send(outgoing, stream).catch((e) => (e instanceof BodyFailed ? end(e) : fail(e)));
+    const { statusCode: status = 0, headers } = await answered;
+    return {
+      status,
+      headers,
+      url,
+      content: sending === undefined ? stream : await wordsOf(stream),
+    };
+  }
+
+  #stream(
+    dial: Dial,
+    { url, headers }: Hop,
+    { method, body, lane }: HttpRequest,
+    errorFor: (error: Error) => Error,
+  ): ReturnType<Got['stream']> {
+    const length = lengthOf(method, body);
+    const { firstByteMs, commitMs } = this.#options.limits;
+    return this.#got.stream(url, {
+      method,
+      headers: { ...headers, ...(length === undefined ? {} : { 'content-length': `${length}` }) },
+      agent: url.protocol === 'https:' ? { https: dial.agents.https } : { http: dial.agents.http },
+      ...(dial.allowPrivateAddress ? {} : { dnsLookup: lookupPublic }),
+      timeout: { response: lane === 'push' ? commitMs : firstByteMs },
+      hooks: { beforeError: [errorFor] },
+    });
+  }
+
+  /** Until the answer begins. */
+  #watchSending(
+    { endpoint }: Dial,
+    { host }: URL,
+    sending: Sending,
+    end: (why: Error) => void,
+  ): Disposable {
+    const departure = {
+      transferred: () => sending.sentBytes,
+      isWaitingForReader: () => sending.isWaitingForContent,
+    };
+    return watch(departure, {
+      silenceMs: this.#options.limits.silenceMs,
+      deadlineMs: Number.POSITIVE_INFINITY,
+      onBytes: (bytes) => {
+        if (upstreamSent.hasSubscribers) upstreamSent.publish({ endpoint, bytes });
+      },
+      onTimeout: (problem) =>
+        end(new UpstreamUnavailable(host, 'timeout', { cause: new Error(problem) })),
+    });
   }
 
   #watch(
@@ -245,15 +316,6 @@ function atEnd(stream: Readable, then: () => void): void {
   finished(stream, { writable: false }, then);
 }
 
-function followed(hop: Hop, location: string): Hop {
-  try {
-    return nextHop(hop, location);
-  } catch (cause) {
-    const problem = cause instanceof Error ? cause.message : 'it redirects';
-    throw new UpstreamInvalid(hop.url.host, problem, { cause });
-  }
-}
-
 function assertPublic(url: URL): void {
   try {
     assertPublicLiteral(url);
@@ -271,6 +333,12 @@ function decide(passage: Passage, error: unknown, signal: AbortSignal): void {
     !(error.cause instanceof AddressRefused);
   if (isTrouble) passage.failed();
   else passage.abandoned();
+}
+
+/** Ends a request that may have a body. */
+function endWith(stream: ReturnType<Got['stream']>, { method, body }: HttpRequest): void {
+  if (method === 'GET' || method === 'HEAD') return;
+  stream.end(body instanceof Uint8Array ? body : undefined);
 }
 
 function errorOf(reason: unknown): Error {

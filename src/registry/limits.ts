@@ -4,7 +4,9 @@ export interface RegistryLimits {
   readonly connectMs: number;
   /** From the request sent to the answer's headers. */
   readonly firstByteMs: number;
-  /** Between two pieces of an answer, while somebody waits for the next. */
+  /** From the last byte of a blob sent to the answer's headers: some registries copy it once more before they answer. */
+  readonly commitMs: number;
+  /** Between two pieces of an answer, while somebody waits for the next; of what is sent, while there is something to send. */
   readonly silenceMs: number;
   /** For a whole answer that is not a blob: a server that sends a byte now and then must not hold a slot for ever. */
   readonly controlMs: number;
@@ -20,6 +22,8 @@ export interface RegistryLimits {
   readonly blobSlots: number;
   /** The same of those whose readers set the pace. */
   readonly passedSlots: number;
+  /** Blobs at once to one host. */
+  readonly pushSlots: number;
   /** Requests that wait for a slot of one host, each lane by itself. */
   readonly waiting: number;
   /** Failures in a row that open a host's circuit. */
@@ -28,6 +32,8 @@ export interface RegistryLimits {
   readonly breakerOpenMs: number;
   /** When 429 comes without Retry-After. */
   readonly throttledMs: number;
+  /** What goes in one request where a blob is not sent at once. */
+  readonly chunkBytes: number;
   readonly manifestBytes: number;
   /** A page of tags or referrers, a token. */
   readonly listBytes: number;
@@ -38,6 +44,7 @@ export interface RegistryLimits {
 export const DEFAULT_LIMITS: RegistryLimits = {
   connectMs: 10_000,
   firstByteMs: 30_000,
+  commitMs: 300_000,
   silenceMs: 30_000,
   controlMs: 60_000,
   attempts: 3,
@@ -47,11 +54,14 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   controlSlots: 6,
   blobSlots: 12,
   passedSlots: 12,
+  pushSlots: 12,
   // What six slots answer within some ten seconds; clients whose pull fails come again.
   waiting: 500,
   breakerFailures: 5,
   breakerOpenMs: 15_000,
   throttledMs: 10_000,
+  // Below what proxies in front of registries let through (Cloudflare: 100 MB); docs/wire-notes.md 8.
+  chunkBytes: 32 * 2 ** 20,
   // distribution-spec v1.1.1 "Pushing Manifests": registries should take at least 4 MB.
   manifestBytes: 4 * 2 ** 20,
   // Some registries list a hundred thousand tags without paging (docs/wire-notes.md 8).

@@ -83,5 +83,86 @@ export interface RepositoryNamer {
   canonicalRepository(name: string): string;
 }
 
+/** A blob's bytes from `start` to its end; asked again, further on, when a push goes on after a break. */
+export type OpenBlob = (
+  start: number,
+  options: { readonly signal: AbortSignal },
+) => Promise<Readable>;
+
+/** What is pushed under one digest. */
+export interface PushedBlob {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/**
+ * A registry that we may write to. Besides the errors named, every call throws those of {@link ReadablePeer}, UpstreamRefused
+ * with the registry's own words, and OciError NAME_UNKNOWN where the repository, or what it should be in, is not there.
+ */
+export interface WritablePeer {
+  /** Makes the namespace or repository that a push needs. Left out where the registry makes it itself. */
+  preparePush?(
+    repository: string,
+    options: CallOptions & { readonly isPublic?: boolean },
+  ): Promise<void>;
+  /**
+   * Whether the blob is in the repository now, taken from another one of the same registry. A session that was opened
+   * instead is cancelled. False too where we may not read the other one.
+   */
+  mountBlob(
+    repository: string,
+    digest: Digest,
+    from: string,
+    options: CallOptions,
+  ): Promise<boolean>;
+  /**
+   * In one piece. After a break it asks how far the session came and goes on from there in chunks where the registry
+   * can, else from the start. Resolves once the registry has acknowledged the blob. `sent` is told of every byte that left,
+   * those that were in vain included. What `open` throws, and its streams, is thrown as it is.
+   *
+   * @throws ContentCutShort where `open` gave less than the blob's size
+   */
+  pushBlob(
+    repository: string,
+    blob: PushedBlob,
+    open: OpenBlob,
+    options: CallOptions & { readonly sent?: (bytes: number) => void },
+  ): Promise<void>;
+  /** Under its digest or a tag. @throws UpstreamInvalid where the registry says that it keeps it under another digest */
+  pushManifest(
+    repository: string,
+    reference: string,
+    manifest: Manifest,
+    options: CallOptions,
+  ): Promise<void>;
+  /** With the tags that point to it. @throws OciError MANIFEST_UNKNOWN; UNSUPPORTED where the registry has no such operation */
+  deleteManifest(repository: string, digest: Digest, options: CallOptions): Promise<void>;
+  /** The tag alone. @throws OciError MANIFEST_UNKNOWN; UNSUPPORTED where the registry has no such operation */
+  deleteTag(repository: string, tag: string, options: CallOptions): Promise<void>;
+}
+
+/** What a tag is, where a registry tells it for many at once. */
+export interface TagFacts {
+  readonly name: string;
+  readonly digest: Digest;
+  /** Milliseconds UTC. */
+  readonly pushedAt?: number | undefined;
+  readonly labels?: readonly string[];
+}
+
+/** What a registry can list beyond the tags of distribution-spec. */
+export interface ListingPeer {
+  /**
+   * All repositories that we may see, page after page, those that start with `prefix` where it is given. Left out where
+   * the registry cannot list.
+   *
+   * @throws OciError UNSUPPORTED
+   */
+  repositories?(options: CallOptions & { readonly prefix?: string }): AsyncIterable<string>;
+  /** Tags with what they point to, one call for many of them. Left out where only HEAD tells. @throws OciError NAME_UNKNOWN */
+  tagDigests?(repository: string, options: CallOptions): AsyncIterable<TagFacts>;
+}
+
 /** A registry as an adapter connects it. */
-export type RegistryPeer = ReadablePeer & Partial<RepositoryNamer>;
+export type RegistryPeer = ReadablePeer & WritablePeer & ListingPeer & Partial<RepositoryNamer>;

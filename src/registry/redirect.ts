@@ -1,3 +1,5 @@
+import { UpstreamInvalid } from './errors.ts';
+
 // As curl and the Go clients count.
 export const MOST_HOPS = 10;
 
@@ -8,9 +10,19 @@ export interface Hop {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Where the answer sends us, if it does. */
-export function locationOf(status: number, location: string | undefined): string | undefined {
-  return REDIRECTS.has(status) ? location : undefined;
+// After the others a request that sends something would become one that asks (RFC 9110 section 15.4).
+const REDIRECTS_OF_WRITES = new Set([307, 308]);
+
+/** Where the answer sends a request of this method, if it does. */
+export function locationOf(
+  method: string,
+  {
+    status,
+    headers,
+  }: { readonly status: number; readonly headers: { readonly location?: string | undefined } },
+): string | undefined {
+  const isRead = method === 'GET' || method === 'HEAD';
+  return (isRead ? REDIRECTS : REDIRECTS_OF_WRITES).has(status) ? headers.location : undefined;
 }
 
 /**
@@ -35,4 +47,14 @@ export function nextHop({ url, headers }: Hop, location: string): Hop {
   if (next.origin === url.origin) return { url: next, headers };
   const { authorization: _authorization, ...others } = headers;
   return { url: next, headers: others };
+}
+
+/** The same for whom the registry is wrong. @throws UpstreamInvalid */
+export function followed(hop: Hop, location: string): Hop {
+  try {
+    return nextHop(hop, location);
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : 'it redirects';
+    throw new UpstreamInvalid(hop.url.host, problem, { cause });
+  }
 }

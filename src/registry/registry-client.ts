@@ -1,15 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { z } from 'zod';
 import type { Cache, CacheStore } from '../cache/cache.ts';
 import { Authorizer, CachedToken, type FetchToken, type Grant } from './auth.ts';
 import { BodyTooLarge, discard, readWhole } from './body.ts';
 import { publishBudget } from './budget.ts';
 import type { Endpoint } from './endpoint.ts';
+import { errorIn, MOST_ERROR_BYTES } from './error-answer.ts';
 import { UpstreamDenied, UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
-import { HttpClient, type HttpConnection, type HttpResponse } from './http-client.ts';
+import { HttpClient, type HttpConnection, type HttpResponse, type Method } from './http-client.ts';
 import { DEFAULT_LIMITS, type RegistryLimits } from './limits.ts';
 import type { CallOptions } from './peer.ts';
-import { parseRetryAfter } from './retry.ts';
+import type { RequestBody } from './request-body.ts';
+import { parseRetryAfter, pauseMs } from './retry.ts';
 import type { Lane } from './slots.ts';
 import { Throttle } from './throttle.ts';
 
@@ -19,17 +20,22 @@ export interface RegistryAccess extends Omit<Endpoint, 'options'> {
 }
 
 export interface Call extends CallOptions {
-  readonly method: 'GET' | 'HEAD';
+  readonly method: Method;
+  /** Where it is not on the registry's own host (sessions may be), nothing is said there of who we are. */
   readonly url: URL;
-  /** What the request needs, in the token specification's words: `repository:library/alpine:pull`. */
+  /** What the request needs, in the token specification's words, several apart by spaces: `repository:library/alpine:pull`. */
   readonly scope: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly lane: Lane;
+  /** A streamed one is opened again where the first answer was that we have to say who we are. */
+  readonly body?: RequestBody | undefined;
 }
 
 export interface WholeAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
+  /** Where it came from in the end. */
+  readonly url: URL;
   readonly bytes: Buffer;
 }
 
@@ -39,6 +45,8 @@ export interface RegistryCalls {
   readonly now: () => number;
   /** Any answer but 401, 403, 429 and 5xx, which are the errors of `errors.ts`. Its content must be read or destroyed. */
   send(call: Call): Promise<HttpResponse>;
+  /** How long to wait after so many breaks in a row: full jitter. Milliseconds. */
+  pauseMs(breaks: number): number;
   /** As `send`, and reads it. @throws UpstreamInvalid when there is more of it */
   read(call: Call, mostBytes: number): Promise<WholeAnswer>;
 }
@@ -67,7 +75,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     at(access) {
       const { name: endpoint, allowPrivateAddress, ca } = access;
       const connection = http.connect({ endpoint, allowPrivateAddress, ca });
-      return new Registry({ access, connection, tokens, limits, now });
+      return new Registry({ access, connection, tokens, limits, now, random });
     },
     [Symbol.dispose]: () => http[Symbol.dispose](),
   };
@@ -79,12 +87,9 @@ interface RegistryOptions {
   readonly tokens: CacheStore<CachedToken>;
   readonly limits: RegistryLimits;
   readonly now: () => number;
+  readonly random: () => number;
 }
 
-const ErrorAnswer = z.object({
-  errors: z.array(z.object({ code: z.string(), message: z.string().optional() })).min(1),
-});
-const MOST_ERROR_BYTES = 64 * 1024;
 const MOST_TOKEN_BYTES = 64 * 1024;
 
 class Registry implements RegistryCalls {
@@ -112,7 +117,9 @@ class Registry implements RegistryCalls {
 
   async send(call: Call): Promise<HttpResponse> {
     this.#throttle.assertFree(call.lane);
-    let grant = await this.#authorizer.bring(call.scope, call);
+    const { origin } = this.#options.access.url;
+    const isAtHome = call.url.origin === origin;
+    let grant = isAtHome ? await this.#authorizer.bring(call.scope, call) : undefined;
     for (;;) {
       const response = await this.#options.connection.send({
         ...call,
@@ -120,7 +127,7 @@ class Registry implements RegistryCalls {
       });
       publishBudget(this.#options.access.name, response.headers);
       // Storage that a registry redirects to has its own ideas of who may come, and none of our business.
-      const isOurs = response.url.origin === call.url.origin;
+      const isOurs = isAtHome && response.url.origin === origin;
       if (response.status !== 401 || !isOurs) return this.#accepted(response, call.lane);
       // Read to its end: the connection serves the next request, and the words serve the log.
       const cause = await explanationOf(response);
@@ -131,10 +138,14 @@ class Registry implements RegistryCalls {
     }
   }
 
+  pauseMs(breaks: number): number {
+    return pauseMs(breaks, this.limits, this.#options.random());
+  }
+
   async read(call: Call, mostBytes: number): Promise<WholeAnswer> {
     const { status, headers, content, url } = await this.send(call);
     try {
-      return { status, headers, bytes: await readWhole(content, mostBytes) };
+      return { status, headers, url, bytes: await readWhole(content, mostBytes) };
     } catch (error) {
       call.signal.throwIfAborted();
       throw invalidIfTooLarge(error, url.host);
@@ -218,10 +229,8 @@ function headerOf(grant: Grant | undefined): { authorization?: string } {
 /** The registry's own words, for the log; undefined where it has none. */
 async function explanationOf({ content }: HttpResponse): Promise<Error | undefined> {
   try {
-    const bytes = await readWhole(content, MOST_ERROR_BYTES);
-    const [first] = ErrorAnswer.parse(JSON.parse(bytes.toString())).errors;
-    const text = `${first?.code}: ${first?.message ?? ''}`;
-    return new Error(text.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 300));
+    const said = errorIn(await readWhole(content, MOST_ERROR_BYTES));
+    return said && new Error(`${said.code}: ${said.words}`);
   } catch {
     // It said nothing that can be read; the status says enough.
     return undefined;

@@ -37,7 +37,7 @@ export function pauseBeforeRetryMs(
   random: number,
 ): number | undefined {
   if (attempt >= limits.attempts || !(error instanceof UpstreamUnavailable)) return undefined;
-  const jitteredMs = Math.min(limits.longestPauseMs, limits.pauseMs * 2 ** (attempt - 1)) * random;
+  const jitteredMs = pauseMs(attempt, limits, random);
   const { cause } = error;
   if (cause instanceof StatusError) {
     if (!TRANSIENT_STATUSES.has(cause.status)) return undefined;
@@ -46,6 +46,11 @@ export function pauseBeforeRetryMs(
   }
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
   return typeof code === 'string' && TRANSIENT_CODES.has(code) ? jitteredMs : undefined;
+}
+
+/** Full jitter: a random part of a pause that doubles with each attempt. */
+export function pauseMs(attempt: number, limits: RegistryLimits, random: number): number {
+  return Math.min(limits.longestPauseMs, limits.pauseMs * 2 ** (attempt - 1)) * random;
 }
 
 /** `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3). Undefined where it is neither. */

@@ -6,7 +6,8 @@ import PQueue from 'p-queue';
 import { UpstreamUnavailable } from './errors.ts';
 import type { BlobLane, CallOptions } from './peer.ts';
 
-export type Lane = 'control' | BlobLane;
+/** What is pushed has a lane of its own: copies within one registry would wait for each other in one. */
+export type Lane = 'control' | 'push' | BlobLane;
 
 export class HostSlots {
   readonly #queues = new Map<string, PQueue>();

@@ -4,14 +4,14 @@ import type { Lane } from './slots.ts';
 // An upstream that says "tomorrow" is asked again sooner: budgets get raised, and clocks are wrong.
 const LONGEST_SECONDS = 3600;
 
-type Counted = 'manifests' | 'blobs';
+type Counted = 'manifests' | 'blobs' | 'pushes';
 
 /**
  * What 429 means for one endpoint and its credential: no request of that kind until it is over. Manifests and blobs
  * apart, since registries count them apart, and a fill must be able to go on while manifests are counted out.
  */
 export class Throttle {
-  readonly #until: Record<Counted, number> = { manifests: 0, blobs: 0 };
+  readonly #until: Record<Counted, number> = { manifests: 0, blobs: 0, pushes: 0 };
   readonly #host: string;
   readonly #now: () => number;
 
@@ -39,5 +39,6 @@ export class Throttle {
 }
 
 function countedOf(lane: Lane): Counted {
+  if (lane === 'push') return 'pushes';
   return lane === 'control' ? 'manifests' : 'blobs';
 }

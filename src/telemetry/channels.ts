@@ -131,6 +131,10 @@ export const upstreamFailed = factChannel<{
 export const upstreamBytes = factChannel<{ readonly endpoint: string; readonly bytes: number }>(
   'portolan.upstream.bytes',
 );
+/** The same of what is pushed there. */
+export const upstreamSent = factChannel<{ readonly endpoint: string; readonly bytes: number }>(
+  'portolan.upstream.sent',
+);
 /** What `ratelimit-*` said. */
 export const budgetSeen = factChannel<{
   readonly endpoint: string;

@@ -168,6 +168,9 @@ function countUpstream(meters: Meters): void {
   ]);
   meters.on(channels.upstreamBytes, ({ endpoint, bytes }) => received.inc({ endpoint }, bytes));
 
+  const sent = meters.counter('upstream_sent_bytes_total', 'Bytes of blobs sent.', ['endpoint']);
+  meters.on(channels.upstreamSent, ({ endpoint, bytes }) => sent.inc({ endpoint }, bytes));
+
   const remaining = meters.gauge(
     'upstream_budget_remaining',
     'Pulls that the upstream still allows.',

@@ -4,6 +4,7 @@ import { OCI_INDEX } from '../../src/oci/media-type.ts';
 import { until } from '../support/until.ts';
 import { conformsToBlobPeer } from './conformance-blobs.ts';
 import { conformsToDiscoveringPeer } from './conformance-discovery.ts';
+import { conformsToWritablePeer } from './conformance-pushes.ts';
 import { conformsToRefusedPeer } from './conformance-refusals.ts';
 import { NOWHERE, type StartVendor } from './vendor.ts';
 
@@ -14,6 +15,7 @@ export function conformsToPeer(start: StartVendor): void {
     conformsToBlobPeer(start);
     conformsToDiscoveringPeer(start);
     conformsToRefusedPeer(start);
+    conformsToWritablePeer(start);
   });
 }
 

@@ -6,7 +6,7 @@ import { connectPeer } from '../support/registry-peer.ts';
 import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 
-const ONE = { control: 1, blob: 1, passed: 1 };
+const ONE = { control: 1, blob: 1, passed: 1, push: 1 };
 const signal = AbortSignal.timeout(30_000);
 
 describe('slots of a host', () => {

@@ -22,7 +22,7 @@ export interface Behaviour {
   readonly headers?: Readonly<Record<string, string>>;
   /** 307 (or `status`) to there. */
   readonly redirectTo?: URL | ((path: string) => URL | string);
-  /** All answers of the rule together. */
+  /** All answers of the rule together, or all that is pushed. */
   readonly bytesPerSecond?: number;
   /** So many bytes of the body, then nothing, with the connection left open. */
   readonly stallAfter?: number;
@@ -36,6 +36,12 @@ export interface Behaviour {
   readonly shorterBy?: number;
   /** Answers 200 with everything. */
   readonly ignoreRange?: boolean;
+  /** So many bytes of the request's body, then the connection is reset. */
+  readonly resetBodyAfter?: number;
+  /** Does what was asked, and resets the connection instead of saying so. */
+  readonly resetBeforeAnswer?: boolean;
+  /** So many bytes of the request's body, and no more is read. */
+  readonly ignoreBodyAfter?: number;
   /** Chunked, without Content-Length. */
   readonly sayNoLength?: boolean;
 }

@@ -74,13 +74,26 @@ export class UpstreamContent {
     const { tags, manifests, blobs } = this.#repository(repository);
     tags.delete(reference);
     if (!isDigest(reference)) return;
+    for (const [tag, digest] of tags) if (digest === reference) tags.delete(tag);
     manifests.delete(reference);
     blobs.delete(reference);
+  }
+
+  /** What the repository has under the digest. */
+  blobIn(repository: string, digest: Digest): Buffer | undefined {
+    return this.#repositories.get(repository)?.blobs.get(digest);
+  }
+
+  /** What the tag points to. */
+  tagged(repository: string, tag: string): Digest | undefined {
+    return this.#repositories.get(repository)?.tags.get(tag);
   }
 
   /** `path` with its query. */
   lookUp(path: string, range: string | undefined): Answer {
     if (path === '/v2/') return { status: 200, headers: {}, body: Buffer.from('{}') };
+    if (path.startsWith('/v2/_catalog'))
+      return this.#catalog(new URLSearchParams(path.split('?')[1]));
     const [, name = '', kind, rest = '', query = ''] =
       /^\/v2\/(.+)\/(manifests|blobs|tags|referrers)\/([^/?]+)(?:\?(.*))?$/.exec(path) ?? [];
     const repository = this.#repositories.get(name);
@@ -89,6 +102,19 @@ export class UpstreamContent {
     if (kind === 'manifests') return manifestAnswer(repository, decodeURIComponent(rest));
     if (kind === 'blobs') return blobAnswer(repository, decodeURIComponent(rest), range);
     return this.#tagList(name, repository, new URLSearchParams(query));
+  }
+
+  #catalog(query: URLSearchParams): Answer {
+    const last = query.get('last') ?? '';
+    const after = [...this.#repositories.keys()].toSorted().filter((name) => name > last);
+    const most = Math.min(Number(query.get('n') ?? Infinity), this.#options.pageSize);
+    const page = after.slice(0, most);
+    const next = `</v2/_catalog?n=${most}&last=${page.at(-1)}>; rel="next"`;
+    return {
+      status: 200,
+      headers: { 'content-type': JSON_TYPE, ...(page.length < after.length ? { link: next } : {}) },
+      body: Buffer.from(JSON.stringify({ repositories: page })),
+    };
   }
 
   #tagList(name: string, { tags }: Repository, query: URLSearchParams): Answer {

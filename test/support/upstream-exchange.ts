@@ -7,6 +7,8 @@ export interface SeenRequest {
   readonly path: string;
   readonly headers: IncomingMessage['headers'];
   sentBytes: number;
+  /** Of its own body, as far as it was taken; of pushes. */
+  receivedBytes: number;
   /** Undefined while no answer has begun. */
   status: number | undefined;
   /** Whether the answer is out, or the connection gone. */

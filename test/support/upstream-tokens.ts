@@ -34,17 +34,18 @@ export class TokenService {
     this.#granted.clear();
   }
 
-  challenge(path: string): string {
+  challenge(path: string, method = 'GET'): string {
     if (this.rules.challenge !== undefined) return this.rules.challenge;
-    const scope = scopeOf(path);
+    const scope = scopesOf(path, method).join(' ') || undefined;
     const realm = this.rules.realm ?? this.url.href;
     return `Bearer realm="${realm}",service="upstream"${scope === undefined ? '' : `,scope="${scope}"`}`;
   }
 
-  accepts(authorization: string | undefined, path: string): boolean {
+  accepts(authorization: string | undefined, path: string, method = 'GET'): boolean {
     const scopes = this.#granted.get((authorization ?? '').replace(/^Bearer /, ''));
-    const scope = scopeOf(path);
-    return scopes !== undefined && (scope === undefined || scopes.includes(scope));
+    return (
+      scopes !== undefined && scopesOf(path, method).every((scope) => isGranted(scope, scopes))
+    );
   }
 
   async answer(request: IncomingMessage): Promise<Answer> {
@@ -78,7 +79,33 @@ function knows(
   return Object.entries(users).some(([name, password]) => login === `${name}:${password}`);
 }
 
-function scopeOf(path: string): string | undefined {
+function scopesOf(path: string, method: string): readonly string[] {
+  if (path.startsWith('/v2/_catalog')) return ['registry:catalog:*'];
   const name = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\//.exec(path)?.[1];
-  return name === undefined ? undefined : `repository:${name}:pull`;
+  if (name === undefined) return [];
+  const from = new URLSearchParams(path.split('?')[1]).get('from');
+  const source = from === null ? [] : [`repository:${from}:pull`];
+  return [`repository:${name}:${actionsOf(path, method)}`, ...source];
+}
+
+function actionsOf(path: string, method: string): string {
+  if (method === 'GET' || method === 'HEAD') return 'pull';
+  return method === 'DELETE' && !path.includes('/uploads/') ? 'delete' : 'pull,push';
+}
+
+function isGranted(scope: string, granted: readonly string[]): boolean {
+  const at = scope.lastIndexOf(':');
+  return granted.some(
+    (one) =>
+      one.slice(0, one.lastIndexOf(':')) === scope.slice(0, at) &&
+      scope
+        .slice(at + 1)
+        .split(',')
+        .every((action) =>
+          one
+            .slice(one.lastIndexOf(':') + 1)
+            .split(',')
+            .includes(action),
+        ),
+  );
 }

@@ -11,12 +11,13 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { type Behaviour, Conduct, type RequestPattern } from './upstream-behaviour.ts';
+import { type Behaviour, Conduct, type Paced, type RequestPattern } from './upstream-behaviour.ts';
 import { transmit } from './upstream-body.ts';
 
 import { UpstreamContent } from './upstream-content.ts';
 import type { Answer, SeenRequest } from './upstream-exchange.ts';
 import { type TokenRules, TokenService } from './upstream-tokens.ts';
+import { UpstreamUploads } from './upstream-uploads.ts';
 
 export type { Behaviour, RequestPattern } from './upstream-behaviour.ts';
 export type { AddedImage } from './upstream-content.ts';
@@ -37,6 +38,7 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
   /** So far. */
   connections = 0;
   readonly tokens: TokenService;
+  readonly uploads = new UpstreamUploads(this);
   readonly #server: ReturnType<typeof createServer>;
   readonly #conduct = new Conduct();
   #mayEnter: (request: IncomingMessage, path: string) => string | undefined = () => undefined;
@@ -96,7 +98,9 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
     const issuer = rules.issuer ?? this.tokens;
     issuer.rules = rules;
     this.#mayEnter = (request, path) =>
-      issuer.accepts(request.headers.authorization, path) ? undefined : issuer.challenge(path);
+      issuer.accepts(request.headers.authorization, path, request.method)
+        ? undefined
+        : issuer.challenge(path, request.method);
   }
 
   /** Anybody may read. */
@@ -123,6 +127,7 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
       path,
       headers,
       sentBytes: 0,
+      receivedBytes: 0,
       status: undefined,
       isOver: false,
     };
@@ -138,12 +143,25 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
       request.socket.resetAndDestroy();
       return;
     }
-    const answer = await this.#answer(request, path, how);
+    // One that was broken off is answered by nobody.
+    const answer = await this.#answer(request, { how, seen }).catch((error) => {
+      if (request.destroyed) return undefined;
+      throw error;
+    });
+    if (answer === undefined) return;
+    if (how.resetBeforeAnswer === true) {
+      request.socket.resetAndDestroy();
+      return;
+    }
     seen.status = answer.status;
     await transmit(response, answer, how, seen);
   }
 
-  async #answer(request: IncomingMessage, path: string, how: Behaviour): Promise<Answer> {
+  async #answer(
+    request: IncomingMessage,
+    { how, seen }: { how: Paced; seen: SeenRequest },
+  ): Promise<Answer> {
+    const { path } = seen;
     if (how.redirectTo !== undefined) {
       const to = typeof how.redirectTo === 'function' ? how.redirectTo(path) : how.redirectTo;
       return { status: how.status ?? 307, headers: { location: String(to) }, body: NOTHING };
@@ -158,6 +176,8 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
       const body = Buffer.from('{"errors":[{"code":"UNAUTHORIZED"}]}');
       return { status: 401, headers: { 'www-authenticate': challenge }, body };
     }
+    const pushed = await this.uploads.answer(request, { how, seen });
+    if (pushed !== undefined) return pushed;
     const { headers } = request;
     return this.lookUp(path, how.ignoreRange === true ? undefined : headers.range);
   }

@@ -54,6 +54,7 @@ describe('/metrics', () => {
     channels.upstreamAnswered.publish({ ...UPSTREAM, status: 429, durationMs: 30 });
     channels.upstreamBytes.publish({ endpoint: 'docker.io', bytes: 100 });
     channels.upstreamBytes.publish({ endpoint: 'docker.io', bytes: 23 });
+    channels.upstreamSent.publish({ endpoint: 'docker.io', bytes: 7 });
     channels.budgetSeen.publish({ endpoint: 'docker.io', remaining: 76, limit: 100 });
     channels.circuitChanged.publish({ host: 'ghcr.io', state: 'open' });
 
@@ -62,6 +63,7 @@ describe('/metrics', () => {
     for (const expected of [
       'portolan_upstream_answers_total{host="registry-1.docker.io",status="429"} 1',
       'portolan_upstream_received_bytes_total{endpoint="docker.io"} 123',
+      'portolan_upstream_sent_bytes_total{endpoint="docker.io"} 7',
       'portolan_upstream_budget_remaining{endpoint="docker.io"} 76',
       'portolan_upstream_budget_limit{endpoint="docker.io"} 100',
       'portolan_upstream_circuit_open{host="ghcr.io"} 1',

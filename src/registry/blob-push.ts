@@ -1,0 +1,170 @@
+/**
+ * A blob on its way to a registry. In one piece at first, which is a round trip less and works everywhere; when that
+ * breaks off, in chunks from where the registry says that it is.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { OciError } from '../oci/error.ts';
+import { BlobSource } from './blob-source.ts';
+import { UpstreamRefused, UpstreamUnavailable } from './errors.ts';
+import type { CallOptions, OpenBlob, PushedBlob } from './peer.ts';
+import { SessionLost, type SessionPlace, UploadSession } from './upload-session.ts';
+
+/** What a registry makes of uploads beyond the one request that all of them take. */
+export interface UploadAbilities {
+  /** Whether it takes a blob in several requests, and tells how far it is. */
+  readonly chunks: boolean;
+  /** The most bytes of one of them. */
+  readonly mostChunkBytes?: number;
+}
+
+export interface BlobPushOptions extends CallOptions {
+  readonly sent?: ((bytes: number) => void) | undefined;
+  readonly abilities: UploadAbilities;
+  /** Whether the registry has the blob: asked where a session ended without an answer. */
+  readonly isThere: () => Promise<boolean>;
+}
+
+/** Smaller ones than this are not worth their round trips, and proxies that refuse even this are not for registries. */
+const LEAST_CHUNK_BYTES = 2 ** 20;
+/** How much smaller chunks become after one was too large. */
+const SHRINK = 4;
+
+/** See {@link WritablePeer.pushBlob}. */
+export async function pushBlob(
+  place: SessionPlace,
+  blob: PushedBlob,
+  open: OpenBlob,
+  options: BlobPushOptions,
+): Promise<void> {
+  using source = new BlobSource(open, options);
+  const push = new BlobPush(place, blob, source, options);
+  await push.run();
+}
+
+class BlobPush {
+  readonly #place: SessionPlace;
+  readonly #blob: PushedBlob;
+  readonly #source: BlobSource;
+  readonly #options: BlobPushOptions;
+  #session: UploadSession | undefined;
+  #received = 0;
+  /** Undefined while the blob goes in one piece. */
+  #chunkBytes: number | undefined;
+  /** In a row, without a byte that was kept. */
+  #breaks = 0;
+
+  constructor(place: SessionPlace, blob: PushedBlob, source: BlobSource, options: BlobPushOptions) {
+    this.#place = place;
+    this.#blob = blob;
+    this.#source = source;
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    for (;;) {
+      try {
+        await this.#send();
+        return;
+      } catch (error) {
+        if (await this.#isDoneAfter(error)) return;
+      }
+    }
+  }
+
+  async #send(): Promise<void> {
+    const { digest, size } = this.#blob;
+    this.#session ??= await UploadSession.open(this.#place, this.#options);
+    const session = this.#session;
+    if (this.#chunkBytes === undefined) {
+      return session.finish(digest, this.#source.part(0, size), this.#options);
+    }
+    while (this.#received < size) {
+      const chunkBytes = Math.max(this.#chunkBytes, session.leastChunkBytes);
+      const end = Math.min(size, this.#received + chunkBytes);
+      const part = this.#source.part(this.#received, end);
+      await session.append(this.#received, part, this.#options);
+      this.#received = end;
+      this.#breaks = 0;
+    }
+    return session.finish(digest, undefined, this.#options);
+  }
+
+  /** Whether the blob arrived all the same; false where another attempt is worth it. @throws the error where none is */
+  async #isDoneAfter(error: unknown): Promise<boolean> {
+    if (this.#options.signal.aborted || !this.#mayGoOnAfter(error)) {
+      // Not waited for: who gave up, or whose registry is wrong, has nothing to gain from it.
+      if (!(error instanceof UpstreamUnavailable)) void this.#session?.cancel();
+      this.#options.signal.throwIfAborted();
+      throw error;
+    }
+    if (!isTooLarge(error)) await this.#rest(error);
+    const received = await this.#session?.received(this.#options);
+    if (received === undefined) return this.#isDoneWithoutSession();
+    if (received > this.#received) this.#breaks = 0;
+    this.#received = received;
+    if (this.#options.abilities.chunks) {
+      this.#chunkBytes ??= this.#largestChunk;
+    } else if (received > 0) {
+      await this.#session?.cancel();
+      this.#forget();
+    }
+    return false;
+  }
+
+  #mayGoOnAfter(error: unknown): boolean {
+    if (isTooLarge(error)) return this.#hasSmallerChunks();
+    if (error instanceof SessionLost) return true;
+    if (!(error instanceof UpstreamUnavailable) || this.#session === undefined) return false;
+    // What was not asked did not break.
+    return error.reason !== 'circuit-open' && error.reason !== 'busy';
+  }
+
+  /** Something on the way takes no body of that size. */
+  #hasSmallerChunks(): boolean {
+    if (!this.#options.abilities.chunks) return false;
+    const next = (this.#chunkBytes ?? this.#largestChunk * SHRINK) / SHRINK;
+    if (next < LEAST_CHUNK_BYTES || next >= this.#blob.size) return false;
+    this.#chunkBytes = next;
+    return true;
+  }
+
+  get #largestChunk(): number {
+    const { mostChunkBytes = Number.POSITIVE_INFINITY } = this.#options.abilities;
+    return Math.min(this.#place.at.calls.limits.chunkBytes, mostChunkBytes);
+  }
+
+  /** @throws the error where it came once too often */
+  async #rest(error: unknown): Promise<void> {
+    const { calls } = this.#place.at;
+    this.#breaks += 1;
+    if (this.#breaks >= calls.limits.attempts) throw this.#named(error);
+    const { signal } = this.#options;
+    try {
+      await delay(calls.pauseMs(this.#breaks), undefined, { signal });
+    } catch {
+      signal.throwIfAborted();
+    }
+  }
+
+  async #isDoneWithoutSession(): Promise<boolean> {
+    this.#forget();
+    // The answer may be all that was lost.
+    return this.#options.isThere();
+  }
+
+  #forget(): void {
+    this.#session = undefined;
+    this.#received = 0;
+  }
+
+  /** A session that is lost every time is the registry's trouble. */
+  #named(error: unknown): unknown {
+    if (!(error instanceof SessionLost)) return error;
+    const message = `it forgets its uploads: ${error.message}`;
+    return new OciError('BLOB_UPLOAD_UNKNOWN', { message, cause: error });
+  }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof UpstreamRefused && error.status === 413;
+}

@@ -1,0 +1,80 @@
+/** What changes a repository besides its blobs: manifests, tags, and what is taken away (distribution-spec v1.1.1 end-7, end-9). */
+import { parseReference } from '../oci/reference.ts';
+import { MOST_ERROR_BYTES } from './error-answer.ts';
+import { UpstreamDenied } from './errors.ts';
+import type { CallOptions, WritablePeer } from './peer.ts';
+import { type RepositoryCalls, writeRefusal } from './repository-calls.ts';
+import { assertSame, type SessionPlace, UploadSession } from './upload-session.ts';
+
+type Writes = Pick<WritablePeer, 'mountBlob' | 'pushManifest' | 'deleteManifest' | 'deleteTag'>;
+
+export function writesTo(at: RepositoryCalls, base: URL): Writes {
+  return {
+    // end-11
+    async mountBlob(repository, digest, from, options) {
+      const query = `mount=${encodeURIComponent(digest)}&from=${at.nameOf(from)}`;
+      const call = at.to(repository, `blobs/uploads/?${query}`, {
+        ...options,
+        method: 'POST',
+        actions: 'pull,push',
+        from,
+      });
+      try {
+        const answer = await at.calls.read(call, MOST_ERROR_BYTES);
+        if (answer.status === 201) return true;
+        if (answer.status === 202) {
+          await new UploadSession({ at, repository, base } satisfies SessionPlace, answer).cancel();
+        }
+        return false;
+      } catch (error) {
+        // One that we may not read is as good as one that is not there; the push will say what else is wrong.
+        if (error instanceof UpstreamDenied) return false;
+        throw error;
+      }
+    },
+
+    // end-7a
+    async pushManifest(repository, reference, { bytes, descriptor }, options) {
+      const asked = parseReference(reference);
+      const call = at.to(repository, `manifests/${reference}`, {
+        ...options,
+        method: 'PUT',
+        actions: 'pull,push',
+        headers: { 'content-type': descriptor.mediaType },
+        body: bytes,
+      });
+      const answer = await at.calls.read(call, MOST_ERROR_BYTES);
+      if (!isDone(answer.status)) throw writeRefusal(call, answer, 'NAME_UNKNOWN');
+      const digest = asked.kind === 'digest' ? asked.digest : descriptor.digest;
+      assertSame(answer.headers['docker-content-digest'], digest, at.host);
+    },
+
+    deleteManifest: (repository, digest, options) => remove(at, repository, digest, options),
+
+    async deleteTag(repository, tag, options) {
+      const { kind } = parseReference(tag);
+      if (kind === 'digest') throw new TypeError(`${tag} is a digest and no tag`);
+      await remove(at, repository, tag, options);
+    },
+  };
+}
+
+/** end-9 */
+async function remove(
+  at: RepositoryCalls,
+  repository: string,
+  reference: string,
+  options: CallOptions,
+): Promise<void> {
+  const call = at.to(repository, `manifests/${reference}`, {
+    ...options,
+    method: 'DELETE',
+    actions: 'pull,push,delete',
+  });
+  const answer = await at.calls.read(call, MOST_ERROR_BYTES);
+  if (!isDone(answer.status)) throw writeRefusal(call, answer, 'MANIFEST_UNKNOWN');
+}
+
+function isDone(status: number): boolean {
+  return status === 200 || status === 201 || status === 202 || status === 204;
+}
