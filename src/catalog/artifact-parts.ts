@@ -1,6 +1,7 @@
 /** What belongs to artifacts beside their own rows: tags, labels, children, what hangs on them, and their size in all. */
 import { sql } from 'kysely';
 import { z } from 'zod';
+import { batchesOf } from '../database/batches.ts';
 import type { Queries } from '../database/database.ts';
 import {
   EVERYTHING,
@@ -14,7 +15,6 @@ import type { Digest } from '../oci/digest.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { ArtifactRow } from './artifact-rows.ts';
 import { typeOfAccessory, typeOfArtifact } from './artifact-types.ts';
-import { batchesOf } from './batches.ts';
 import { immutableIn } from './immutable-rules.ts';
 import { type Label, labelOf, labelRows } from './labels.ts';
 

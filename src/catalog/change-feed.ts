@@ -1,7 +1,7 @@
+import { batchesOf } from '../database/batches.ts';
 import type { WriteTransaction } from '../database/database.ts';
 import type { Cause, ChangeKind, InstanceRow } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
-import { batchesOf } from './batches.ts';
 import { nextStamp } from './hybrid-clock.ts';
 
 /** A change's place in the feed, which a tag remembers of the change that put it there. */

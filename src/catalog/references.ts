@@ -1,9 +1,9 @@
 import type { ExpressionBuilder } from 'kysely';
+import { batchesOf } from '../database/batches.ts';
 import type { Queries, WriteTransaction } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { ManifestReference } from '../oci/manifest.ts';
-import { batchesOf } from './batches.ts';
 
 /** Digests that the repository lacks, each once; what a push may leave out counts as there. */
 export async function missingReferences(

@@ -2,12 +2,12 @@
 import type { ExpressionBuilder } from 'kysely';
 import { artifactEntry, tagEntry } from '../audit/artifact-events.ts';
 import { writeAudit } from '../audit/audit.ts';
+import { batchesOf } from '../database/batches.ts';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import type { ReferenceMode, Tables } from '../database/tables.ts';
 import type { Digest } from '../oci/digest.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import type { Reference } from '../oci/reference.ts';
-import { batchesOf } from './batches.ts';
 import { keepOwned } from './owned-manifests.ts';
 import { ensureRepository, requireRepository } from './repositories.ts';
 import { type Act, removeTags } from './tag-rows.ts';

@@ -1,6 +1,6 @@
+import { batchesOf } from '../database/batches.ts';
 import type { WriteTransaction } from '../database/database.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
-import { batchesOf } from './batches.ts';
 import { condemnUnlinked } from './blob-rows.ts';
 import { forgetBytes } from './manifest-rows.ts';
 import { isOwned } from './ownership.ts';
