@@ -30,6 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/catalog': ['src/oci', 'src/database', 'src/storage', 'src/audit', 'policies'],
   'src/access': ['src/oci', 'src/cache', 'src/database', 'src/audit', 'policies'],
   'src/transfer': ['src/oci', 'src/registry', 'src/storage', 'src/catalog', 'policies'],
+  'src/jobs': ['src/oci', 'src/database', 'src/audit', 'policies'],
   'src/proxy': [
     'src/oci',
     'src/cache',
@@ -56,7 +57,7 @@ const USED_IN: Record<string, readonly string[]> = {
   koa: ['src/http'],
   '@koa/router': ['src/http'],
   got: ['src/registry/http-client.ts'],
-  'p-queue': ['src/registry/slots.ts'],
+  'p-queue': ['src/registry/slots.ts', 'src/jobs/workers.ts'],
   keyv: ['src/cache'],
   kysely: QUERYING,
   'node:sqlite': ['src/database'],

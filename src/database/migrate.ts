@@ -7,9 +7,10 @@ import { initial } from './migrations/0001-initial.ts';
 import { access } from './migrations/0002-access.ts';
 import { management } from './migrations/0003-management.ts';
 import { references } from './migrations/0004-references.ts';
+import { jobs } from './migrations/0005-jobs.ts';
 
 /** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
-export const MIGRATIONS: readonly Migration[] = [initial, access, management, references];
+export const MIGRATIONS: readonly Migration[] = [initial, access, management, references, jobs];
 
 export interface MigrateOptions {
   readonly engine: Engine;

@@ -10,6 +10,7 @@
  *         ├─< project_metadata, immutable_rules      settings (of the node)
  *         └─< labels ─< manifest_labels >─ manifests
  *     users >─< user_groups, both ─< project_members >─ projects ─< robots      signing_keys · users ─< refresh_tokens
+ *     executions ─< tasks: `job-tables.ts` draws what is to be done
  *     changes (the feed, the outbox of everything owned) · arrivals (the outbox of what was cached) · audit
  */
 import type { Generated } from 'kysely';
@@ -24,6 +25,17 @@ import type {
   UserRow,
 } from './access-tables.ts';
 import type { Flag } from './flag.ts';
+import type {
+  ExecutionRow,
+  FeedCursorRow,
+  JobHostRow,
+  JobLaneRow,
+  JobQueueRow,
+  ScheduleRow,
+  TaskDependencyRow,
+  TaskLogRow,
+  TaskRow,
+} from './job-tables.ts';
 import type {
   ImmutableRuleRow,
   LabelRow,
@@ -297,4 +309,13 @@ export interface Tables {
   robots: RobotRow;
   signing_keys: SigningKeyRow;
   refresh_tokens: RefreshTokenRow;
+  executions: ExecutionRow;
+  tasks: TaskRow;
+  task_dependencies: TaskDependencyRow;
+  task_log: TaskLogRow;
+  job_queues: JobQueueRow;
+  job_lanes: JobLaneRow;
+  job_hosts: JobHostRow;
+  schedules: ScheduleRow;
+  feed_cursors: FeedCursorRow;
 }
