@@ -55,7 +55,26 @@ export function matchesDoublestar(text: string, pattern: string): boolean {
 /** All texts that match, where they can be told one by one; undefined where the pattern has a wildcard, or is none. */
 export function textsOf(pattern: string): readonly string[] | undefined {
   const texts = alternativesOf(pattern).map(literalText);
-  return texts.length > 0 && texts.every((text) => text !== undefined) ? texts : undefined;
+  return pattern !== '' && texts.length > 0 && texts.every((text) => text !== undefined)
+    ? texts
+    : undefined;
+}
+
+/** Some texts that match, none where the pattern is none: what may be anything is `x`, once little and once much of it. */
+export function examplesOf(pattern: string): readonly string[] {
+  const texts = alternativesOf(pattern).flatMap((parts) =>
+    [LITTLE, MUCH].map((kinds) => parts.map((part) => exampleOf(part, kinds)).join('')),
+  );
+  return [...new Set(texts)].filter((text) => matchesDoublestar(text, pattern));
+}
+
+const LITTLE = { one: 'x', some: 'x', components: '', below: '/x', anything: 'x' };
+const MUCH = { ...LITTLE, components: 'x/', below: '/x/x', anything: 'x/x' };
+
+function exampleOf(part: Part, kinds: typeof LITTLE): string {
+  if (part.kind === 'literal') return part.character;
+  if (part.kind !== 'class') return kinds[part.kind];
+  return part.isNegated ? 'x' : (part.ranges[0]?.[0] ?? '');
 }
 
 function literalText(parts: readonly Part[]): string | undefined {

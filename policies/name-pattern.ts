@@ -3,7 +3,7 @@
  * match whole names. No repository or tag begins with a slash, so that none is mistaken for the other.
  */
 import { z } from 'zod';
-import { isDoublestar, matchesDoublestar, textsOf } from './doublestar.ts';
+import { examplesOf, isDoublestar, matchesDoublestar, textsOf } from './doublestar.ts';
 
 const LONGEST = 255;
 const MOST = 1000;
@@ -62,6 +62,12 @@ export function namesOf(filter: NameFilter): readonly string[] | undefined {
     for (const text of texts) names.add(text);
   }
   return [...names].filter((name) => isSelected(name, filter));
+}
+
+/** Some names that the filter selects; regular expressions give none. */
+export function nameExamplesOf(filter: NameFilter): readonly string[] {
+  const names = filter.include.filter((pattern) => !REGULAR.test(pattern)).flatMap(examplesOf);
+  return [...new Set(names)].filter((name) => isSelected(name, filter));
 }
 
 function isNamePattern(pattern: string): boolean {

@@ -78,6 +78,46 @@ export function destinationOf(
   return shaped([namespace, ...components.slice(replaced)].join('/'), shape);
 }
 
+/** A repository of a source, and what some policy calls it at a destination. */
+export interface Claim {
+  readonly source: { readonly endpoint: string; readonly repository: string };
+  readonly endpoint: string;
+  readonly repository: string;
+}
+
+/** One name for several repositories, of which the last that is copied would win. */
+export interface NamingConflict {
+  readonly endpoint: string;
+  readonly repository: string;
+  readonly sources: readonly Claim['source'][];
+}
+
+/** Names at destinations that several repositories claim, of one policy or of several. */
+export function namingConflicts(claims: readonly Claim[]): readonly NamingConflict[] {
+  const byName = Map.groupBy(claims, ({ endpoint, repository }) => `${endpoint} ${repository}`);
+  return [...byName.values()].flatMap((alike) => {
+    const sources = new Map(
+      alike.map(({ source }) => [`${source.endpoint} ${source.repository}`, source]),
+    );
+    const [first] = alike;
+    if (first === undefined || sources.size < 2) return [];
+    const { endpoint, repository } = first;
+    return [{ endpoint, repository, sources: [...sources.values()] }];
+  });
+}
+
+/** Whether two repositories of one source may be called alike there, so that their names have to be compared. */
+export function mayCallAlike({
+  namespace,
+  flatten,
+  template,
+}: Pick<Destination, 'namespace' | 'flatten' | 'template'>): boolean {
+  if (template === undefined) return namespace !== undefined && flatten !== 0;
+  const keepsAll = /\{repository\}|\{project\}\/\{path\}|\{namespace\}\/\{name\}/;
+  const rest = template.replace(keepsAll, '').replaceAll('{endpoint}', '');
+  return !keepsAll.test(template) || /\{/.test(rest);
+}
+
 function shaped(repository: string, shape: NameShape): Naming {
   const { length } = repository.split('/');
   if (!isRepositoryName(repository)) return { refused: `${repository} is no name of a repository` };

@@ -131,26 +131,39 @@ const pace = {
   }),
 };
 
-export const ReplicationPolicy = z.strictObject({
-  description: z.string().max(1024).default('').meta({ description: 'For people.' }),
-  enabled: z.boolean().default(true).meta({ description: 'Whether it runs.' }),
-  source: z
-    .string()
-    .min(1)
-    .meta({
-      description: 'Name of the endpoint that is copied from, or `local`: this node.',
-      examples: ['hub'],
-    }),
-  destinations: z
-    .array(Destination)
-    .min(1)
-    .max(MOST_DESTINATIONS)
-    .meta({
-      description: 'Where it is copied to.',
-      examples: [[{ endpoint: 'local', namespace: 'team' }]],
-    }),
-  ...selection,
-  ...effect,
-  ...pace,
-});
+export const ReplicationPolicy = z
+  .strictObject({
+    description: z.string().max(1024).default('').meta({ description: 'For people.' }),
+    enabled: z.boolean().default(true).meta({ description: 'Whether it runs.' }),
+    source: z
+      .string()
+      .min(1)
+      .meta({
+        description: 'Name of the endpoint that is copied from, or `local`: this node.',
+        examples: ['hub'],
+      }),
+    destinations: z
+      .array(Destination)
+      .min(1)
+      .max(MOST_DESTINATIONS)
+      .meta({
+        description: 'Where it is copied to.',
+        examples: [[{ endpoint: 'local', namespace: 'team' }]],
+      }),
+    ...selection,
+    ...effect,
+    ...pace,
+  })
+  .refine(
+    ({ source, trigger }) => source === LOCAL || trigger === 'manual' || !('event' in trigger),
+    { error: `events are of this node: source must be ${LOCAL}`, path: ['trigger'] },
+  )
+  .refine(
+    ({ destinations }) =>
+      new Set(destinations.map((one) => JSON.stringify(one))).size === destinations.length,
+    {
+      error: 'one of them twice',
+      path: ['destinations'],
+    },
+  );
 export type ReplicationPolicy = z.output<typeof ReplicationPolicy>;

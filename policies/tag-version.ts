@@ -41,6 +41,11 @@ export function isWithinRange(
   return semver.satisfies(version, range, { ...LENIENT, includePrerelease: prereleases });
 }
 
+/** A version within the range. */
+export function versionWithin(range: string): string {
+  return semver.minVersion(range, LENIENT)?.version ?? '';
+}
+
 /** The higher version is the greater; what names none is the least. */
 export function compareVersions(tag: string, other: string): number {
   const [version, another] = [versionOf(tag), versionOf(other)];

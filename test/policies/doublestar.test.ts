@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isDoublestar, matchesDoublestar, Pattern } from '../../policies/doublestar.ts';
+import * as fc from 'fast-check';
+import {
+  examplesOf,
+  isDoublestar,
+  matchesDoublestar,
+  Pattern,
+  textsOf,
+} from '../../policies/doublestar.ts';
 
 describe('a pattern of the configuration', () => {
   for (const [pattern, text, isMatch] of [
@@ -102,5 +109,30 @@ describe('a doublestar pattern', () => {
     assert.ok(!matchesDoublestar('a'.repeat(255), pattern));
 
     assert.ok(performance.now() - started < 1000);
+  });
+});
+
+describe('texts that a pattern matches', () => {
+  it('are all told where it has no wildcard', () => {
+    assert.deepEqual(textsOf('a/{b,c}-{1,2}'), ['a/b-1', 'a/b-2', 'a/c-1', 'a/c-2']);
+    assert.deepEqual(textsOf('a\\*b'), ['a*b']);
+    for (const pattern of ['a*', '{a,b?}', 'a/**', '[ab]', 'a[', '']) {
+      assert.equal(textsOf(pattern), undefined);
+    }
+  });
+
+  it('are shown by examples that do match', () => {
+    const piece = fc.constantFrom('a', 'b1', '*', '**', '?', '[a-c]', '[^a]', '{a,b*}', 'x-{1,2}');
+    const anyPattern = fc
+      .array(piece, { minLength: 1, maxLength: 5 })
+      .map((pieces) => pieces.join('/'));
+    fc.assert(
+      fc.property(anyPattern, (pattern) => {
+        const examples = examplesOf(pattern);
+        assert.ok(examples.length > 0);
+        assert.ok(examples.every((text) => matchesDoublestar(text, pattern)));
+        for (const text of textsOf(pattern) ?? []) assert.ok(examples.includes(text));
+      }),
+    );
   });
 });

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { Destination, destinationOf } from '../../policies/replication-naming.ts';
+import {
+  type Claim,
+  Destination,
+  destinationOf,
+  mayCallAlike,
+  namingConflicts,
+} from '../../policies/replication-naming.ts';
 
 describe('a destination with a namespace', () => {
   // Harbor, src/controller/replication/flow/stage.go, the comment above `replaceNamespace`; `all` is its -1.
@@ -124,6 +130,74 @@ describe('a registry whose names have', () => {
     });
   }
 });
+
+describe('repositories that would be called alike', () => {
+  it('are named, by the name that they claim', () => {
+    const claims = [
+      claim('hub a/image', 'local n/image'),
+      claim('hub b/image', 'local n/image'),
+      claim('hub b/image', 'local n/image'),
+      claim('quay image', 'local n/image'),
+      claim('hub a/image', 'other n/image'),
+      claim('hub a/image', 'other n/image'),
+      claim('hub c', 'local n/c'),
+    ];
+
+    assert.deepEqual(namingConflicts(claims), [
+      {
+        endpoint: 'local',
+        repository: 'n/image',
+        sources: [
+          { endpoint: 'hub', repository: 'a/image' },
+          { endpoint: 'hub', repository: 'b/image' },
+          { endpoint: 'quay', repository: 'image' },
+        ],
+      },
+    ]);
+  });
+
+  const rows = [
+    { destination: {}, may: false },
+    { destination: { flatten: 'all' }, may: false },
+    { destination: { namespace: 'n' }, may: false },
+    { destination: { namespace: 'n', flatten: 1 }, may: true },
+    { destination: { namespace: 'n', flatten: 'all' }, may: true },
+    { destination: { template: 'm/{repository}' }, may: false },
+    { destination: { template: '{endpoint}/{project}/{path}' }, may: false },
+    { destination: { template: 'm-{namespace}/{name}' }, may: false },
+    { destination: { template: '{project}-{path}' }, may: true },
+    { destination: { template: '{repository}/{name}' }, may: true },
+    { destination: { template: 'm/{name}' }, may: true },
+  ];
+  for (const { destination, may } of rows) {
+    it(`${may ? 'may' : 'cannot'} be with ${JSON.stringify(destination)}`, () => {
+      assert.equal(mayCallAlike(Destination.parse({ endpoint: 'e', ...destination })), may);
+    });
+  }
+
+  it('cannot be where it is said so', () => {
+    const anyName = fc
+      .array(fc.constantFrom('a', 'b', 'a-b', 'b-a', 'ab'), { minLength: 1, maxLength: 3 })
+      .map((parts) => parts.join('/'));
+    const destinations = rows.filter(({ may }) => !may).map(({ destination }) => destination);
+    fc.assert(
+      fc.property(fc.constantFrom(...destinations), anyName, anyName, (destination, one, other) => {
+        fc.pre(one !== other);
+        const [first, second] = [named(one, destination), named(other, destination)];
+        assert.ok(
+          'refused' in first || 'refused' in second || first.repository !== second.repository,
+        );
+      }),
+    );
+  });
+});
+
+function claim(from: string, to: string): Claim {
+  const [[source = '', name = ''] = [], [endpoint = '', repository = ''] = []] = [from, to].map(
+    (text) => text.split(' '),
+  );
+  return { source: { endpoint: source, repository: name }, endpoint, repository };
+}
 
 function named(repository: string, destination: object): ReturnType<typeof destinationOf> {
   const parsed = Destination.parse({ endpoint: 'e', ...destination });

@@ -47,6 +47,7 @@ describe('a replication policy', () => {
   it('says everything that it can', () => {
     const text = {
       ...SHORTEST,
+      source: LOCAL,
       labels: { include: ['prod'], exclude: ['old', ['a', 'b']] },
       keep: { newest: 5, by: 'semver', maxAge: '90d' },
       platforms: ['linux/amd64', 'linux/arm64/v8', 'linux/*', 'windows(10.0.*)/amd64'],
@@ -85,6 +86,9 @@ describe('a replication policy', () => {
     { with: { prune: { atMost: '200%' } }, says: /percentage/ },
     { with: { windows: [{ from: '25:00', bandwidth: 'none' }] }, says: /a time of day/ },
     { with: { keep: { newest: 0 } }, says: /keep.newest/ },
+    { with: { keep: { by: 'semver' } }, says: /at least one of newest and maxAge/ },
+    { with: { trigger: { event: 'push' } }, says: /source must be local/ },
+    { with: { destinations: [{ endpoint: 'a' }, { endpoint: 'a' }] }, says: /twice/ },
   ];
   for (const { with: changed, says } of refusals) {
     it(`is refused with ${JSON.stringify(changed)}, and says where`, () => {
