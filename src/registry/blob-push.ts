@@ -122,8 +122,11 @@ class BlobPush {
   /** Something on the way takes no body of that size. */
   #hasSmallerChunks(): boolean {
     if (!this.#options.abilities.chunks) return false;
-    const next = (this.#chunkBytes ?? this.#largestChunk * SHRINK) / SHRINK;
-    if (next < LEAST_CHUNK_BYTES || next >= this.#blob.size) return false;
+    const last = this.#chunkBytes;
+    let next = last === undefined ? this.#largestChunk : last / SHRINK;
+    // A chunk that is all of it is what was refused.
+    while (next >= this.#blob.size) next /= SHRINK;
+    if (next < LEAST_CHUNK_BYTES) return false;
     this.#chunkBytes = next;
     return true;
   }

@@ -1,5 +1,5 @@
 /**
- * An upload as its registry keeps it (distribution-spec v1.1.1 "Pushing Blobs", docs/wire-notes.md 6): opened, told how
+ * An upload as its registry keeps it (distribution-spec v1.1.1 "Pushing Blobs", docs/wire-notes.md 9): opened, told how
  * far it is, added to, finished, cancelled. Registries answer 200, 201, 202 and 204 where the specification has one of them.
  */
 import type { Digest } from '../oci/digest.ts';

@@ -1,7 +1,8 @@
 /** What changes a repository besides its blobs: manifests, tags, and what is taken away (distribution-spec v1.1.1 end-7, end-9). */
+import { OciError } from '../oci/error.ts';
 import { parseReference } from '../oci/reference.ts';
 import { MOST_ERROR_BYTES } from './error-answer.ts';
-import { UpstreamDenied } from './errors.ts';
+import { UpstreamDenied, UpstreamRefused } from './errors.ts';
 import type { CallOptions, WritablePeer } from './peer.ts';
 import { type RepositoryCalls, writeRefusal } from './repository-calls.ts';
 import { assertSame, type SessionPlace, UploadSession } from './upload-session.ts';
@@ -54,7 +55,15 @@ export function writesTo(at: RepositoryCalls, base: URL): Writes {
     async deleteTag(repository, tag, options) {
       const { kind } = parseReference(tag);
       if (kind === 'digest') throw new TypeError(`${tag} is a digest and no tag`);
-      await remove(at, repository, tag, options);
+      try {
+        await remove(at, repository, tag, options);
+      } catch (error) {
+        // distribution 2, which wants a digest there (docs/wire-notes.md 9).
+        if (!(error instanceof UpstreamRefused) || error.code !== 'DIGEST_INVALID') throw error;
+        throw new OciError('UNSUPPORTED', {
+          message: 'it deletes manifests by their digest alone',
+        });
+      }
     },
   };
 }

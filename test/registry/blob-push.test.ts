@@ -162,6 +162,16 @@ describe('a push that breaks off', () => {
     assert.deepEqual(sizes, [4 * MIB, 3 * MIB, 3 * MIB, 2 * MIB]);
   });
 
+  it('makes chunks that are smaller than the blob', async () => {
+    await using push = await world({}, { limits: { ...LIMITS, chunkBytes: 32 * MIB } });
+    push.upstream.behave({ ...PUT, times: 1 }, { status: 413 });
+
+    await push.run();
+
+    const sizes = push.upstream.seen(PATCH).map(({ headers }) => Number(headers['content-length']));
+    assert.deepEqual(sizes, [2 * MIB, 2 * MIB, 2 * MIB, 2 * MIB]);
+  });
+
   it('says that it is too large where no chunk is small enough', async () => {
     await using push = await world();
     push.upstream.behave(PUT, { status: 413 });

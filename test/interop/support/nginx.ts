@@ -4,12 +4,12 @@ import { clientEnvironment, freePort, startDaemon } from './processes.ts';
 import { answers, type Registry } from './registries.ts';
 
 /**
- * An nginx in front of a node, as an operator sets it up: no limit of a body's size, nothing buffered, and blobs sent
+ * An nginx in front of a node, as an operator sets it up: no limit of a body's size unless one is given, nothing buffered, and blobs sent
  * from the node's data folder when it says `X-Accel-Redirect: /internal-blobs/…`.
  */
 export async function startNginx(
   folder: string,
-  { node, data }: { node: string; data: string },
+  { node, data, mostBody = '0' }: { node: string; data: string; mostBody?: string },
 ): Promise<Registry> {
   const port = await freePort();
   const host = `127.0.0.1:${port}`;
@@ -31,7 +31,7 @@ http {
   ${temporary.join('\n  ')}
   server {
     listen ${host};
-    client_max_body_size 0;
+    client_max_body_size ${mostBody};
     location / {
       proxy_pass ${node};
       proxy_http_version 1.1;
