@@ -58,7 +58,7 @@ export function namesOf(filter: NameFilter): readonly string[] | undefined {
   const names = new Set<string>();
   for (const pattern of filter.include) {
     const texts = textsOf(pattern);
-    if (texts === undefined || REGULAR.test(pattern)) return undefined;
+    if (texts === undefined || isRegular(pattern)) return undefined;
     for (const text of texts) names.add(text);
   }
   return [...names].filter((name) => isSelected(name, filter));
@@ -66,8 +66,12 @@ export function namesOf(filter: NameFilter): readonly string[] | undefined {
 
 /** Some names that the filter selects; regular expressions give none. */
 export function nameExamplesOf(filter: NameFilter): readonly string[] {
-  const names = filter.include.filter((pattern) => !REGULAR.test(pattern)).flatMap(examplesOf);
+  const names = filter.include.filter((pattern) => !isRegular(pattern)).flatMap(examplesOf);
   return [...new Set(names)].filter((name) => isSelected(name, filter));
+}
+
+export function isRegular(pattern: string): boolean {
+  return REGULAR.test(pattern);
 }
 
 function isNamePattern(pattern: string): boolean {
