@@ -2,9 +2,16 @@
 import { z } from 'zod';
 import { defineAdapter } from '../src/registry/adapter.ts';
 import { distributionPeer } from '../src/registry/distribution-peer.ts';
+import { PLAIN } from '../src/registry/vendor.ts';
 
 export const distribution = defineAdapter({
   name: 'distribution',
+  title: 'Distribution',
+  description:
+    'Any registry that follows the OCI distribution specification: distribution, zot, Nexus and most others. Lists repositories where it has distribution’s catalogue.',
+  harborType: 'docker-registry',
+  credential: { description: 'A user name and its password or token.' },
+  capabilities: PLAIN,
 
   options: z
     .strictObject({

@@ -11,6 +11,7 @@
 import { z } from 'zod';
 import { defineAdapter } from '../src/registry/adapter.ts';
 import { distributionPeer } from '../src/registry/distribution-peer.ts';
+import { PLAIN } from '../src/registry/vendor.ts';
 
 const REGISTRY = 'https://registry-1.docker.io/';
 /** By which Harbor and its users call it. */
@@ -18,6 +19,13 @@ const WEBSITE = 'hub.docker.com';
 
 export const dockerHub = defineAdapter({
   name: 'docker-hub',
+  title: 'Docker Hub',
+  description:
+    'Docker Hub. Official images are under `library/`; it counts pulls, and this node asks by HEAD first.',
+  places: [{ name: 'Docker Hub', url: REGISTRY }],
+  credential: { description: 'A user name, and a password or better a personal access token.' },
+  capabilities: { ...PLAIN, listRepositories: false },
+  nameParts: { least: 2, most: 2 },
   defaultUrl: REGISTRY,
   options: z.strictObject({}).prefault({}).meta({ description: 'It has none.' }),
   canonicalRepository,

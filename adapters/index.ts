@@ -1,11 +1,17 @@
 /** Every vendor this node can talk to. A new one is a new file here plus one word in the list below. */
 import { z } from 'zod';
+import type { Vendor } from '../src/registry/vendor.ts';
 import { distribution } from './distribution.ts';
 import { dockerHub } from './docker-hub.ts';
 
+const [first, ...others] = [distribution, dockerHub] as const;
+
+/** What is told of them, by the value of `adapter:`. */
+export const VENDORS: readonly Vendor[] = [first, ...others];
+
 /** One entry of `endpoints:`; parsing it yields something that can `connect`. */
 export const EndpointConfig = z.discriminatedUnion('adapter', [
-  distribution.endpoint,
-  dockerHub.endpoint,
+  first.endpoint,
+  ...others.map(({ endpoint }) => endpoint),
 ]);
 export type EndpointConfig = z.infer<typeof EndpointConfig>;

@@ -3,9 +3,10 @@ import { assertPublicLiteral } from './address-guard.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RegistryPeer } from './peer.ts';
 import type { RegistryClient } from './registry-client.ts';
+import type { VendorFacts } from './vendor.ts';
 
 /** What differs from one registry vendor to the next. One per file in `adapters/`. */
-interface AdapterDefinition<Name extends string, Options> {
+interface AdapterDefinition<Name extends string, Options> extends VendorFacts {
   /** The value of `adapter:` in the configuration. */
   readonly name: Name;
   /** For vendors that are one place. */
@@ -17,7 +18,7 @@ interface AdapterDefinition<Name extends string, Options> {
   connect(endpoint: Endpoint<Options>, client: RegistryClient): RegistryPeer;
 }
 
-/** Turns a definition into something the configuration can list and `node.ts` can connect. */
+/** Turns a definition into a {@link Vendor} whose `endpoint` the configuration can list and `node.ts` can connect. */
 export function defineAdapter<const Name extends string, Options>(
   definition: AdapterDefinition<Name, Options>,
 ) {
@@ -42,6 +43,7 @@ export function defineAdapter<const Name extends string, Options>(
         }),
       options: definition.options,
     })
+    .meta({ description: definition.description })
     .superRefine(({ url, allowPrivateAddress }, ctx) => {
       if (allowPrivateAddress || isPublicUrl(url)) return;
       ctx.addIssue({
@@ -54,11 +56,12 @@ export function defineAdapter<const Name extends string, Options>(
       ...config,
       url: baseOf(config.url),
       canonicalRepository: definition.canonicalRepository ?? sameName,
+      capabilities: definition.capabilities,
       /** `ca` is what `caFile` holds. Opens nothing: the first call does. */
       connect: (where: { name: string; ca?: string | undefined }, client: RegistryClient) =>
         definition.connect(endpointOf(config, where), client),
     }));
-  return { name: definition.name, endpoint };
+  return { ...definition, endpoint };
 }
 
 const CredentialConfig = z

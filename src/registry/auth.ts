@@ -11,6 +11,7 @@ import type { Credential } from './endpoint.ts';
 import { UpstreamDenied, UpstreamInvalid } from './errors.ts';
 import type { CallOptions } from './peer.ts';
 import { type RealmRules, trustedRealm } from './realm.ts';
+import { constant, type Given, type Renewable } from './renewable.ts';
 import { SingleFlight } from './single-flight.ts';
 
 /** What a request says of itself. */
@@ -37,7 +38,7 @@ export type FetchToken = (
 
 export interface AuthorizerOptions extends RealmRules {
   readonly endpoint: string;
-  readonly credential: Credential | undefined;
+  readonly credential: Credential | Renewable<Credential> | undefined;
   readonly tokens: CacheStore<CachedToken>;
   readonly fetchToken: FetchToken;
 }
@@ -55,9 +56,27 @@ const DEFAULT_LIFETIME_SECONDS = 60;
 const USABLE_SHARE = 0.9;
 const MOST_RENAMED = 1000;
 
+/** How the requests to one endpoint say who we are. */
+export interface Identity {
+  /** What to send before being asked; undefined while nothing is known. */
+  bring(scope: string, options: CallOptions): Promise<Grant | undefined>;
+  /**
+   * What to send after a 401. `challenges` gives its header, or that of `/v2/`; `refused` is what was sent in vain,
+   * `cause` is what it said besides.
+   *
+   * @throws UpstreamDenied when there is nothing better to send
+   */
+  answer(
+    challenges: () => Promise<string>,
+    scope: string,
+    options: CallOptions & { refused: Grant | undefined; cause: Error | undefined },
+  ): Promise<Grant>;
+}
+
 /** One endpoint's way in, with its credential or as nobody. */
-export class Authorizer {
+export class Authorizer implements Identity {
   readonly #options: AuthorizerOptions;
+  readonly #credential: Renewable<Credential> | undefined;
   readonly #flights = new SingleFlight<string>();
   /** The last challenge; registries have one for all their repositories. */
   #known: Challenge | undefined;
@@ -65,29 +84,25 @@ export class Authorizer {
   readonly #renamed = new LRUCache<string, string>({ max: MOST_RENAMED });
 
   constructor(options: AuthorizerOptions) {
+    const { credential } = options;
     this.#options = options;
+    this.#credential =
+      credential === undefined || 'get' in credential ? credential : constant(credential);
   }
 
-  /** What to send before being asked; undefined while nothing is known. */
   async bring(scope: string, { signal, abandoned }: CallOptions): Promise<Grant | undefined> {
     if (this.#known === undefined) return undefined;
     const wanted = this.#renamed.get(scope) ?? scope;
     return this.#grant(this.#known, wanted, { signal, abandoned, refused: undefined });
   }
 
-  /**
-   * What to send after a 401. `challenges` are its header, `refused` is what was sent in vain, `cause` is what it
-   * said besides.
-   *
-   * @throws UpstreamDenied when there is nothing better to send
-   */
   async answer(
-    challenges: string,
+    challenges: () => Promise<string>,
     scope: string,
     options: CallOptions & { refused: Grant | undefined; cause: Error | undefined },
   ): Promise<Grant> {
     const { refused, cause } = options;
-    const challenge = this.#choose(parseChallenges(challenges));
+    const challenge = this.#choose(parseChallenges(await challenges()));
     this.#known = challenge;
     const sent = refused?.scope ?? scope;
     if (refused?.isFresh !== true) return this.#grant(challenge, sent, options);
@@ -119,28 +134,33 @@ export class Authorizer {
     scope: string,
     { refused, ...options }: CallOptions & { refused: Grant | undefined },
   ): Promise<Grant> {
-    if (challenge.scheme === 'basic') return this.#basic(scope);
-    const url = this.#tokenUrl(challenge, scope);
-    const key = this.#keyOf(url);
+    if (challenge.scheme === 'basic') return this.#basic(scope, { ...options, refused });
+    const login = await this.#login(options);
+    const url = this.#tokenUrl(challenge, scope, login);
+    const key = this.#keyOf(url, login);
     const cached = await this.#options.tokens.get(key);
     if (cached !== undefined) {
       const authorization = `Bearer ${cached.token}`;
       if (authorization !== refused?.authorization) return { authorization, scope, isFresh: false };
       await this.#options.tokens.delete(key);
     }
-    const fetch = (work: { readonly abandoned: AbortSignal }) => this.#fetch(url, key, work);
+    const fetch = (work: { readonly abandoned: AbortSignal }) =>
+      this.#fetchAs(login, url, key, { ...options, ...work });
     const token = await this.#flights.run(key, fetch, options);
     return { authorization: `Bearer ${token}`, scope, isFresh: true };
   }
 
-  #basic(scope: string): Grant {
-    const authorization = this.#login();
-    if (authorization === undefined)
+  async #basic(
+    scope: string,
+    { refused, ...options }: CallOptions & { refused: Grant | undefined },
+  ): Promise<Grant> {
+    const login = await this.#login(options, refused?.authorization);
+    if (login === undefined)
       throw this.#denied(new Error('it wants a login, and none is configured'));
-    return { authorization, scope, isFresh: true };
+    return { authorization: login.authorization, scope, isFresh: login.isFresh };
   }
 
-  #tokenUrl({ parameters }: Challenge, scope: string): URL {
+  #tokenUrl({ parameters }: Challenge, scope: string, login: Login | undefined): URL {
     let url: URL;
     try {
       url = trustedRealm(parameters.get('realm'), this.#options);
@@ -152,17 +172,31 @@ export class Authorizer {
     // One parameter each: some services read no further than the first space.
     for (const one of scope.split(' ')) if (one !== '') url.searchParams.append('scope', one);
     url.searchParams.set('client_id', 'portolan');
-    const account = this.#options.credential?.username;
-    if (account !== undefined) url.searchParams.set('account', account);
+    if (login !== undefined) url.searchParams.set('account', login.credential.username);
     return url;
+  }
+
+  /** A credential that ended meanwhile is renewed, once. */
+  async #fetchAs(
+    login: Login | undefined,
+    url: URL,
+    key: string,
+    options: { readonly signal: AbortSignal; readonly abandoned: AbortSignal },
+  ): Promise<string> {
+    try {
+      return await this.#fetch(url, key, { authorization: login?.authorization, ...options });
+    } catch (error) {
+      if (!(error instanceof UpstreamDenied) || login === undefined || login.isFresh) throw error;
+      const renewed = await this.#login(options, login.authorization);
+      return this.#fetch(url, key, { authorization: renewed?.authorization, ...options });
+    }
   }
 
   async #fetch(
     url: URL,
     key: string,
-    { abandoned }: { readonly abandoned: AbortSignal },
+    { authorization, abandoned }: Parameters<FetchToken>[1],
   ): Promise<string> {
-    const authorization = this.#login();
     const answer = await this.#options.fetchToken(url, { authorization, abandoned });
     const { host } = this.#options.url;
     const parsed = TokenAnswer.safeParse(jsonOf(answer)).data;
@@ -176,18 +210,23 @@ export class Authorizer {
     return token;
   }
 
-  #login(): string | undefined {
-    const { credential } = this.#options;
-    if (credential === undefined) return undefined;
-    const login = Buffer.from(`${credential.username}:${credential.password}`);
-    return `Basic ${login.toString('base64')}`;
+  /** @param refused what the registry was shown of it in vain */
+  async #login(options: CallOptions, refused?: string): Promise<Login | undefined> {
+    const { signal, abandoned } = options;
+    const given = await this.#credential?.get({ signal, abandoned });
+    if (given === undefined) return undefined;
+    const login = loginOf(given);
+    if (login.authorization !== refused || given.isFresh) return login;
+    return loginOf(
+      (await this.#credential?.get({ signal, abandoned, refused: given.secret })) ?? given,
+    );
   }
 
   /** By endpoint, credential and scope; of the credential only some bits of a hash, enough to notice another one. */
-  #keyOf(url: URL): string {
+  #keyOf(url: URL, login: Login | undefined): string {
     const { endpoint } = this.#options;
     const who = createHash('sha256')
-      .update(`${endpoint}\n${this.#login() ?? ''}`)
+      .update(`${endpoint}\n${login?.authorization ?? ''}`)
       .digest('hex')
       .slice(0, 8);
     return `${endpoint} ${who} ${url.href}`;
@@ -196,6 +235,21 @@ export class Authorizer {
   #denied(cause: unknown): UpstreamDenied {
     return new UpstreamDenied(this.#options.url.host, 401, { cause });
   }
+}
+
+interface Login {
+  readonly authorization: string;
+  readonly credential: Credential;
+  readonly isFresh: boolean;
+}
+
+function loginOf({ secret: credential, isFresh }: Given<Credential>): Login {
+  return { authorization: basicOf(credential), credential, isFresh };
+}
+
+/** RFC 7617 */
+export function basicOf({ username, password }: Credential): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
 function jsonOf(bytes: Buffer): unknown {

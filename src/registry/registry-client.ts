@@ -1,22 +1,30 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Cache, CacheStore } from '../cache/cache.ts';
-import { Authorizer, CachedToken, type FetchToken, type Grant } from './auth.ts';
+import type { Cache } from '../cache/cache.ts';
+import { ApiIdentity } from './api-identity.ts';
+import { Authorizer, CachedToken, type FetchToken, type Grant, type Identity } from './auth.ts';
 import { BodyTooLarge, discard, readWhole } from './body.ts';
 import { publishBudget } from './budget.ts';
-import type { Endpoint } from './endpoint.ts';
+import type { Credential, Endpoint } from './endpoint.ts';
 import { errorIn, MOST_ERROR_BYTES } from './error-answer.ts';
 import { UpstreamDenied, UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
 import { HttpClient, type HttpConnection, type HttpResponse, type Method } from './http-client.ts';
 import { DEFAULT_LIMITS, type RegistryLimits } from './limits.ts';
 import type { CallOptions } from './peer.ts';
+import type { Renewable } from './renewable.ts';
 import type { RequestBody } from './request-body.ts';
 import { parseRetryAfter, pauseMs } from './retry.ts';
 import type { Lane } from './slots.ts';
 import { Throttle } from './throttle.ts';
 
 /** An endpoint as far as every vendor's is the same, and who besides itself may give tokens for it. */
-export interface RegistryAccess extends Omit<Endpoint, 'options'> {
+export interface RegistryAccess extends Omit<Endpoint, 'options' | 'credential'> {
+  readonly credential: Credential | Renewable<Credential> | undefined;
   readonly tokenHosts?: readonly string[];
+}
+
+/** A vendor's own API, which is told who we are without asking: by this `Authorization`, or by none. */
+export interface ApiAccess extends Omit<Endpoint, 'options' | 'credential'> {
+  readonly authorization: Renewable<string> | undefined;
 }
 
 export interface Call extends CallOptions {
@@ -54,6 +62,10 @@ export interface RegistryCalls {
 /** What all endpoints share: connections, circuits, slots, tokens. Disposing cuts what is still connected. */
 export interface RegistryClient extends Disposable {
   at(access: RegistryAccess): RegistryCalls;
+  /** The same for another API than the registry's, with its own budget. */
+  api(access: ApiAccess): RegistryCalls;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
 }
 
 export interface RegistryClientOptions {
@@ -71,20 +83,31 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   const { userAgent, now, random = Math.random } = options;
   const http = new HttpClient({ userAgent, now, random, limits });
   const tokens = options.cache.store('upstream-tokens', CachedToken);
+  const registryAt = (
+    { name: endpoint, url, allowPrivateAddress, ca }: Omit<ApiAccess, 'authorization'>,
+    identify: RegistryOptions['identify'],
+  ): RegistryCalls => {
+    const connection = http.connect({ endpoint, allowPrivateAddress, ca });
+    return new Registry({ endpoint, url, connection, identify, limits, now, random });
+  };
   return {
+    now,
     at(access) {
-      const { name: endpoint, allowPrivateAddress, ca } = access;
-      const connection = http.connect({ endpoint, allowPrivateAddress, ca });
-      return new Registry({ access, connection, tokens, limits, now, random });
+      const { name: endpoint, url, tokenHosts = [], credential } = access;
+      const wanted = { endpoint, url, tokenHosts, credential, tokens };
+      return registryAt(access, (fetchToken) => new Authorizer({ ...wanted, fetchToken }));
     },
+    api: ({ authorization, ...access }) =>
+      registryAt(access, () => new ApiIdentity(access.url.host, authorization)),
     [Symbol.dispose]: () => http[Symbol.dispose](),
   };
 }
 
 interface RegistryOptions {
-  readonly access: RegistryAccess;
+  readonly endpoint: string;
+  readonly url: URL;
   readonly connection: HttpConnection;
-  readonly tokens: CacheStore<CachedToken>;
+  readonly identify: (fetchToken: FetchToken) => Identity;
   readonly limits: RegistryLimits;
   readonly now: () => number;
   readonly random: () => number;
@@ -96,45 +119,38 @@ class Registry implements RegistryCalls {
   readonly limits: RegistryLimits;
   readonly now: () => number;
   readonly #options: RegistryOptions;
-  readonly #authorizer: Authorizer;
+  readonly #identity: Identity;
   readonly #throttle: Throttle;
 
   constructor(options: RegistryOptions) {
-    const { access, tokens, limits, now } = options;
+    const { limits, now } = options;
     this.limits = limits;
     this.now = now;
     this.#options = options;
-    this.#throttle = new Throttle(access.url.host, now);
-    this.#authorizer = new Authorizer({
-      endpoint: access.name,
-      url: access.url,
-      tokenHosts: access.tokenHosts ?? [],
-      credential: access.credential,
-      tokens,
-      fetchToken: (url, asking) => this.#fetchToken(url, asking),
-    });
+    this.#throttle = new Throttle(options.url.host, now);
+    this.#identity = options.identify((url, asking) => this.#fetchToken(url, asking));
   }
 
   async send(call: Call): Promise<HttpResponse> {
     this.#throttle.assertFree(call.lane);
-    const { origin } = this.#options.access.url;
+    const { origin } = this.#options.url;
     const isAtHome = call.url.origin === origin;
-    let grant = isAtHome ? await this.#authorizer.bring(call.scope, call) : undefined;
+    let grant = isAtHome ? await this.#identity.bring(call.scope, call) : undefined;
     for (;;) {
       const response = await this.#options.connection.send({
         ...call,
         headers: { ...call.headers, ...headerOf(grant) },
       });
-      publishBudget(this.#options.access.name, response.headers);
+      publishBudget(this.#options.endpoint, response.headers);
       // Storage that a registry redirects to has its own ideas of who may come, and none of our business.
       const isOurs = isAtHome && response.url.origin === origin;
       if (response.status !== 401 || !isOurs) return this.#accepted(response, call.lane);
       // Read to its end: the connection serves the next request, and the words serve the log.
       const cause = await explanationOf(response);
-      const challenges = await this.#challengesOf(response, call, cause);
+      const challenges = () => this.#challengesOf(response, call, cause);
       const { signal, abandoned } = call;
       const options = { signal, abandoned, refused: grant, cause };
-      grant = await this.#authorizer.answer(challenges, call.scope, options);
+      grant = await this.#identity.answer(challenges, call.scope, options);
     }
   }
 
@@ -173,7 +189,7 @@ class Registry implements RegistryCalls {
     if (own !== undefined) return own;
     const ping = await this.#options.connection.send({
       method: 'GET',
-      url: new URL('v2/', this.#options.access.url),
+      url: new URL('v2/', this.#options.url),
       headers: {},
       lane: 'control',
       signal: call.signal,
@@ -192,7 +208,7 @@ class Registry implements RegistryCalls {
     try {
       return await this.#readToken(url, { ...options, signal });
     } catch (error) {
-      const { host } = this.#options.access.url;
+      const { host } = this.#options.url;
       if (!signal.aborted) throw invalidIfTooLarge(error, host);
       throw new UpstreamUnavailable(host, 'timeout', { cause: error });
     }
@@ -210,7 +226,7 @@ class Registry implements RegistryCalls {
       ...options,
     });
     // It speaks for the registry, whatever its host is called.
-    await this.#accepted({ ...response, url: this.#options.access.url }, 'control');
+    await this.#accepted({ ...response, url: this.#options.url }, 'control');
     if (response.status === 200) return readWhole(response.content, MOST_TOKEN_BYTES);
     discard(response.content);
     throw new UpstreamInvalid(url.host, `its token service answered ${response.status}`);

@@ -166,7 +166,7 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
       const to = typeof how.redirectTo === 'function' ? how.redirectTo(path) : how.redirectTo;
       return { status: how.status ?? 307, headers: { location: String(to) }, body: NOTHING };
     }
-    if (how.status !== undefined && how.status !== 200) {
+    if (how.status !== undefined && (how.status !== 200 || how.body !== undefined)) {
       const body = Buffer.from(how.body ?? '{"errors":[{"code":"UNKNOWN"}]}');
       return { status: how.status, headers: { 'content-type': 'application/json' }, body };
     }
