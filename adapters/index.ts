@@ -3,8 +3,9 @@ import { z } from 'zod';
 import type { Vendor } from '../src/registry/vendor.ts';
 import { distribution } from './distribution.ts';
 import { dockerHub } from './docker-hub.ts';
+import { harbor } from './harbor.ts';
 
-const [first, ...others] = [distribution, dockerHub] as const;
+const [first, ...others] = [distribution, dockerHub, harbor] as const;
 
 /** What is told of them, by the value of `adapter:`. */
 export const VENDORS: readonly Vendor[] = [first, ...others];
