@@ -58,7 +58,7 @@ const ROWS: readonly { name: string; text: string; problems: readonly (string | 
     name: 'an adapter that there is not, with those that there are',
     text: 'endpoints:\n  hub: { adapter: dockerhub }\n',
     problems: [
-      'line 2, endpoints.hub.adapter: found "dockerhub"; allowed: distribution, docker-hub',
+      /^line 2, endpoints\.hub\.adapter: found "dockerhub"; allowed: distribution, docker-hub, /,
     ],
   },
   {
