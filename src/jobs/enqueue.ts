@@ -3,7 +3,7 @@ import type { WriteTransaction } from '../database/database.ts';
 import type { ExecutionTrigger } from '../database/job-tables.ts';
 import { addTasks } from './new-tasks.ts';
 import { lockQueue } from './shares.ts';
-import { type Ended, Tally } from './tally.ts';
+import { type Ended, endOf, Tally } from './tally.ts';
 import type { Json, NewTask } from './task.ts';
 
 export interface NewExecution {
@@ -103,18 +103,18 @@ async function begin(
   const { id, queue, tasks, now } = execution;
   if (tasks.length === 0) return [await endEmpty(transaction, id, now)];
   const tally = new Tally();
-  await addTasks(transaction, tasks, { execution: id, queue, now, tally });
+  await addTasks({ transaction, tally, now, facts: [] }, tasks, { execution: id, queue });
   return tally.write(transaction, now);
 }
 
 async function endEmpty(transaction: WriteTransaction, id: number, now: number): Promise<Ended> {
-  const { queue, exclusive } = await transaction
+  const execution = await transaction
     .updateTable('executions')
     .set({ status: 'succeeded', ended_at: now })
     .where('id', '=', id)
-    .returning(['queue', 'exclusive'])
+    .returningAll()
     .executeTakeFirstOrThrow();
-  return { id, queue, exclusive: exclusive === 1 };
+  return endOf(execution, now);
 }
 
 async function wasScheduled(

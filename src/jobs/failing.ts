@@ -1,6 +1,7 @@
+import { endStopped, endTasks } from './endings.ts';
 import { tellHost } from './hosts.ts';
-import { endTasks, heldTask, rearm, type Settling } from './settling.ts';
-import type { Claim, ClaimedTask, Failure } from './task.ts';
+import { closeAttempt, heldTask, rearm, type Settling } from './settling.ts';
+import { type Claim, type ClaimedTask, type Failure, hostsOf } from './task.ts';
 
 export interface RetryRules {
   /** Of a task, until it fails for good. */
@@ -24,6 +25,12 @@ export interface FailingOptions {
   readonly random: () => number;
 }
 
+interface FailedAttempt {
+  readonly failure: Failure;
+  /** Bytes. */
+  readonly sent: number;
+}
+
 /**
  * The handler threw: the task waits for its next attempt, or fails and makes fail what waits for it.
  *
@@ -32,18 +39,25 @@ export interface FailingOptions {
 export async function settleFailure(
   settling: Settling,
   claim: Claim,
-  { failure, ...options }: FailingOptions & { readonly failure: Failure },
-): Promise<void> {
+  { failure, sent, ...options }: FailingOptions & FailedAttempt,
+): Promise<'stopped' | 'throttled' | 'failed' | 'delayed'> {
   const task = await heldTask(settling, claim);
-  await tellHost(settling.transaction, failure, settling.now);
+  await closeAttempt(settling, task, sent);
+  await tellHost(settling, failure);
   if (task.state === 'stopping') {
-    await endTasks(settling, [task], { state: 'stopped' });
-    return;
+    await endStopped(settling, task);
+    return 'stopped';
   }
   if (failure.kind === 'throttled') {
-    const attempts = task.attempts - 1;
-    await rearm(settling, task, { attempts, failure: failure.kind, reason: failure.reason });
-    return;
+    // The block of the host holds back what says that it loads it.
+    const isHeld = hostsOf(task.route).includes(failure.host);
+    await rearm(settling, task, {
+      attempts: task.attempts - 1,
+      failure: failure.kind,
+      reason: failure.reason,
+      runAt: isHeld ? undefined : settling.now + failure.retryAfterMs,
+    });
+    return 'throttled';
   }
   const mismatches = task.mismatches + (failure.kind === 'integrity' ? 1 : 0);
   if (isHopeless({ ...task, mismatches }, failure, options.rules)) {
@@ -52,7 +66,7 @@ export async function settleFailure(
       failure: failure.kind,
       reason: failure.reason,
     });
-    return;
+    return 'failed';
   }
   await rearm(settling, task, {
     mismatches,
@@ -60,6 +74,7 @@ export async function settleFailure(
     reason: failure.reason,
     runAt: settling.now + backoffMs(task.attempts, options),
   });
+  return 'delayed';
 }
 
 function isHopeless(

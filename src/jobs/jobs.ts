@@ -1,36 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import type { Database, WriteTransaction } from '../database/database.ts';
 import type { Listed, ListQuery } from '../database/listing.ts';
+import { waitForEnd } from './completion.ts';
+import { type HostControls, hostControls, type QueueControls, queueControls } from './controls.ts';
 import { addExecution, beginWaiting, type NewExecution } from './enqueue.ts';
 import { type Execution, findExecution, listExecutions } from './executions.ts';
-import { RETRY_RULES, type RetryRules } from './failing.ts';
+import { type JobLimits, LIMITS } from './limits.ts';
+import { readLines } from './progress.ts';
+import { retryFailed } from './retrying.ts';
+import type { Settling } from './settling.ts';
+import { stopExecution } from './stopping.ts';
+import type { Ended } from './tally.ts';
 import type { Failure, TaskHandlers } from './task.ts';
+import type { LogLine } from './task-run.ts';
 import { findTask, listTasks, type Task } from './tasks.ts';
+import { settle, tellEnd } from './transactions.ts';
 import { Workers } from './workers.ts';
-
-export interface JobLimits {
-  /** Tasks at once in this process. */
-  readonly workers: number;
-  /** Tasks at once that load one host, over all processes. */
-  readonly perHost: number;
-  /** A process that says nothing for so long loses its tasks. */
-  readonly leaseMs: number;
-  /** How long what another process added waits at most. */
-  readonly pollMs: number;
-  /** How long tasks are waited for that are told to end because the node stops. */
-  readonly shutdownMs: number;
-  readonly retry: RetryRules;
-}
-
-const LIMITS: JobLimits = {
-  workers: 16,
-  perHost: 8,
-  leaseMs: 60_000,
-  pollMs: 1_000,
-  shutdownMs: 10_000,
-  retry: RETRY_RULES,
-};
 
 export interface JobsOptions {
   readonly database: Database;
@@ -60,6 +46,15 @@ export interface Jobs extends AsyncDisposable {
   ): Promise<{ readonly id: number } | undefined>;
   /** Workers begin; what they had in hand when the process was killed comes first. */
   start(): void;
+  /**
+   * Nothing of the execution begins any more, and what runs is told to end: the execution is over when it has. Tasks that other executions wait for are theirs from
+   * now on. One that is over stays as it is.
+   */
+  stop(execution: number): Promise<void>;
+  /** Does its failed tasks again, and nothing else. @returns how many */
+  retryFailed(execution: number): Promise<number>;
+  readonly queues: QueueControls;
+  readonly hosts: HostControls;
   readonly executions: {
     list(query: ListQuery): Promise<Listed<Execution>>;
     get(id: number): Promise<Execution | undefined>;
@@ -67,6 +62,8 @@ export interface Jobs extends AsyncDisposable {
   readonly tasks: {
     list(query: ListQuery): Promise<Listed<Task>>;
     get(id: number): Promise<Task | undefined>;
+    /** The last lines that its handler logged, the oldest first. */
+    log(id: number): Promise<readonly LogLine[]>;
   };
   /** Waits until an execution is over. An abort stops waiting, and rejects. @throws RangeError where there is none of that id */
   ended(execution: number, options: { readonly signal: AbortSignal }): Promise<Execution>;
@@ -76,6 +73,14 @@ export function createJobs(options: JobsOptions): Jobs {
   const { database, now } = options;
   const { retry, workers: most, perHost, ...limits } = { ...LIMITS, ...options.limits };
   const endings = new EventEmitter().setMaxListeners(0);
+  const heard = (ended: readonly Ended[]): void => {
+    for (const { id } of ended) endings.emit(`${id}`);
+  };
+  const settled = async <T>(work: (settling: Settling) => Promise<T>): Promise<T> => {
+    const { value, ended } = await settle(database, now, work);
+    heard(ended);
+    return value;
+  };
   const workers = new Workers({
     ...options,
     ...limits,
@@ -83,10 +88,13 @@ export function createJobs(options: JobsOptions): Jobs {
     rules: retry,
     mostPerHost: perHost,
     boot: randomUUID(),
-    ended: (ended) => {
-      for (const { id } of ended) endings.emit(`${id}`);
-    },
+    settle: settled,
   });
+  const settledThenWake = async <T>(work: (settling: Settling) => Promise<T>): Promise<T> => {
+    const value = await settled(work);
+    workers.wake();
+    return value;
+  };
 
   return {
     async enqueue(transaction, execution) {
@@ -98,6 +106,17 @@ export function createJobs(options: JobsOptions): Jobs {
       return { id: added.id };
     },
     start: () => workers.start(),
+    async stop(execution) {
+      const { running, ended } = await settledThenWake((settling) =>
+        stopExecution(settling, execution),
+      );
+      workers.stop(running);
+      heard(ended);
+      for (const each of ended) tellEnd(each);
+    },
+    retryFailed: (execution) => settledThenWake((settling) => retryFailed(settling, execution)),
+    queues: queueControls(settledThenWake),
+    hosts: hostControls(settledThenWake),
     executions: {
       list: (query) => listExecutions(database.read, query),
       get: (id) => findExecution(database.read, id),
@@ -105,35 +124,10 @@ export function createJobs(options: JobsOptions): Jobs {
     tasks: {
       list: (query) => listTasks(database.read, query),
       get: (id) => findTask(database.read, id),
+      log: (id) => readLines(database.read, id),
     },
     ended: (execution, { signal }) =>
       waitForEnd({ database, endings, pollMs: limits.pollMs }, execution, signal),
     [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
   };
 }
-
-interface Endings {
-  readonly database: Database;
-  /** Emits the id of each execution that this process ends. */
-  readonly endings: EventEmitter;
-  readonly pollMs: number;
-}
-
-async function waitForEnd(
-  { database, endings, pollMs }: Endings,
-  id: number,
-  signal: AbortSignal,
-): Promise<Execution> {
-  for (;;) {
-    signal.throwIfAborted();
-    const waiting = AbortSignal.any([signal, AbortSignal.timeout(pollMs)]);
-    // Listens before it looks, so that nothing is missed between.
-    const heard = once(endings, `${id}`, { signal: waiting }).catch(ignored);
-    const execution = await findExecution(database.read, id);
-    if (execution === undefined) throw new RangeError(`there is no execution ${id}`);
-    if (execution.status !== 'waiting' && execution.status !== 'running') return execution;
-    await heard;
-  }
-}
-
-function ignored(): void {}

@@ -1,6 +1,7 @@
 import type { WriteTransaction } from '../database/database.ts';
+import { endStopped, endTasks } from './endings.ts';
 import type { RetryRules } from './failing.ts';
-import { endTasks, rearm, type Settling } from './settling.ts';
+import { closeAttempt, rearm, type Settling } from './settling.ts';
 import type { Claim, ClaimedTask } from './task.ts';
 
 /** Extends leases. @returns those that are still held, and which of them are to stop */
@@ -63,8 +64,9 @@ async function takeBack(
   rules: RetryRules,
 ): Promise<void> {
   for (const task of tasks) {
+    await closeAttempt(settling, task, task.progress);
     if (task.state === 'stopping') {
-      await endTasks(settling, [task], { state: 'stopped' });
+      await endStopped(settling, task);
     } else if (task.attempts >= rules.attempts) {
       const reason = 'its process ended in the middle of it, again and again';
       await endTasks(settling, [task], { state: 'failed', failure: 'transient', reason });

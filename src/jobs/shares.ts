@@ -6,6 +6,9 @@ import { sql } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
 import { SMALLEST_COST } from './task.ts';
 
+/** The name of all queues together, which only a pause knows. */
+export const EVERYTHING = '';
+
 /** What a task of that many bytes moves its lane's time by. */
 export const chargeOf = (bytes: number): number => Math.max(bytes, SMALLEST_COST);
 
@@ -29,6 +32,26 @@ export async function chargeQueue(
     .updateTable('job_queues')
     // Whole numbers: what a division leaves is less than a byte.
     .set((row) => ({ vtime: row('vtime', '+', sql<number>`cast(${bytes} as bigint) / weight`) }))
+    .where('name', '=', name)
+    .execute();
+}
+
+export interface QueueShare {
+  /** Of the bytes that move, beside those of other queues. A whole number, 1 unless it is set. */
+  readonly weight: number;
+  /** Tasks at once; undefined: as many as there are workers. */
+  readonly mostRunning?: number | undefined;
+}
+
+export async function shareQueue(
+  { transaction }: { readonly transaction: WriteTransaction },
+  name: string,
+  { weight, mostRunning }: QueueShare,
+): Promise<void> {
+  await lockQueue(transaction, name);
+  await transaction
+    .updateTable('job_queues')
+    .set({ weight, most_running: mostRunning ?? null })
     .where('name', '=', name)
     .execute();
 }
@@ -61,7 +84,7 @@ export async function becameBusy(
 }
 
 /** To where the busy queues are that are not paused; where all are idle, to where the last of them was. */
-async function liftQueue(transaction: WriteTransaction, name: string): Promise<void> {
+export async function liftQueue(transaction: WriteTransaction, name: string): Promise<void> {
   const others = transaction.selectFrom('job_queues').where('name', '!=', name);
   const busy = await others
     .select((row) => row.fn.min('vtime').as('vtime'))

@@ -2,8 +2,9 @@
  * What changes when tasks change their state: the counters of their execution and of their lane. Whoever moves a task
  * tells the tally, and writes it in the same transaction, so that counters are never wrong and the status follows them.
  */
+import type { Selectable } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
-import type { ExecutionStatus, TaskState } from '../database/job-tables.ts';
+import type { ExecutionRow, ExecutionStatus, TaskState } from '../database/job-tables.ts';
 import { becameBusy, chargeQueue } from './shares.ts';
 
 export interface Placed {
@@ -33,8 +34,15 @@ interface LaneChange {
 /** An execution whose last task is over. */
 export interface Ended {
   readonly id: number;
+  readonly kind: string;
   readonly queue: string;
+  readonly trigger: string;
   readonly exclusive: boolean;
+  readonly status: ExecutionStatus;
+  readonly tasks: number;
+  readonly failed: number;
+  readonly bytes: number;
+  readonly durationMs: number;
 }
 
 export class Tally {
@@ -154,7 +162,22 @@ async function writeExecution(
     .set({ status, ended_at: isOver ? now : null })
     .where('id', '=', id)
     .execute();
-  return isOver ? { id, queue: execution.queue, exclusive: execution.exclusive === 1 } : undefined;
+  return isOver ? endOf({ ...execution, status }, now) : undefined;
+}
+
+export function endOf(execution: Selectable<ExecutionRow>, now: number): Ended {
+  return {
+    id: execution.id,
+    kind: execution.kind,
+    queue: execution.queue,
+    trigger: execution.trigger,
+    exclusive: execution.exclusive === 1,
+    status: execution.status,
+    tasks: execution.total,
+    failed: execution.failed,
+    bytes: execution.bytes,
+    durationMs: now - (execution.started_at ?? execution.created_at),
+  };
 }
 
 /** Told by the tasks alone, so that a later success heals it. */

@@ -35,8 +35,8 @@ export interface NewTask {
 export interface TaskOutcome {
   /** Tasks of the same execution, there if and only if this one is over. */
   readonly next?: readonly NewTask[] | undefined;
-  /** It is not over: it goes on from here, at its turn. */
-  readonly again?: { readonly payload: Json } | undefined;
+  /** It is not over: it goes on from here, at its turn; not before `at` (milliseconds UTC). */
+  readonly again?: { readonly payload: Json; readonly at?: number | undefined } | undefined;
   /** For people: `skipped: same digest`. */
   readonly note?: string | undefined;
   /** Moved in this attempt; else what `progress` was told. */
@@ -56,9 +56,9 @@ export interface RunningTask {
   /** Aborted where the task is to end now: it was stopped, its lease was lost, the node stops. */
   readonly signal: AbortSignal;
   /** So many more bytes went. */
-  progress(bytes: number): void;
+  readonly progress: (bytes: number) => void;
   /** A line for people. The last lines of a task are kept. */
-  log(line: string): void;
+  readonly log: (line: string) => void;
 }
 
 export type TaskHandlers = Readonly<

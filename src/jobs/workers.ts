@@ -3,58 +3,37 @@ import { setTimeout as delay } from 'node:timers/promises';
 import PQueue from 'p-queue';
 import type { Database } from '../database/database.ts';
 import { maintenanceFailed } from '../telemetry/channels.ts';
+import { type AttemptOptions, attempt, TaskReleased, TaskStopped } from './attempt.ts';
 import { type ClaimOptions, claimTasks, mayClaim } from './claims.ts';
-import { type RetryRules, settleFailure } from './failing.ts';
 import { reap, renewLeases, takeBackOwn } from './leases.ts';
-import { heldTask, rearm, settleOutcome } from './settling.ts';
-import type { Ended } from './tally.ts';
-import {
-  type ClaimedTask,
-  type Failure,
-  LeaseLost,
-  type RunningTask,
-  type TaskHandlers,
-  type TaskOutcome,
-} from './task.ts';
-import { settle } from './transactions.ts';
+import { writeProgress } from './progress.ts';
+import { type ClaimedTask, LeaseLost } from './task.ts';
+import { TaskRun } from './task-run.ts';
 
 export interface WorkerOptions
-  extends Pick<ClaimOptions, 'instance' | 'boot' | 'leaseMs' | 'mostPerHost'> {
+  extends AttemptOptions,
+    Pick<ClaimOptions, 'instance' | 'boot' | 'leaseMs' | 'mostPerHost'> {
   readonly database: Database;
-  readonly handlers: TaskHandlers;
-  readonly classify: (error: unknown) => Failure;
   readonly now: () => number;
-  readonly random: () => number;
-  readonly rules: RetryRules;
   /** Tasks at once in this process. */
   readonly most: number;
   /** How long what other processes made ready waits at most. */
   readonly pollMs: number;
-  /** How long tasks that are told to end are waited for when the node stops. */
+  /** What tasks tell of themselves is written that often, and sooner where that many bytes went. */
+  readonly progressMs: number;
+  readonly progressBytes: number;
+  /** How long tasks may go on to their end when the node stops, and how long those are waited for that are told to end. */
+  readonly graceMs: number;
   readonly shutdownMs: number;
-  /** Executions are over. */
-  readonly ended: (ended: readonly Ended[]) => void;
-}
-
-/** Why a task is to end now. */
-class TaskStopped extends Error {
-  override readonly name = 'TaskStopped';
-}
-class NodeStops extends Error {
-  override readonly name = 'NodeStops';
-}
-
-interface Running {
-  readonly task: ClaimedTask;
-  readonly controller: AbortController;
 }
 
 export class Workers implements AsyncDisposable {
   readonly #options: WorkerOptions;
   readonly #queue: PQueue;
-  readonly #running = new Map<number, Running>();
+  readonly #running = new Map<number, TaskRun>();
   readonly #timers = new DisposableStack();
   #claiming: Promise<void> | undefined;
+  #writing: Promise<void> | undefined;
   #isWanted = false;
   #isStarted = false;
   #isStopping = false;
@@ -66,53 +45,65 @@ export class Workers implements AsyncDisposable {
 
   /** What an earlier start of the process left unfinished is taken up at once. */
   start(): void {
-    const { pollMs, leaseMs } = this.#options;
+    const { pollMs, leaseMs, progressMs } = this.#options;
     this.#isStarted = true;
-    this.#every(pollMs, () => this.#poll());
-    this.#every(leaseMs / 3, () => this.#attempted('renewal of leases', () => this.#renew()));
-    void this.#attempted('recovery of tasks', () => this.#recover()).then(() => this.wake());
+    this.#every(pollMs, () => attempted('look for tasks', () => this.#poll()));
+    this.#every(leaseMs / 3, () => attempted('renewal of leases', () => this.#renew()));
+    this.#every(progressMs, () => this.#write());
+    void attempted('recovery of tasks', () => this.#recover()).then(() => this.wake());
   }
 
   /** Something may be ready. */
   wake(): void {
     this.#isWanted = true;
     if (!this.#isStarted || this.#isStopping) return;
-    this.#claiming ??= this.#attempted('claim of tasks', () => this.#claim()).finally(() => {
+    this.#claiming ??= attempted('claim of tasks', () => this.#claim()).finally(() => {
       this.#claiming = undefined;
       if (this.#isWanted && this.#room > 0) this.wake();
     });
   }
 
-  /** Tasks of an execution that run here are told to end. */
-  stop(execution: number): void {
-    for (const { task, controller } of this.#running.values())
-      if (task.execution === execution) controller.abort(new TaskStopped());
+  /** Those of the tasks that run here are told to end. */
+  stop(tasks: readonly number[]): void {
+    for (const id of tasks) this.#running.get(id)?.abort(new TaskStopped());
   }
 
-  /** What runs is told to end, and can be claimed again as soon as it has; its attempt does not count. */
+  /** How far a task that runs here is, in bytes, before that is written. */
+  sentBy(task: number): number | undefined {
+    return this.#running.get(task)?.sent;
+  }
+
+  /** What runs may end for a moment; the rest is told to, and can be claimed again: that attempt does not count. */
   async [Symbol.asyncDispose](): Promise<void> {
+    const { graceMs, shutdownMs } = this.#options;
     this.#isStopping = true;
-    this.#timers.dispose();
     await this.#claiming;
-    for (const { controller } of this.#running.values()) controller.abort(new NodeStops());
+    await this.#idleWithin(graceMs);
+    for (const run of this.#running.values()) run.abort(new TaskReleased());
     // Who does not listen keeps the lease, and the next start takes it back.
-    const stop = new AbortController();
-    const late = delay(this.#options.shutdownMs, undefined, { signal: stop.signal }).catch(ignored);
-    await Promise.race([this.#queue.onIdle(), late]);
-    stop.abort();
+    await this.#idleWithin(shutdownMs);
+    this.#timers.dispose();
+    await this.#writing;
   }
 
   get #room(): number {
     return this.#options.most - this.#running.size;
   }
 
+  async #idleWithin(ms: number): Promise<void> {
+    const stop = new AbortController();
+    const late = delay(ms, undefined, { signal: stop.signal }).catch(ignored);
+    await Promise.race([this.#queue.onIdle(), late]);
+    stop.abort();
+  }
+
   async #claim(): Promise<void> {
-    const { database, now, ...options } = this.#options;
+    const { database, now } = this.#options;
     while (this.#isWanted && this.#room > 0 && !this.#isStopping) {
       this.#isWanted = false;
       const most = this.#room;
       const claimed = await database.write((transaction) =>
-        claimTasks(transaction, { ...options, most, now: now() }),
+        claimTasks(transaction, { ...this.#options, most, now: now() }),
       );
       for (const task of claimed) this.#begin(task);
       // There may be more behind them.
@@ -121,95 +112,62 @@ export class Workers implements AsyncDisposable {
   }
 
   #begin(task: ClaimedTask): void {
-    const running = { task, controller: new AbortController() };
-    this.#running.set(task.id, running);
+    const { now, progressBytes } = this.#options;
+    const run: TaskRun = new TaskRun(task, {
+      now,
+      told: () => {
+        if (run.unwritten >= progressBytes) void this.#write();
+      },
+    });
+    this.#running.set(task.id, run);
     void this.#queue.add(async () => {
-      await this.#attempted('settling of a task', () => this.#run(running));
+      await attempted('settling of a task', () => attempt(run, this.#options));
       this.#running.delete(task.id);
       this.wake();
     });
   }
 
-  async #run({ task, controller }: Running): Promise<void> {
-    const { signal } = controller;
-    try {
-      const outcome = await this.#handle(task, signal);
-      await this.#settle((settling) => settleOutcome(settling, task, outcome ?? {}));
-    } catch (error) {
-      if (error instanceof LeaseLost || signal.reason instanceof LeaseLost) return;
-      await this.#settleThrown(task, signal.aborted ? signal.reason : error).catch(unlessLost);
-    }
-  }
-
-  async #handle(task: ClaimedTask, signal: AbortSignal): Promise<TaskOutcome | undefined> {
-    const handler = this.#options.handlers[task.kind];
-    if (handler === undefined) throw new NoHandler(task.kind);
-    signal.throwIfAborted();
-    const running: RunningTask = {
-      id: task.id,
-      execution: task.execution,
-      queue: task.queue,
-      kind: task.kind,
-      payload: JSON.parse(task.payload),
-      attempt: task.attempts,
-      signal,
-      progress: () => {},
-      log: () => {},
-    };
-    return handler(running);
-  }
-
-  async #settleThrown(task: ClaimedTask, error: unknown): Promise<void> {
-    const { rules, random, classify } = this.#options;
-    await this.#settle(async (settling) => {
-      if (error instanceof NodeStops) {
-        const held = await heldTask(settling, task);
-        await rearm(settling, held, { attempts: held.attempts - 1 });
-        return;
-      }
-      const failure: Failure =
-        error instanceof NoHandler || error instanceof TaskStopped
-          ? { kind: 'permanent', reason: error.message }
-          : classify(error);
-      await settleFailure(settling, task, { failure, rules, random });
-    });
-  }
-
-  async #settle(work: Parameters<typeof settle<void>>[2]): Promise<void> {
-    const { database, now, ended } = this.#options;
-    const settled = await settle(database, now, work);
-    ended(settled.ended);
-  }
-
   async #poll(): Promise<void> {
     const { database, now } = this.#options;
-    await this.#attempted('look for tasks', async () => {
-      if (this.#room > 0 && (await mayClaim(database.read, now()))) this.wake();
-    });
+    if (this.#room > 0 && (await mayClaim(database.read, now()))) this.wake();
   }
 
   async #recover(): Promise<void> {
-    await this.#settle(async (settling) => {
-      await takeBackOwn(settling, this.#options);
-    });
+    await this.#options.settle((settling) => takeBackOwn(settling, this.#options));
   }
 
   async #renew(): Promise<void> {
-    const { database, now, leaseMs, rules } = this.#options;
-    const claims = [...this.#running.values()].map(({ task }) => task);
+    const { database, now, leaseMs, rules, settle } = this.#options;
+    const runs = [...this.#running.values()];
+    const claims = runs.map(({ task }) => task);
     const renewed = await database.write((transaction) =>
       renewLeases(transaction, claims, { until: now() + leaseMs }),
     );
     const held = new Map(renewed.map((claim) => [claim.id, claim]));
-    for (const task of claims) {
-      const claim = held.get(task.id);
-      const controller = this.#running.get(task.id)?.controller;
-      if (claim === undefined) controller?.abort(new LeaseLost(task));
-      else if (claim.isStopping) controller?.abort(new TaskStopped());
+    for (const run of runs) {
+      const claim = held.get(run.task.id);
+      if (claim === undefined) run.abort(new LeaseLost(run.task));
+      else if (claim.isStopping) run.abort(new TaskStopped());
     }
-    await this.#settle(async (settling) => {
-      await reap(settling, { except: new Set(this.#running.keys()), rules });
+    const working = new Set(this.#running.keys());
+    const reaped = await settle((settling) => reap(settling, { except: working, rules }));
+    if (reaped > 0) this.wake();
+  }
+
+  async #write(): Promise<void> {
+    this.#writing ??= attempted('progress of tasks', async () => {
+      const runs = [...this.#running.values()].filter(({ hasNews }) => hasNews);
+      const news = runs.map((run) => run.news());
+      if (news.length === 0) return;
+      await this.#options.database.write((transaction) => writeProgress(transaction, news));
+      for (const [index, run] of runs.entries()) {
+        const written = news[index];
+        if (written !== undefined) run.wrote(written);
+      }
+    }).finally(() => {
+      this.#writing = undefined;
     });
+    await this.#writing;
   }
 
   #every(intervalMs: number, work: () => Promise<void>): void {
@@ -223,27 +181,15 @@ export class Workers implements AsyncDisposable {
     }, intervalMs).unref();
     this.#timers.defer(() => clearInterval(timer));
   }
-
-  /** What fails is told, and tried again next time. */
-  async #attempted(work: string, run: () => Promise<unknown>): Promise<void> {
-    try {
-      await run();
-    } catch (error) {
-      if (maintenanceFailed.hasSubscribers) maintenanceFailed.publish({ work, error });
-    }
-  }
 }
 
-class NoHandler extends Error {
-  override readonly name = 'NoHandler';
-
-  constructor(kind: string) {
-    super(`this node does not know how to do ${kind}`);
+/** What fails is told, and tried again next time. */
+async function attempted(work: string, run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    if (maintenanceFailed.hasSubscribers) maintenanceFailed.publish({ work, error });
   }
-}
-
-function unlessLost(error: unknown): void {
-  if (!(error instanceof LeaseLost)) throw error;
 }
 
 function ignored(): void {}

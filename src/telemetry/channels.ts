@@ -195,6 +195,51 @@ export const straysCondemned = factChannel<{ readonly blobs: number }>(
 /** A project of the configuration file met one of the same name and kind, and now rules it. */
 export const projectAdopted = factChannel<{ readonly project: string }>('portolan.project.adopted');
 
+/** A worker is done with a task, for now or for good. */
+export const taskFinished = factChannel<{
+  readonly task: number;
+  readonly execution: number;
+  readonly queue: string;
+  readonly kind: string;
+  readonly hosts: readonly string[];
+  readonly resource: string;
+  /** `again`: it goes on later by its own wish; `delayed` and `throttled`: it failed and is tried again; `released`: the node stops. */
+  readonly outcome:
+    | 'succeeded'
+    | 'again'
+    | 'delayed'
+    | 'throttled'
+    | 'failed'
+    | 'stopped'
+    | 'released'
+    | 'lost';
+  readonly attempt: number;
+  /** Moved in this attempt. */
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly reason?: string | undefined;
+}>('portolan.task.finished');
+/** All its tasks are over. */
+export const executionFinished = factChannel<{
+  readonly execution: number;
+  readonly kind: string;
+  readonly queue: string;
+  readonly trigger: string;
+  readonly status: string;
+  readonly tasks: number;
+  readonly failed: number;
+  readonly bytes: number;
+  readonly durationMs: number;
+}>('portolan.execution.finished');
+/** Tasks leave a host alone, because it asked for that or fails again and again; or no longer do. */
+export const jobHostChanged = factChannel<{
+  readonly host: string;
+  readonly state: 'blocked' | 'failing' | 'working';
+  /** Milliseconds UTC. */
+  readonly until?: number | undefined;
+  readonly reason?: string | undefined;
+}>('portolan.job-host.changed');
+
 /** Work on a timer (collection, eviction, checkpoint, batches) failed and is tried again next time. */
 export const maintenanceFailed = factChannel<{ readonly work: string; readonly error: unknown }>(
   'portolan.maintenance.failed',

@@ -45,6 +45,9 @@ export function logFacts(log: Log, options: { readonly accessLog: boolean }): Di
   line(channels.collected, 'info', 'blobs collected');
   line(channels.straysCondemned, 'warn', 'blobs without a row condemned');
   line(channels.projectAdopted, 'info', 'project adopted');
+  line(channels.taskFinished, 'debug', 'task finished');
+  line(channels.executionFinished, 'info', 'execution finished');
+  line(channels.jobHostChanged, 'warn', 'host of tasks changed');
   line(channels.maintenanceFailed, 'error', 'maintenance failed');
   return listening;
 }

@@ -1,0 +1,42 @@
+import { pauseHost, pauseQueue, resumeHost, resumeQueue } from './pausing.ts';
+import type { Settling } from './settling.ts';
+import { EVERYTHING, type QueueShare, shareQueue } from './shares.ts';
+
+/** What operators do to queues. */
+export interface QueueControls {
+  /** Nothing of it begins; what runs goes on to its end. */
+  pause(queue: string): Promise<void>;
+  resume(queue: string): Promise<void>;
+  /** How much of the bytes is its, beside others, and how many of its tasks are done at once. */
+  share(queue: string, share: QueueShare): Promise<void>;
+  pauseAll(): Promise<void>;
+  resumeAll(): Promise<void>;
+}
+
+/** What they do to hosts. */
+export interface HostControls {
+  /** Nothing that loads it begins; what runs goes on to its end. */
+  pause(host: string): Promise<void>;
+  /** Forgets its failures, too. */
+  resume(host: string): Promise<void>;
+}
+
+/** Runs `work` in a transaction of its own, and has workers look for tasks then. */
+type Settle = (work: (settling: Settling) => Promise<void>) => Promise<void>;
+
+export function queueControls(settle: Settle): QueueControls {
+  return {
+    pause: (queue) => settle((settling) => pauseQueue(settling, queue)),
+    resume: (queue) => settle((settling) => resumeQueue(settling, queue)),
+    share: (queue, share) => settle((settling) => shareQueue(settling, queue, share)),
+    pauseAll: () => settle((settling) => pauseQueue(settling, EVERYTHING)),
+    resumeAll: () => settle((settling) => resumeQueue(settling, EVERYTHING)),
+  };
+}
+
+export function hostControls(settle: Settle): HostControls {
+  return {
+    pause: (host) => settle((settling) => pauseHost(settling, host)),
+    resume: (host) => settle((settling) => resumeHost(settling, host)),
+  };
+}

@@ -1,0 +1,100 @@
+/**
+ * Tasks of one key, in several executions: one leads, the others follow it and end as it ends. The lead passes on when the
+ * leader's execution is stopped or its queue paused, so that nobody waits for what somebody else gave up.
+ */
+import type { WriteTransaction } from '../database/database.ts';
+import { MOVABLE, type Movable, type Settling } from './settling.ts';
+
+export interface Leader extends Movable {
+  readonly priority: number;
+  /** Runs, or is in a queue that is not paused. */
+  readonly mayBegin: boolean;
+}
+
+/** Keys of one statement. */
+const AT_ONCE = 500;
+
+/** Of those of the keys that a task has which is not over. */
+export async function leadersOf(
+  transaction: WriteTransaction,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, Leader>> {
+  const leaders = new Map<string, Leader>();
+  for (let start = 0; start < keys.length; start += AT_ONCE) {
+    const rows = await transaction
+      .selectFrom('tasks')
+      .innerJoin('job_queues', 'job_queues.name', 'tasks.queue')
+      .select(['tasks.id', 'execution', 'queue', 'route', 'state', 'key', 'priority', 'paused'])
+      .where('key', 'in', keys.slice(start, start + AT_ONCE))
+      .where('follows', 'is', null)
+      .where('ended_at', 'is', null)
+      .execute();
+    for (const { key, paused, ...leader } of rows) {
+      const mayBegin = paused === 0 || leader.state === 'running' || leader.state === 'stopping';
+      if (key !== null) leaders.set(key, { ...leader, mayBegin });
+    }
+  }
+  return leaders;
+}
+
+/** The leader is wanted as much as by the one that wants it most. */
+export async function liftPriority(
+  { transaction }: Settling,
+  leader: Leader,
+  priority: number,
+): Promise<void> {
+  if (leader.priority >= priority) return;
+  await transaction
+    .updateTable('tasks')
+    .set({ priority })
+    .where('id', '=', leader.id)
+    .where('priority', '<', priority)
+    .execute();
+}
+
+/** The follower leads now, and the leader follows it. For a leader that nobody works on. */
+export async function takeLead(
+  settling: Settling,
+  leader: Movable,
+  follower: number,
+): Promise<void> {
+  const { transaction, tally } = settling;
+  tally.moved(leader, leader.state, 'waiting');
+  await transaction
+    .updateTable('tasks')
+    .set({ state: 'waiting', run_at: null, follows: follower })
+    .where('id', '=', leader.id)
+    .execute();
+  await lead(settling, follower, leader.id);
+}
+
+/** One of those that followed the task, which is over, leads now; the others follow it. */
+export async function promoteFollower(settling: Settling, task: number): Promise<void> {
+  const first = await settling.transaction
+    .selectFrom('tasks')
+    .select('id')
+    .where('follows', '=', task)
+    .where('ended_at', 'is', null)
+    .orderBy('id')
+    .executeTakeFirst();
+  if (first !== undefined) await lead(settling, first.id, task);
+}
+
+async function lead({ transaction, tally }: Settling, id: number, former: number): Promise<void> {
+  const task = await transaction
+    .updateTable('tasks')
+    .set({ follows: null })
+    .where('id', '=', id)
+    .returning([...MOVABLE, 'pending'])
+    .executeTakeFirstOrThrow();
+  if (task.pending === 0) {
+    tally.moved(task, task.state, 'ready');
+    await transaction.updateTable('tasks').set({ state: 'ready' }).where('id', '=', id).execute();
+  }
+  await transaction
+    .updateTable('tasks')
+    .set({ follows: id })
+    .where('follows', '=', former)
+    .where('ended_at', 'is', null)
+    .execute();
+}

@@ -1,0 +1,31 @@
+import { RETRY_RULES, type RetryRules } from './failing.ts';
+
+export interface JobLimits {
+  /** Tasks at once in this process. */
+  readonly workers: number;
+  /** Tasks at once that load one host, over all processes. */
+  readonly perHost: number;
+  /** A process that says nothing for so long loses its tasks. */
+  readonly leaseMs: number;
+  /** How long what another process added waits at most. */
+  readonly pollMs: number;
+  /** Progress and logs are written that often, and sooner where a task moved that many bytes. */
+  readonly progressMs: number;
+  readonly progressBytes: number;
+  /** When the node stops: how long tasks may go on to their end, and then how long those that are told to end are waited for. */
+  readonly graceMs: number;
+  readonly shutdownMs: number;
+  readonly retry: RetryRules;
+}
+
+export const LIMITS: JobLimits = {
+  workers: 16,
+  perHost: 8,
+  leaseMs: 60_000,
+  pollMs: 1_000,
+  progressMs: 2_000,
+  progressBytes: 64 * 2 ** 20,
+  graceMs: 1_000,
+  shutdownMs: 10_000,
+  retry: RETRY_RULES,
+};

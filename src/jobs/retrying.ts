@@ -1,0 +1,117 @@
+import { batchesOf } from '../database/batches.ts';
+import { countPending } from './dependencies.ts';
+import { leadersOf } from './leading.ts';
+import { MOVABLE, type Movable, type Settling } from './settling.ts';
+
+/**
+ * The failed tasks of the execution are to be done again, with what they wait for, as if they had never been tried; those
+ * that succeeded are not.
+ *
+ * @returns how many failed tasks it were
+ */
+export async function retryFailed(settling: Settling, execution: number): Promise<number> {
+  const { transaction } = settling;
+  const failed = await transaction
+    .selectFrom('tasks')
+    .select([...MOVABLE, 'key'])
+    .where('execution', '=', execution)
+    .where('state', '=', 'failed')
+    .orderBy('id')
+    .execute();
+  if (failed.length === 0) return 0;
+  await transaction
+    .updateTable('executions')
+    .set({ stopping: 0 })
+    .where('id', '=', execution)
+    .execute();
+  const again = [...failed, ...(await unfinishedBlockers(settling, failed))];
+  await wait(settling, again);
+  await countPending(
+    transaction,
+    again.map(({ id }) => id),
+  );
+  await beginThoseThatMay(settling, again);
+  return failed.length;
+}
+
+interface Retried extends Movable {
+  readonly key: string | null;
+}
+
+/** What failed tasks wait for that was stopped, and what those wait for. */
+async function unfinishedBlockers(
+  { transaction }: Settling,
+  failed: readonly Retried[],
+): Promise<readonly Retried[]> {
+  const found = new Map<number, Retried>();
+  for (let level = failed; level.length > 0; ) {
+    const next: Retried[] = [];
+    for (const batch of batchesOf(level.map(({ id }) => id))) {
+      const blockers = await transaction
+        .selectFrom('tasks')
+        .select([...MOVABLE, 'key'])
+        .where('state', '=', 'stopped')
+        .where('id', 'in', (row) =>
+          row.selectFrom('task_dependencies').select('blocker').where('task', 'in', batch),
+        )
+        .execute();
+      next.push(...blockers.filter(({ id }) => !found.has(id)));
+      for (const blocker of blockers) found.set(blocker.id, blocker);
+    }
+    level = next;
+  }
+  return [...found.values()];
+}
+
+/** Of those with one key that are not over only one leads, here as elsewhere. */
+async function wait(settling: Settling, tasks: readonly Retried[]): Promise<void> {
+  const { transaction, tally } = settling;
+  for (const task of tasks) tally.moved(task, task.state, 'waiting');
+  const fresh = {
+    state: 'waiting' as const,
+    ended_at: null,
+    attempts: 0,
+    mismatches: 0,
+    progress: 0,
+  };
+  const keyless = tasks.filter(({ key }) => key === null).map(({ id }) => id);
+  for (const batch of batchesOf(keyless)) {
+    await transaction
+      .updateTable('tasks')
+      .set({ ...fresh, follows: null })
+      .where('id', 'in', batch)
+      .execute();
+  }
+  const keys = tasks.flatMap(({ key }) => (key === null ? [] : [key]));
+  const leaders = new Map(
+    [...(await leadersOf(transaction, keys))].map(([key, { id }]) => [key, id]),
+  );
+  for (const { id, key } of tasks) {
+    if (key === null) continue;
+    const follows = leaders.get(key) ?? null;
+    if (follows === null) leaders.set(key, id);
+    await transaction
+      .updateTable('tasks')
+      .set({ ...fresh, follows })
+      .where('id', '=', id)
+      .execute();
+  }
+}
+
+async function beginThoseThatMay(
+  { transaction, tally }: Settling,
+  tasks: readonly Movable[],
+): Promise<void> {
+  for (const batch of batchesOf(tasks.map(({ id }) => id))) {
+    const ready = await transaction
+      .updateTable('tasks')
+      .set({ state: 'ready' })
+      .where('id', 'in', batch)
+      .where('state', '=', 'waiting')
+      .where('pending', '=', 0)
+      .where('follows', 'is', null)
+      .returning(['execution', 'queue', 'route'])
+      .execute();
+    for (const task of ready) tally.moved(task, 'waiting', 'ready');
+  }
+}

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { EVERYTHING } from '../../src/database/listing.ts';
+import type { RunningTask, TaskHandlers } from '../../src/jobs/task.ts';
+import { databases } from '../support/databases.ts';
+import { until } from '../support/until.ts';
+import { enqueue, type JobsWorld, openJobs, signal, Thrown, task } from './world.ts';
+
+for (const engine of databases) {
+  describe(`an execution that is stopped on ${engine.name}`, () => {
+    it('begins nothing more, and tells what runs', async () => {
+      const { handlers, begun } = chunks();
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const id = await enqueue(world, [
+        task('copy', { payload: 'a' }),
+        task('copy', { payload: 'b', after: [0] }),
+        task('copy', { payload: 'c', hosts: ['paused'] }),
+      ]);
+      await world.jobs.hosts.pause('paused');
+      await until(() => begun.length > 0);
+
+      await world.jobs.stop(id);
+      const execution = await world.jobs.ended(id, { signal });
+
+      assert.equal(execution.status, 'stopped');
+      assert.equal(execution.stopped, execution.total);
+      await world.jobs.stop(id);
+      assert.equal((await world.jobs.executions.get(id))?.stopped, 3);
+    });
+
+    it('lets one of its queue begin that waited for it', async () => {
+      const { handlers } = chunks();
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const ids = [
+        await enqueue(world, [task('copy')], { exclusive: true }),
+        await enqueue(world, [task('quick')], { exclusive: true }),
+      ];
+
+      await world.jobs.stop(ids[0] ?? 0);
+      const second = await world.jobs.ended(ids[1] ?? 0, { signal });
+
+      assert.equal(second.status, 'succeeded');
+    });
+
+    it('is over at once where it had not begun', async () => {
+      const { handlers } = chunks();
+      await using world = await openJobs(engine, { handlers });
+      await enqueue(world, [task('copy')], { exclusive: true });
+      const waiting = await enqueue(world, [task('copy')], { exclusive: true });
+
+      await world.jobs.stop(waiting);
+
+      assert.equal((await world.jobs.executions.get(waiting))?.status, 'stopped');
+    });
+
+    it('hands a task that runs, and that another waits for, to that one', async () => {
+      const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
+      const runs: number[] = [];
+      const handlers: TaskHandlers = {
+        copy: async ({ execution, signal: stopped }) => {
+          runs.push(execution);
+          await allowed;
+          stopped.throwIfAborted();
+          return { bytes: 9 };
+        },
+        tag: async () => undefined,
+      };
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const mine = await enqueue(world, copyAndTag());
+      const theirs = await enqueue(world, copyAndTag(), { queue: 'other' });
+      await until(() => runs.length === 1);
+
+      await world.jobs.stop(mine);
+      allow();
+      const stopped = await world.jobs.ended(mine, { signal });
+      const done = await world.jobs.ended(theirs, { signal });
+
+      assert.deepEqual([stopped.status, stopped.stopped, stopped.bytes], ['stopped', 2, 0]);
+      assert.deepEqual([done.status, done.succeeded, done.bytes], ['succeeded', 2, 9]);
+      assert.deepEqual(runs, [mine]);
+      assert.deepEqual(await load(world), []);
+    });
+
+    it('leaves a task that has not begun, and that another waits for, to that one', async () => {
+      const runs: number[] = [];
+      const handlers: TaskHandlers = {
+        copy: async ({ execution }) => {
+          runs.push(execution);
+          return undefined;
+        },
+        tag: async () => undefined,
+      };
+      await using world = await openJobs(engine, { handlers });
+      const mine = await enqueue(world, copyAndTag());
+      const theirs = [
+        await enqueue(world, copyAndTag(), { queue: 'other' }),
+        await enqueue(world, copyAndTag(), { queue: 'third' }),
+      ];
+
+      await world.jobs.stop(mine);
+      world.jobs.start();
+      const done = await Promise.all(theirs.map((id) => world.jobs.ended(id, { signal })));
+
+      assert.deepEqual(
+        done.map(({ succeeded }) => succeeded),
+        [2, 2],
+      );
+      assert.deepEqual(runs, [theirs[0]]);
+    });
+  });
+
+  describe(`failed tasks on ${engine.name}`, () => {
+    it('are done again alone, and heal their execution', async () => {
+      let isDown = true;
+      const runs: unknown[] = [];
+      const handlers: TaskHandlers = {
+        copy: async ({ payload, attempt }: RunningTask) => {
+          runs.push([payload, attempt]);
+          if (isDown && payload !== 'a') throw new Thrown({ kind: 'permanent', reason: 'gone' });
+          return undefined;
+        },
+      };
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const id = await enqueue(world, [
+        task('copy', { payload: 'a' }),
+        task('copy', { payload: 'b', key: 'b' }),
+        task('copy', { payload: 'c', after: [0, 1] }),
+      ]);
+      const failed = await world.jobs.ended(id, { signal });
+      assert.deepEqual([failed.status, failed.failed], ['failed', 2]);
+
+      isDown = false;
+      runs.length = 0;
+      const retried = await world.jobs.retryFailed(id);
+      const healed = await world.jobs.ended(id, { signal });
+
+      assert.equal(retried, 2);
+      assert.deepEqual(runs, [
+        ['b', 1],
+        ['c', 1],
+      ]);
+      assert.deepEqual([healed.status, healed.succeeded, healed.total], ['succeeded', 3, 3]);
+      assert.equal(await world.jobs.retryFailed(id), 0);
+    });
+
+    it('follow who does the same by now, and bring along what was stopped before them', async () => {
+      const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
+      let isDown = true;
+      const runs: unknown[] = [];
+      const handlers: TaskHandlers = {
+        copy: async ({ payload, execution, signal: stopped }: RunningTask) => {
+          runs.push([payload, execution]);
+          if (payload === 'slow') await Promise.race([allowed, abortOf(stopped)]);
+          if (isDown) throw new Thrown({ kind: 'permanent', reason: 'gone' });
+          return undefined;
+        },
+      };
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const id = await enqueue(world, [
+        task('copy', { payload: 'a', key: 'a' }),
+        task('copy', { payload: 'slow', key: 'slow' }),
+        task('copy', { payload: 'c', after: [0, 1] }),
+      ]);
+      await until(async () => (await world.jobs.executions.get(id))?.failed === 2);
+      await world.jobs.stop(id);
+      assert.equal((await world.jobs.ended(id, { signal })).status, 'failed');
+
+      isDown = false;
+      const other = await enqueue(world, [task('copy', { payload: 'slow', key: 'slow' })]);
+      await until(() => runs.length === 3);
+      runs.length = 0;
+      const retried = await world.jobs.retryFailed(id);
+      await until(() => runs.length === 1);
+      allow();
+      const healed = await world.jobs.ended(id, { signal });
+
+      assert.equal(retried, 2);
+      assert.deepEqual(runs, [
+        ['a', id],
+        ['c', id],
+      ]);
+      assert.deepEqual([healed.status, healed.succeeded], ['succeeded', 3]);
+      assert.equal((await world.jobs.ended(other, { signal })).status, 'succeeded');
+      const { items } = await world.jobs.tasks.list(EVERYTHING);
+      assert.ok(items.every(({ state }) => state === 'succeeded'));
+    });
+  });
+}
+
+const copyAndTag = () => [task('copy', { key: 'a' }), task('tag', { after: [0] })];
+
+/** A handler that goes on chunk by chunk until it is told to end, and one that does nothing. */
+function chunks() {
+  const begun: unknown[] = [];
+  const handlers: TaskHandlers = {
+    copy: async ({ payload, signal: stopped }) => {
+      begun.push(payload);
+      return abortOf(stopped);
+    },
+    quick: async () => undefined,
+  };
+  return { handlers, begun };
+}
+
+function abortOf(stopped: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    stopped.addEventListener('abort', () => reject(stopped.reason));
+  });
+}
+
+/** Lanes that think they have something to do. */
+async function load({ database }: JobsWorld) {
+  return database.read
+    .selectFrom('job_lanes')
+    .selectAll()
+    .where((lane) => lane.or([lane('ready', '!=', 0), lane('running', '!=', 0)]))
+    .execute();
+}
