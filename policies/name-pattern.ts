@@ -83,7 +83,8 @@ function isNamePattern(pattern: string): boolean {
 
 function regularExpression(source: string): RegExp | undefined {
   try {
-    return new RegExp(`^(?:${source})$`, 'u');
+    // By itself, too: `a)|(b` would make sense within the parentheses.
+    return new RegExp(`^(?:${new RegExp(source, 'u').source})$`, 'u');
   } catch {
     return undefined;
   }

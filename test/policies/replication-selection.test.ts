@@ -30,7 +30,16 @@ describe('a filter of repositories', () => {
     });
   }
 
-  for (const filter of [[], ['a['], ['/(/'], [''], { includes: ['a'] }, 'a', ['a'.repeat(300)]]) {
+  for (const filter of [
+    [],
+    ['a['],
+    ['/(/'],
+    ['/a)|(b/'],
+    [''],
+    { includes: ['a'] },
+    'a',
+    ['a'.repeat(300)],
+  ]) {
     it(`is refused as ${JSON.stringify(filter).slice(0, 40)}`, () => {
       assert.equal(RepositoryFilter.safeParse(filter).success, false);
     });
