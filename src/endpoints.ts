@@ -56,7 +56,8 @@ export async function openEndpoints(
       const { caFile, ...asked } = configOf(endpoint, config, { credential });
       const trusted = caFile === undefined ? ca : await readFile(caFile, 'utf8');
       const peer = asked.connect({ name, ca: trusted }, client);
-      return { peer, canonicalRepository: asked.canonicalRepository };
+      const { url, canonicalRepository } = asked;
+      return { peer, host: url.host, canonicalRepository };
     },
   });
   for (const { name, declared } of await known()) if (declared) await endpoints.find(name);

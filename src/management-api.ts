@@ -10,6 +10,8 @@ import { createManagement, type ManagementOptions } from './catalog/management.t
 import type { Projects } from './catalog/projects.ts';
 import type { Database } from './database/database.ts';
 import type { ApiPorts } from './http/api/api.ts';
+import type { Replicating } from './replicating.ts';
+import { replicationPorts } from './replication-ports.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import type { Readiness } from './telemetry/readiness.ts';
 
@@ -20,6 +22,7 @@ export interface ManagementApiParts {
   readonly users: Users;
   readonly access: Pick<ApiPorts['users'], 'signIn'>;
   readonly readiness: () => Promise<Readiness>;
+  readonly replicating: Replicating;
 }
 
 export interface ManagementApiOptions
@@ -30,7 +33,7 @@ export interface ManagementApiOptions
 }
 
 export function managementApi(parts: ManagementApiParts, options: ManagementApiOptions): ApiPorts {
-  const { database, projects, store, users, access, readiness } = parts;
+  const { database, projects, store, users, access, readiness, replicating } = parts;
   const { statistics: overview, ...management } = createManagement({
     ...options,
     database,
@@ -50,6 +53,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     members: createMembers(database, options),
     robots: createRobots(database, options),
     auditLog: { ...createAudit(database), eventTypes: EVENT_TYPES },
+    replications: replicationPorts(replicating),
     system: { ...options, readiness, space: () => store.space() },
   };
 }

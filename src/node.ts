@@ -40,11 +40,13 @@ import { createEvictions } from './proxy/evictions.ts';
 import { createNames } from './proxy/names.ts';
 import { createPulls, type Pulls } from './proxy/pulls.ts';
 import { pullPorts, pushPorts } from './registry-ports.ts';
+import { openReplicating } from './replicating.ts';
+import { awaitedFill } from './replication/local-side.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { openFilesystem } from './storage/filesystem.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { readiness } from './telemetry/readiness.ts';
-import { createTransfers } from './transfer/transfers.ts';
+import { createTransfers, type Transfers } from './transfer/transfers.ts';
 
 const WELL_KNOWN_HOSTS = WELL_KNOWN_REGISTRIES.map(({ name }) => name);
 
@@ -99,7 +101,12 @@ export async function startNode(
   const { projects } = catalog;
   const facts = { version, now };
   const endpoints = await openEndpoints(opened, { projects, secrets, config, ...facts });
-  const pulls = await openPulls(opened, { catalog, store, endpoints, cache }, config, now);
+  const transfers = openTransfers(opened, { catalog, store }, config, now);
+  const pulls = openPulls(opened, { catalog, store, transfers, endpoints, cache }, now);
+  await resumeFills(transfers, { pulls, projects });
+  const local = { ...catalog, store, transfers };
+  const declared = config.declarations.replication;
+  const replicating = await openReplicating(opened, { database, endpoints, local, declared, now });
   opened.use(startMaintenance({ ...catalog, ...maintenanceRules(config), audit, now }));
 
   const ports: Ports = {
@@ -113,13 +120,14 @@ export async function startNode(
     }),
     operations: operationPorts(opened, { catalog, store, version }),
     api: apiPorts(
-      { ...access, database, catalog, store, users, secrets, endpoints, pulls },
+      { ...access, database, catalog, store, users, secrets, endpoints, pulls, replicating },
       config,
       facts,
     ),
   };
   const listeners = await openListeners(ports, listenersOptions(config));
   for (const { listener } of listeners) opened.use(listener);
+  replicating.jobs.start();
   const served = await projects.list();
   const resources = opened.move();
   return {
@@ -213,34 +221,44 @@ function refuseExposure(projects: readonly Project[], { endpoints }: Config): vo
   }
 }
 
-/** Takes up the fills that a former process left, too. */
-async function openPulls(
+function openTransfers(
   opened: AsyncDisposableStack,
-  {
-    catalog,
-    store,
-    endpoints,
-    cache,
-  }: { catalog: Catalog; store: BlobStore; endpoints: Endpoints; cache: Cache },
+  { catalog, store }: { readonly catalog: Catalog; readonly store: BlobStore },
   { fills, storage }: Config,
   now: () => number,
-): Promise<Pulls> {
+): Transfers {
   const { cachedBlobs: cached, blobs } = catalog;
   const limits = { silenceMs: fills.silence, deadlineMs: fills.deadline };
   const room = opened.use(createEvictions({ cached, blobs, store, rule: storage.eviction }));
-  const transfers = opened.use(createTransfers({ ...catalog, store, room, now, limits }));
-  const pulls = opened.use(
-    createPulls({
-      ...catalog,
-      store,
-      transfers,
-      peers: async (name) => (await endpoints.find(name))?.peer,
-      cache,
-      now,
-    }),
-  );
-  await pulls.resume();
-  return pulls;
+  return opened.use(createTransfers({ ...catalog, store, room, now, limits }));
+}
+
+/** Takes up what a former process left. */
+function resumeFills(
+  transfers: Transfers,
+  { pulls, projects }: { readonly pulls: Pulls; readonly projects: Catalog['projects'] },
+): Promise<void> {
+  return transfers.resume(async (fill) => {
+    const source = await pulls.sourceOf(fill);
+    return source === undefined ? awaitedFill(projects, fill) : { source };
+  });
+}
+
+interface PullParts {
+  readonly catalog: Catalog;
+  readonly store: BlobStore;
+  readonly transfers: Transfers;
+  readonly endpoints: Endpoints;
+  readonly cache: Cache;
+}
+
+function openPulls(
+  opened: AsyncDisposableStack,
+  { catalog, endpoints, ...parts }: PullParts,
+  now: () => number,
+): Pulls {
+  const peers = async (name: string) => (await endpoints.find(name))?.peer;
+  return opened.use(createPulls({ ...catalog, ...parts, peers, now }));
 }
 
 /** `host` and `host:port` by which `?ns=` may mean this node. */
@@ -255,7 +273,7 @@ function apiPorts(
     endpoints,
     pulls,
     ...parts
-  }: Pick<ManagementApiParts, 'database' | 'store' | 'users' | 'access'> & {
+  }: Pick<ManagementApiParts, 'database' | 'store' | 'users' | 'access' | 'replicating'> & {
     catalog: Catalog;
     secrets: Secrets;
     endpoints: NodeEndpoints;

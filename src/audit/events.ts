@@ -40,6 +40,9 @@ export const EVENT_TYPES = [
   'delete_user-group',
   'update_robot',
   'update_quota',
+  'create_replication-policy',
+  'update_replication-policy',
+  'delete_replication-policy',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

@@ -41,14 +41,17 @@ export interface HeldTag extends HeldManifest {
   readonly labels: readonly string[];
 }
 
+export interface HeldTagPage {
+  readonly after?: string | undefined;
+  readonly limit: number;
+  readonly withCached?: boolean;
+}
+
 export interface Replicas {
   /** Of the tag or digest; undefined where it is not here, or only cached. */
   held(repository: string, reference: Reference): Promise<HeldManifest | undefined>;
-  /** Tags after that one in byte order, cached ones left out. Empty where there is no such repository. */
-  heldTags(
-    repository: string,
-    page: { readonly after?: string | undefined; readonly limit: number },
-  ): Promise<readonly HeldTag[]>;
+  /** Tags after that one in byte order; cached ones only where they are asked for. Empty where there is no such repository. */
+  heldTags(repository: string, page: HeldTagPage): Promise<readonly HeldTag[]>;
   /** Those that the repository lacks as blobs. */
   missingBlobs(repository: string, digests: readonly Digest[]): Promise<readonly Digest[]>;
   /**
@@ -71,28 +74,17 @@ export function createReplicas({ database, now }: ReplicasOptions): Replicas {
   return {
     async held(repository, reference) {
       const row = await (reference.kind === 'tag'
-        ? tagRows(database.read, repository).where('tags.name', '=', reference.tag)
-        : manifestRows(database.read, repository).where('manifests.digest', '=', reference.digest)
+        ? tagRows(database.read, repository)
+            .where('tags.name', '=', reference.tag)
+            .where('tags.ownership', '!=', 'cache')
+        : manifestRows(database.read, repository)
+            .where('manifests.digest', '=', reference.digest)
+            .where('manifests.ownership', '!=', 'cache')
       ).executeTakeFirst();
       return row === undefined ? undefined : { digest: row.digest, isWhole: isWhole(row) };
     },
 
-    async heldTags(repository, { after, limit }) {
-      let query = tagRows(database.read, repository).orderBy('tags.name').limit(limit);
-      if (after !== undefined) query = query.where('tags.name', '>', after);
-      const rows = await query.execute();
-      const labels = await labelsOf(
-        database.read,
-        rows.map(({ id }) => id),
-      );
-      return rows.map((row) => ({
-        name: row.name,
-        digest: row.digest,
-        isWhole: isWhole(row),
-        pushedAt: row.pushed_at,
-        labels: labels.get(row.id) ?? [],
-      }));
-    },
+    heldTags: (repository, page) => heldTags(database.read, repository, page),
 
     async missingBlobs(repository, digests) {
       const missing: Digest[] = [];
@@ -150,6 +142,28 @@ async function removeTag(
   return true;
 }
 
+async function heldTags(
+  queries: Queries,
+  repository: string,
+  { after, limit, withCached = false }: HeldTagPage,
+): Promise<readonly HeldTag[]> {
+  const all = tagRows(queries, repository).orderBy('tags.name').limit(limit);
+  let query = withCached ? all : all.where('tags.ownership', '!=', 'cache');
+  if (after !== undefined) query = query.where('tags.name', '>', after);
+  const rows = await query.execute();
+  const labels = await labelsOf(
+    queries,
+    rows.map(({ id }) => id),
+  );
+  return rows.map((row) => ({
+    name: row.name,
+    digest: row.digest,
+    isWhole: isWhole(row),
+    pushedAt: row.pushed_at,
+    labels: labels.get(row.id) ?? [],
+  }));
+}
+
 function actOf({ execution, policy }: CopyingAct, at: number): Act {
   return { actor: `replication:${policy}`, cause: `replication:${execution}`, at };
 }
@@ -177,8 +191,7 @@ function manifestRows(queries: Queries, repository: string) {
         .end()
         .as('lacking'),
     )
-    .where('repositories.name', '=', repository)
-    .where('manifests.ownership', '!=', 'cache');
+    .where('repositories.name', '=', repository);
 }
 
 function lackingChild(is: ExpressionBuilder<Tables, 'manifests'>) {
@@ -199,8 +212,7 @@ function tagRows(queries: Queries, repository: string) {
         .onRef('tags.repository', '=', 'repositories.id')
         .onRef('tags.digest', '=', 'manifests.digest'),
     )
-    .select(['tags.name', 'tags.pushed_at'])
-    .where('tags.ownership', '!=', 'cache');
+    .select(['tags.name', 'tags.pushed_at']);
 }
 
 async function labelsOf(

@@ -23,10 +23,17 @@ export interface EndpointDeclaration {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
+export interface PolicyDeclaration {
+  readonly name: string;
+  /** As written. */
+  readonly written: unknown;
+}
+
 export interface Declarations {
   readonly projects: readonly ProjectDeclaration[];
   /** Only those that the file names, not the well-known ones. */
   readonly endpoints: readonly EndpointDeclaration[];
+  readonly replication: readonly PolicyDeclaration[];
 }
 
 /** `data` is what was parsed, before its durations and sizes became numbers. */
@@ -54,6 +61,10 @@ export function declarationsOf(parsed: Parsed, data: unknown): Declarations {
         url: url.href,
         settings: without(valueAt(data, ['endpoints', name]), ['adapter', 'url', 'credential']),
       })),
+    replication: Object.keys(parsed.policies.replication).map((name) => ({
+      name,
+      written: valueAt(data, ['policies', 'replication', name]),
+    })),
   };
 }
 

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { EndpointConfig } from '../../adapters/index.ts';
 import { EvictionRule } from '../../policies/eviction.ts';
+import { ReplicationPolicy } from '../../policies/replication.ts';
 import { Duration, DurationOrForever, Size } from '../../policies/units.ts';
 import { Timeout } from './fields.ts';
 import { Listen } from './listen.ts';
@@ -183,6 +184,15 @@ const EXAMPLE_PROJECTS = {
     },
   },
 };
+const EXAMPLE_REPLICATION = {
+  nightly: {
+    source: 'hub',
+    destinations: [{ endpoint: 'local', namespace: 'team' }],
+    repositories: ['library/*'],
+    tags: { semver: '>=1.0' },
+    trigger: { cron: '0 2 * * *', timeZone: 'Europe/Berlin' },
+  },
+};
 
 export const ConfigSchema = z.strictObject({
   listen: Listen.prefault({}),
@@ -213,6 +223,19 @@ export const ConfigSchema = z.strictObject({
         'Projects by name, which is the first part of the names of their repositories. They are created or updated at start.',
       examples: [EXAMPLE_PROJECTS],
     }),
+  policies: z
+    .strictObject({
+      replication: z
+        .record(z.string().min(1).max(256), ReplicationPolicy)
+        .prefault({})
+        .meta({
+          description:
+            'What is copied between registries, by names of your own. The API shows these and does not change them.',
+          examples: [EXAMPLE_REPLICATION],
+        }),
+    })
+    .prefault({})
+    .meta({ description: 'What this node does by itself.' }),
   storage: Storage.prefault({}),
   fills: Fills.prefault({}).meta({ description: 'Blobs on their way from an upstream.' }),
   limits: Limits.prefault({}),

@@ -8,9 +8,17 @@ import { access } from './migrations/0002-access.ts';
 import { management } from './migrations/0003-management.ts';
 import { references } from './migrations/0004-references.ts';
 import { jobs } from './migrations/0005-jobs.ts';
+import { replication } from './migrations/0006-replication.ts';
 
 /** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
-export const MIGRATIONS: readonly Migration[] = [initial, access, management, references, jobs];
+export const MIGRATIONS: readonly Migration[] = [
+  initial,
+  access,
+  management,
+  references,
+  jobs,
+  replication,
+];
 
 export interface MigrateOptions {
   readonly engine: Engine;

@@ -43,6 +43,7 @@ import type {
   ProjectMetadataRow,
   SettingRow,
 } from './management-tables.ts';
+import type { ReplicationPolicyRow } from './replication-tables.ts';
 
 /** Of a manifest, tag or blob link: pushed here, copied by a policy or a member, or pulled through and evictable. */
 export type Ownership = 'origin' | 'replica' | 'cache';
@@ -309,6 +310,7 @@ export interface Tables {
   robots: RobotRow;
   signing_keys: SigningKeyRow;
   refresh_tokens: RefreshTokenRow;
+  replication_policies: ReplicationPolicyRow;
   executions: ExecutionRow;
   tasks: TaskRow;
   task_dependencies: TaskDependencyRow;

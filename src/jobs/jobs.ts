@@ -8,6 +8,7 @@ import { addExecution, beginWaiting, type NewExecution } from './enqueue.ts';
 import { type Execution, findExecution, listExecutions } from './executions.ts';
 import { type JobLimits, LIMITS } from './limits.ts';
 import { readLines } from './progress.ts';
+import { type Resources, resourcesIn } from './resources.ts';
 import { retryFailed } from './retrying.ts';
 import type { Settling } from './settling.ts';
 import { stopExecution } from './stopping.ts';
@@ -65,6 +66,8 @@ export interface Jobs extends AsyncDisposable {
     /** The last lines that its handler logged, the oldest first. */
     log(id: number): Promise<readonly LogLine[]>;
   };
+  /** What the tasks of an execution are about. */
+  readonly resources: Resources;
   /** Waits until an execution is over. An abort stops waiting, and rejects. @throws RangeError where there is none of that id */
   ended(execution: number, options: { readonly signal: AbortSignal }): Promise<Execution>;
 }
@@ -126,6 +129,7 @@ export function createJobs(options: JobsOptions): Jobs {
       get: (id) => findTask(database.read, id),
       log: (id) => readLines(database.read, id),
     },
+    resources: resourcesIn(database),
     ended: (execution, { signal }) =>
       waitForEnd({ database, endings, pollMs: limits.pollMs }, execution, signal),
     [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),

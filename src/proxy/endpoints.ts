@@ -4,6 +4,8 @@ import type { RegistryPeer } from '../registry/peer.ts';
 /** A remote registry, ready to be asked. */
 export interface ConnectedEndpoint {
   readonly peer: RegistryPeer;
+  /** `host` or `host:port`. */
+  readonly host: string;
   /** The name under which it keeps a repository that people call so. */
   readonly canonicalRepository: (path: string) => string;
 }

@@ -15,6 +15,8 @@ import type { Digest } from '../oci/digest.ts';
 import { OciError, type OciErrorCode } from '../oci/error.ts';
 import type { Reference } from '../oci/reference.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
+import type { StartedFill } from '../transfer/fill-records.ts';
+import type { FillSource } from '../transfer/fill-source.ts';
 import type { Transfers } from '../transfer/transfers.ts';
 import { type BlobOptions, BlobPulls } from './blob-pulls.ts';
 import { fillSourceOf } from './fill-sources.ts';
@@ -59,8 +61,10 @@ export interface Pulls extends AsyncDisposable {
     subject: Digest,
     options: ReferrerListOptions,
   ): Promise<ReferrerPage>;
-  /** Lets the fills go on that a former process left. Call it once, before anybody asks. */
-  resume(): Promise<void>;
+  /** Where a fill that a former process left gets the rest; undefined where it is none of a proxy project that is still there. */
+  sourceOf(
+    fill: Pick<StartedFill, 'repository' | 'digest' | 'startedAt'>,
+  ): Promise<FillSource | undefined>;
 }
 
 export interface PullsOptions extends UpstreamsOptions {
@@ -72,7 +76,7 @@ export interface PullsOptions extends UpstreamsOptions {
   readonly referrers: Referrers;
   readonly accessTimes: Pick<AccessTimes, 'manifestPulled'>;
   readonly store: Pick<BlobStore, 'open' | 'pathOf'>;
-  readonly transfers: Pick<Transfers, 'open' | 'resume'>;
+  readonly transfers: Pick<Transfers, 'open'>;
   readonly cache: Cache;
   /** Milliseconds UTC. */
   readonly now: () => number;
@@ -189,13 +193,15 @@ class NodePulls implements Pulls {
     return this.#options.referrers.list(repository, subject, options);
   }
 
-  async resume(): Promise<void> {
-    await this.#options.transfers.resume(async ({ repository, digest, startedAt }) => {
-      const upstream = await this.#upstreamNow(repository);
-      // What was begun for a project that is gone is not for another of its name.
-      const isOurs = upstream !== undefined && upstream.project.createdAt <= startedAt;
-      return isOurs ? { source: fillSourceOf(upstream, digest) } : undefined;
-    });
+  async sourceOf({
+    repository,
+    digest,
+    startedAt,
+  }: Pick<StartedFill, 'repository' | 'digest' | 'startedAt'>): Promise<FillSource | undefined> {
+    const upstream = await this.#upstreamNow(repository);
+    // What was begun for a project that is gone is not for another of its name.
+    const isOurs = upstream !== undefined && upstream.project.createdAt <= startedAt;
+    return isOurs ? fillSourceOf(upstream, digest) : undefined;
   }
 
   /** Ends what goes on upstream without anybody waiting for it; fills are the transfers'. */

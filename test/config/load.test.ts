@@ -12,7 +12,7 @@ describe('the configuration', () => {
     assert.deepEqual(config.listen.address, { host: '0.0.0.0', port: 5000 });
     assert.equal(config.data, './data');
     assert.equal(config.limits.manifestSize, 4 * 1024 * 1024);
-    assert.deepEqual(config.declarations, { projects: [], endpoints: [] });
+    assert.deepEqual(config.declarations, { projects: [], endpoints: [], replication: [] });
     assert.equal(config.endpoints['docker.io']?.url.href, 'https://registry-1.docker.io/');
     assert.equal(config.endpoints['ghcr.io']?.adapter, 'distribution');
   });

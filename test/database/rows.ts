@@ -219,6 +219,15 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     used_at: at,
     expires_at: at,
   },
+  replication_policies: {
+    id: 1,
+    name: 'nightly',
+    enabled: 1,
+    declared: 0,
+    rules: '{}',
+    created_at: at,
+    updated_at: at,
+  },
   executions: {
     id: 1,
     kind: 'replication',

@@ -28,8 +28,9 @@ describe('an endpoint', () => {
           url,
           allowPrivateAddress: true,
         });
-        const { canonicalRepository } = endpoint;
-        return { peer: endpoint.connect({ name }, client), canonicalRepository };
+        const { canonicalRepository, url: at } = endpoint;
+        const peer = endpoint.connect({ name }, client);
+        return { peer, host: at.host, canonicalRepository };
       },
     });
     const before = await endpoints.find('lab');

@@ -13,6 +13,7 @@ import { permissionRoutes } from './permissions.ts';
 import { type ManagedProjects, projectRoutes } from './projects.ts';
 import { type Quotas, quotaRoutes } from './quotas.ts';
 import { type Endpoints, registryRoutes } from './registries.ts';
+import { type Replications, replicationRoutes } from './replications.ts';
 import { type ManagedRepositories, repositoryRoutes } from './repositories.ts';
 import { type Robots, robotRoutes } from './robots.ts';
 import type { ApiRoute } from './route.ts';
@@ -40,6 +41,7 @@ export interface ApiPorts {
   readonly endpoints: Endpoints;
   readonly auditLog: AuditLog;
   readonly overview: Overview;
+  readonly replications: Replications;
 }
 
 /** Harbor's management API, `/api/v2.0`, as far as there is something behind it. */
@@ -69,5 +71,6 @@ export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
     ...registryRoutes(ports.endpoints),
     ...auditRoutes(ports.auditLog, projects),
     ...overviewRoutes(ports.overview, projects),
+    ...replicationRoutes(ports.replications),
   ];
 }

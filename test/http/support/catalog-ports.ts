@@ -3,6 +3,7 @@ import { createUsers } from '../../../src/access/users.ts';
 import { createAccessTimes } from '../../../src/catalog/access-times.ts';
 import { createBlobs } from '../../../src/catalog/blobs.ts';
 import type { ProjectDeclaration } from '../../../src/catalog/declarations.ts';
+import { createFills } from '../../../src/catalog/fills.ts';
 import { createManifests, type Manifests } from '../../../src/catalog/manifests.ts';
 import { createProjects } from '../../../src/catalog/projects.ts';
 import { createReferrers } from '../../../src/catalog/referrers.ts';
@@ -18,7 +19,9 @@ import type { Ports } from '../../../src/http/app.ts';
 import { managementApi } from '../../../src/management-api.ts';
 import { OciError } from '../../../src/oci/error.ts';
 import { createNames } from '../../../src/proxy/names.ts';
+import { openReplicating } from '../../../src/replicating.ts';
 import { openFilesystem } from '../../../src/storage/filesystem.ts';
+import { createTransfers } from '../../../src/transfer/transfers.ts';
 import { freshSecrets } from '../../access/keys.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
 import { type AccessPorts, accessPortsOn } from './access-ports.ts';
@@ -43,6 +46,17 @@ export async function openCatalogPorts(now: () => number = Date.now): Promise<Ca
   const tags = createTags({ database, now });
   const repositories = createRepositories(database);
   const access = await accessPortsOn(database, now);
+  const room = { makeRoom: async () => true };
+  const fills = createFills({ database, now });
+  const transfers = opened.use(createTransfers({ store, blobs, fills, room, now }));
+  const referrers = createReferrers({ database });
+  const replicating = await openReplicating(opened, {
+    database,
+    now,
+    declared: [],
+    local: { projects, repositories, manifests, referrers, blobs, store, transfers },
+    endpoints: { find: async () => undefined },
+  });
   const resources = opened.move();
   return {
     database,
@@ -75,6 +89,7 @@ export async function openCatalogPorts(now: () => number = Date.now): Promise<Ca
           database,
           projects,
           store,
+          replicating,
           users: createUsers(database, { now }),
           access: access.access,
           readiness: async () => ({ isReady: true, checks: { database: 'ok', storage: 'ok' } }),

@@ -241,7 +241,10 @@ async function openNode({ folder, clock, upstreams, options }: Parts) {
       peers: async (name) => peers.get(name),
     }),
   );
-  await pulls.resume();
+  await transfers.resume(async (fill) => {
+    const source = await pulls.sourceOf(fill);
+    return source && { source };
+  });
   const resources = opened.move();
   return {
     ...catalog,

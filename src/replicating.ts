@@ -1,0 +1,69 @@
+/** Jobs and replication, wired. Like `node.ts`, of which it is a part, it knows all of it. */
+import { createReplicas } from './catalog/replicas.ts';
+import {
+  createReplicationPolicies,
+  type PolicyContent,
+  type ReplicationPolicies,
+} from './catalog/replication-policies.ts';
+import type { Database } from './database/database.ts';
+import { createJobs, type Jobs } from './jobs/jobs.ts';
+import type { Endpoints } from './proxy/endpoints.ts';
+import { failureOf } from './replication/failures.ts';
+import type { LocalParts } from './replication/local-side.ts';
+import {
+  createReplication,
+  type Replication,
+  replicationHandlers,
+} from './replication/replication.ts';
+import { createRuns } from './replication/run.ts';
+
+export interface ReplicatingParts {
+  readonly database: Database;
+  readonly local: Omit<LocalParts, 'replicas'>;
+  readonly endpoints: Pick<Endpoints, 'find'>;
+  /** Those of the configuration file. */
+  readonly declared: readonly PolicyContent[];
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+}
+
+export interface Replicating {
+  readonly policies: ReplicationPolicies;
+  readonly replication: Replication;
+  readonly jobs: Jobs;
+}
+
+/** Work that a former process left goes on once `jobs.start()` is called. */
+export async function openReplicating(
+  opened: AsyncDisposableStack,
+  { database, local, endpoints, declared, now }: ReplicatingParts,
+): Promise<Replicating> {
+  const policies = createReplicationPolicies({ database, now });
+  await policies.declare(declared);
+  const replicas = createReplicas({ database, now });
+  const connect = (name: string) => endpoints.find(name);
+  const runs = createRuns({
+    local: { ...local, replicas },
+    connect,
+    facts: async (execution) => (await jobs.executions.get(execution))?.facts,
+  });
+  const { id: instance } = await database.read
+    .selectFrom('instance')
+    .select('id')
+    .executeTakeFirstOrThrow();
+  const jobs: Jobs = opened.use(
+    createJobs({
+      database,
+      handlers: replicationHandlers(runs),
+      classify: failureOf,
+      now,
+      random: Math.random,
+      instance,
+    }),
+  );
+  const replication = createReplication({
+    connect,
+    enqueue: (execution) => database.write((transaction) => jobs.enqueue(transaction, execution)),
+  });
+  return { policies, replication, jobs };
+}

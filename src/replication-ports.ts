@@ -1,0 +1,107 @@
+/** What the API asks of replication, out of policies and jobs. Wiring, like `node.ts`. */
+import { z } from 'zod';
+import type { ListQuery } from './database/listing.ts';
+import type { Replications } from './http/api/replications.ts';
+import type { Execution } from './jobs/executions.ts';
+import type { Task } from './jobs/tasks.ts';
+import { ManagementError } from './oci/management-error.ts';
+import type { Replicating } from './replicating.ts';
+
+/** Only executions of policies have queues of that name. */
+const QUEUE = 'replication:';
+
+export function replicationPorts({ policies, replication, jobs }: Replicating): Replications {
+  const executionOf = async (id: number): Promise<Execution> => {
+    const execution = await jobs.executions.get(id);
+    if (execution?.queue.startsWith(QUEUE) === true) return execution;
+    throw new ManagementError('NOT_FOUND', `execution ${id} not found`);
+  };
+  const shown = async (executions: readonly Execution[]) => {
+    const counts = await jobs.resources.count(executions.map(({ id }) => id));
+    return executions.map((execution) => ({
+      id: execution.id,
+      policy: Number(execution.queue.slice(QUEUE.length)),
+      status: execution.status,
+      trigger: execution.trigger,
+      counts: counts.get(execution.id) ?? NOTHING,
+      startedAt: execution.startedAt ?? execution.createdAt,
+      endedAt: execution.endedAt,
+    }));
+  };
+  return {
+    async executions(query) {
+      const { items, total } = await jobs.executions.list(queued(query));
+      return { items: await shown(items), total };
+    },
+    async execution(id) {
+      const [execution] = await shown([await executionOf(id)]);
+      if (execution !== undefined) return execution;
+      throw new ManagementError('NOT_FOUND', `execution ${id} not found`);
+    },
+    async start(policy, operator) {
+      const kept = await policies.get(policy);
+      const started = await replication.start(kept, { trigger: 'manual', operator });
+      if (started !== undefined) return started;
+      throw new ManagementError('CONFLICT', `policy ${kept.name} was started at that time`);
+    },
+    async stop(execution) {
+      await executionOf(execution);
+      await jobs.stop(execution);
+    },
+    // None of an execution that there is not: the contract has no other word for that.
+    async tasks(execution, query) {
+      const { items, total } = await jobs.resources.list(execution, query);
+      return { items: items.map(task), total };
+    },
+    async log(execution, id) {
+      const resource = await jobs.resources.get(execution, id);
+      if (resource === undefined) throw new ManagementError('NOT_FOUND', `task ${id} not found`);
+      const filters = [
+        { field: 'execution', kind: 'exact', value: String(execution) },
+        { field: 'resource', kind: 'exact', value: resource.resource },
+      ] as const;
+      const { items } = await jobs.tasks.list({ filters, sort: [], offset: 0, limit: MOST_LINES });
+      return items.map((each) => `${lineOf(each)}\n`).join('');
+    },
+  };
+}
+
+const NOTHING = { waiting: 0, running: 0, failed: 0, stopped: 0, succeeded: 0 } as const;
+
+/** By their queue, which is the policy's. */
+function queued(query: ListQuery): ListQuery {
+  const own = { field: 'kind', kind: 'exact', value: 'replication' } as const;
+  const filters = query.filters.map((filter) =>
+    filter.field === 'policy' && filter.kind === 'exact'
+      ? ({ field: 'queue', kind: 'exact', value: `${QUEUE}${filter.value}` } as const)
+      : filter,
+  );
+  return { ...query, filters: [...filters, own] };
+}
+
+/** Of a log: what comes after them is in the tasks themselves. */
+const MOST_LINES = 10_000;
+
+function lineOf(done: Task): string {
+  const at = new Date(done.endedAt ?? done.startedAt ?? done.createdAt).toISOString();
+  const { tag, digest, to } = Named.parse(done.payload);
+  const what = [done.kind, to, tag ?? digest].filter((part) => part !== undefined).join(' ');
+  const why = done.reason ?? done.note;
+  return `${at} ${what}: ${done.state}${why === undefined ? '' : `, ${why}`}`;
+}
+
+/** What a task is about, as far as its payload says so. */
+const Named = z.object({
+  tag: z.string().optional(),
+  digest: z.string().optional(),
+  to: z.string().optional(),
+});
+
+function task({ resource, ...rest }: { readonly resource: string } & Shown) {
+  return { ...rest, source: resource, destination: '' };
+}
+
+type Shown = Omit<
+  Awaited<ReturnType<Replicating['jobs']['resources']['list']>>['items'][number],
+  'resource'
+>;

@@ -1,0 +1,46 @@
+/** What tasks are told, as rows keep it. */
+import { z } from 'zod';
+import { type Digest, isDigest } from '../oci/digest.ts';
+
+const DigestText = z.custom<Digest>((value) => typeof value === 'string' && isDigest(value));
+
+/** All repositories of the source. */
+export const Expand = z.strictObject({
+  /** Only those after it, in the source's order. */
+  after: z.string().optional(),
+});
+
+/** One repository of the source, to all destinations. */
+export const ExpandRepository = z.strictObject({
+  repository: z.string(),
+  /** Only tags after it. */
+  after: z.string().optional(),
+});
+
+const Place = z.strictObject({
+  /** The repository at the source. */
+  from: z.string(),
+  /** Index in the policy's destinations. */
+  destination: z.int(),
+  /** The repository there. */
+  to: z.string(),
+});
+export type Place = z.infer<typeof Place>;
+
+/** One tag, or one manifest without any. */
+export const SyncReference = Place.extend({
+  tag: z.string().optional(),
+  /** What the tag pointed to when it was listed. */
+  digest: DigestText.optional(),
+});
+export type SyncReference = z.infer<typeof SyncReference>;
+
+export const CopyBlob = Place.extend({ digest: DigestText, size: z.int() });
+
+/** Manifests whose content is there, children before their parents; the last one gets the tag. */
+export const PutManifests = Place.extend({
+  manifests: z.array(DigestText).min(1),
+  tag: z.string().optional(),
+  /** Where a rule leaves children out. */
+  isSparse: z.boolean(),
+});

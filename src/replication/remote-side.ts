@@ -1,0 +1,150 @@
+import type { HeldManifest } from '../catalog/replicas.ts';
+import type { Digest } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
+import type { RegistryPeer } from '../registry/peer.ts';
+import { contentFrom } from './content-from.ts';
+import type { Destination, Source, SourceTag, Waiting } from './sides.ts';
+
+export interface Remote {
+  readonly endpoint: string;
+  readonly host: string;
+  readonly peer: RegistryPeer;
+}
+
+/** HEADs at the same time: as many as a registry's control lane takes without making others wait long. */
+const MOST_HEADS = 4;
+
+export function remoteSource({ endpoint, host, peer }: Remote): Source {
+  return {
+    endpoint,
+    host,
+    repositories(options) {
+      if (peer.repositories !== undefined) return peer.repositories(options);
+      const message = `${endpoint} cannot list its repositories: a policy has to name them`;
+      throw new OciError('UNSUPPORTED', { message });
+    },
+    async tags(repository, options) {
+      const tags: SourceTag[] = [];
+      if (peer.tagDigests !== undefined) {
+        for await (const tag of peer.tagDigests(repository, options)) tags.push(tag);
+      } else {
+        for await (const name of peer.tags(repository, options)) tags.push({ name });
+      }
+      return tags;
+    },
+    async digestOf(repository, tag, options) {
+      const head = await peer.headManifest(repository, tag, options);
+      if (head?.digest !== undefined) return head.digest;
+      return (await peer.manifest(repository, tag, options)).descriptor.digest;
+    },
+    manifest: (repository, digest, options) => peer.manifest(repository, digest, options),
+    referrers: (repository, subject, options) => peer.referrers(repository, subject, options),
+    blob: (repository, digest, range, options) =>
+      peer.blob(repository, digest, { ...options, range }),
+  };
+}
+
+export function remoteDestination({ endpoint, host, peer }: Remote): Destination {
+  return {
+    endpoint,
+    host,
+    async prepare(repository, options) {
+      await peer.preparePush?.(repository, options);
+    },
+    held: (repository, reference, options) => heldBy(peer, repository, { ...options, reference }),
+    tags: (repository, options) => tagsOf(peer, repository, options),
+    async missingBlobs(repository, digests, options) {
+      const missing: Digest[] = [];
+      for (let start = 0; start < digests.length; start += MOST_HEADS) {
+        const asked = digests.slice(start, start + MOST_HEADS);
+        const sizes = await Promise.all(
+          asked.map((digest) => hasBlob(peer, { repository, digest }, options)),
+        );
+        missing.push(...asked.filter((_, index) => sizes[index] !== true));
+      }
+      return missing;
+    },
+    async copyBlob({ source, repository: from, digest, size }, repository, { signal, moved }) {
+      const isOneRegistry = source.endpoint === endpoint && from !== repository;
+      if (isOneRegistry && (await peer.mountBlob(repository, digest, from, { signal }))) {
+        return 'mounted';
+      }
+      const open = async (start: number, options: Waiting) =>
+        contentFrom(await source.blob(from, digest, { start }, options), start);
+      await peer.pushBlob(repository, { digest, size }, open, { signal, sent: moved });
+      return 'copied';
+    },
+    async put(repository, manifest, { tag, signal }) {
+      const { digest } = manifest.descriptor;
+      await peer.pushManifest(repository, tag ?? digest, manifest, { signal });
+      if (tag === undefined) return;
+      const held = await heldBy(peer, repository, { reference: tag, signal });
+      if (held?.digest === digest) return;
+      const message = `${host} acknowledged ${tag} as ${digest}, and has it as ${held?.digest ?? 'nothing'}`;
+      throw new OciError('MANIFEST_INVALID', { message });
+    },
+    async removeTag(repository, tag, options) {
+      try {
+        await peer.deleteTag(repository, tag, options);
+        return true;
+      } catch (error) {
+        if (isUnknown(error)) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+async function tagsOf(
+  peer: RegistryPeer,
+  repository: string,
+  options: Waiting,
+): Promise<ReadonlyMap<string, HeldManifest> | undefined> {
+  if (peer.tagDigests === undefined) return undefined;
+  const tags = new Map<string, HeldManifest>();
+  try {
+    for await (const { name, digest } of peer.tagDigests(repository, options)) {
+      tags.set(name, { digest, isWhole: true });
+    }
+  } catch (error) {
+    if (!isUnknown(error)) throw error;
+  }
+  return tags;
+}
+
+async function heldBy(
+  peer: RegistryPeer,
+  repository: string,
+  { reference, signal }: Waiting & { readonly reference: string },
+): Promise<HeldManifest | undefined> {
+  try {
+    const head = await peer.headManifest(repository, reference, { signal });
+    const digest =
+      head?.digest ?? (await peer.manifest(repository, reference, { signal })).descriptor.digest;
+    return { digest, isWhole: true };
+  } catch (error) {
+    if (isUnknown(error)) return undefined;
+    throw error;
+  }
+}
+
+async function hasBlob(
+  peer: RegistryPeer,
+  { repository, digest }: { readonly repository: string; readonly digest: Digest },
+  options: Waiting,
+): Promise<boolean> {
+  try {
+    await peer.blobSize(repository, digest, options);
+    return true;
+  } catch (error) {
+    if (isUnknown(error)) return false;
+    throw error;
+  }
+}
+
+function isUnknown(error: unknown): boolean {
+  return (
+    error instanceof OciError &&
+    ['MANIFEST_UNKNOWN', 'BLOB_UNKNOWN', 'NAME_UNKNOWN'].includes(error.code)
+  );
+}

@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { type KeptPolicy, queueOf } from '../catalog/replication-policies.ts';
+import type { NewExecution } from '../jobs/enqueue.ts';
+import type { Json, TaskHandlers } from '../jobs/task.ts';
+import { ManagementError } from '../oci/management-error.ts';
+import { createCopying } from './copy.ts';
+import { expand, expandRepository, expandTask } from './expand.ts';
+import type { ConnectedRegistry, Runs } from './run.ts';
+
+export interface StartOptions {
+  readonly trigger: 'manual' | 'schedule';
+  /** Who wants it. */
+  readonly operator: string;
+  /** Milliseconds UTC. */
+  readonly scheduledFor?: number | undefined;
+}
+
+export interface Replication {
+  /**
+   * Copies all that the policy selects. While it runs already, the new execution waits, and one that waits is the one.
+   *
+   * @returns undefined where that scheduled time had its execution
+   * @throws ManagementError PRECONDITION where the policy is switched off
+   */
+  start(policy: KeptPolicy, options: StartOptions): Promise<{ readonly id: number } | undefined>;
+}
+
+export interface ReplicationOptions {
+  readonly connect: (endpoint: string) => Promise<ConnectedRegistry | undefined>;
+  readonly enqueue: (execution: NewExecution) => Promise<{ readonly id: number } | undefined>;
+}
+
+export function createReplication({ connect, enqueue }: ReplicationOptions): Replication {
+  return {
+    async start({ id, name, written, rules }, { trigger, operator, scheduledFor }) {
+      if (!rules.enabled) {
+        const message = `replication policy ${name} is switched off`;
+        throw new ManagementError('PRECONDITION', message);
+      }
+      const source = await connect(rules.source);
+      return enqueue({
+        kind: 'replication',
+        queue: queueOf(id),
+        trigger,
+        operator,
+        scheduledFor,
+        exclusive: true,
+        facts: toldOf({ id, name, written }),
+        tasks: [expandTask(rules, source?.host)],
+      });
+    },
+  };
+}
+
+/** What an execution is told: what the operator wrote, as `ExecutionFacts` reads it. */
+function toldOf({ id, name, written }: Pick<KeptPolicy, 'id' | 'name' | 'written'>): Json {
+  // Through JSON: what a policy leaves out is no value of it.
+  return z.json().parse(JSON.parse(JSON.stringify({ policy: id, name, rules: written })));
+}
+
+export function replicationHandlers(runs: Runs): TaskHandlers {
+  const copying = createCopying(runs);
+  return {
+    expand: (task) => expand(task, runs),
+    'expand-repository': (task) => expandRepository(task, runs),
+    'sync-ref': (task) => copying.syncReference(task),
+    'copy-blob': (task) => copying.copyBlob(task),
+    'put-manifests': (task) => copying.putManifests(task),
+  };
+}

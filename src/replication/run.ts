@@ -1,0 +1,71 @@
+/** One execution of a policy, as its tasks see it. */
+import { LRUCache } from 'lru-cache';
+import { z } from 'zod';
+import { LOCAL, ReplicationPolicy } from '../../policies/replication.ts';
+import { OciError } from '../oci/error.ts';
+import type { RegistryPeer } from '../registry/peer.ts';
+import { type LocalParts, localDestination, localSource } from './local-side.ts';
+import { remoteDestination, remoteSource } from './remote-side.ts';
+import type { Destination, Source } from './sides.ts';
+
+/** What an execution is told when it begins: a policy that is changed meanwhile changes the next one. */
+const ExecutionFacts = z.object({
+  policy: z.int(),
+  name: z.string(),
+  rules: ReplicationPolicy,
+});
+type ExecutionFacts = z.infer<typeof ExecutionFacts>;
+
+export interface Run {
+  readonly execution: number;
+  readonly name: string;
+  readonly rules: ReplicationPolicy;
+  /** @throws OciError UNSUPPORTED where its endpoint is gone */
+  source(): Promise<Source>;
+  /** By its index in the policy. @throws as `source` */
+  destination(index: number): Promise<Destination>;
+}
+
+export interface ConnectedRegistry {
+  readonly peer: RegistryPeer;
+  /** `host` or `host:port`. */
+  readonly host: string;
+}
+
+export interface RunsOptions {
+  readonly local: LocalParts;
+  /** Undefined where there is no endpoint of that name (any more). */
+  readonly connect: (endpoint: string) => Promise<ConnectedRegistry | undefined>;
+  /** What the execution was told. */
+  readonly facts: (execution: number) => Promise<unknown>;
+}
+
+const MOST_RUNS = 100;
+
+export type Runs = (execution: number) => Promise<Run>;
+
+export function createRuns({ local, connect, facts }: RunsOptions): Runs {
+  const known = new LRUCache<number, ExecutionFacts>({ max: MOST_RUNS });
+  const remote = async (endpoint: string) => {
+    const connected = await connect(endpoint);
+    if (connected !== undefined) return { endpoint, ...connected };
+    throw new OciError('UNSUPPORTED', { message: `there is no endpoint ${endpoint} any more` });
+  };
+  return async (execution) => {
+    const told = known.get(execution) ?? ExecutionFacts.parse(await facts(execution));
+    known.set(execution, told);
+    const { name, rules } = told;
+    return {
+      execution,
+      name,
+      rules,
+      source: async () =>
+        rules.source === LOCAL ? localSource(local) : remoteSource(await remote(rules.source)),
+      async destination(index) {
+        const endpoint = rules.destinations[index]?.endpoint ?? '';
+        if (endpoint === LOCAL) return localDestination(local, { execution, policy: name });
+        return remoteDestination(await remote(endpoint));
+      },
+    };
+  };
+}

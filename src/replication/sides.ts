@@ -1,0 +1,99 @@
+/**
+ * The two ends of a copy. This node and every remote registry can be either, so that tasks are the same whichever way
+ * content goes.
+ */
+import type { HeldManifest } from '../catalog/replicas.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Manifest } from '../oci/manifest.ts';
+import type { BlobPart } from '../registry/peer.ts';
+
+/** Aborting rejects with `signal.reason`. */
+export interface Waiting {
+  readonly signal: AbortSignal;
+}
+
+export interface SourceTag {
+  readonly name: string;
+  /** Undefined where only HEAD tells. */
+  readonly digest?: Digest | undefined;
+  /** Milliseconds UTC. */
+  readonly pushedAt?: number | undefined;
+  readonly labels?: readonly string[] | undefined;
+}
+
+/** Where artifacts come from. All throw the errors of `registry/errors.ts`, too. */
+export interface Source {
+  /** As policies call it. */
+  readonly endpoint: string;
+  /** What its tasks load; undefined for this node. */
+  readonly host: string | undefined;
+  /** @throws OciError UNSUPPORTED where it cannot list them */
+  repositories(options: Waiting): AsyncIterable<string>;
+  /** @throws OciError NAME_UNKNOWN */
+  tags(repository: string, options: Waiting): Promise<readonly SourceTag[]>;
+  /** What a tag points to, without a pull that is counted where that can be. @throws OciError MANIFEST_UNKNOWN */
+  digestOf(repository: string, tag: string, options: Waiting): Promise<Digest>;
+  /** @throws OciError MANIFEST_UNKNOWN, MANIFEST_INVALID */
+  manifest(repository: string, digest: Digest, options: Waiting): Promise<Manifest>;
+  referrers(repository: string, subject: Digest, options: Waiting): Promise<readonly Descriptor[]>;
+  /** @throws OciError BLOB_UNKNOWN */
+  blob(
+    repository: string,
+    digest: Digest,
+    range: { readonly start: number; readonly end?: number },
+    options: Waiting,
+  ): Promise<BlobPart>;
+}
+
+/** A blob at its source. */
+export interface SourceBlob {
+  readonly source: Source;
+  readonly repository: string;
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface PutOptions extends Waiting {
+  readonly tag?: string | undefined;
+  /** Whether children of an index may be missing, because a rule leaves them out. */
+  readonly isSparse: boolean;
+}
+
+/** Where they go. All throw the errors of `registry/errors.ts`, too. */
+export interface Destination {
+  readonly endpoint: string;
+  /** What its tasks load; undefined for this node. */
+  readonly host: string | undefined;
+  /** Makes what the repository needs to be pushed to. */
+  prepare(repository: string, options: Waiting): Promise<void>;
+  /** `isWhole` is what is known of its content: a registry that checks what is pushed to it is believed. */
+  held(repository: string, reference: string, options: Waiting): Promise<HeldManifest | undefined>;
+  /** What its tags point to, by name; undefined where they have to be asked for one by one. */
+  tags(
+    repository: string,
+    options: Waiting,
+  ): Promise<ReadonlyMap<string, HeldManifest> | undefined>;
+  /** Those of the digests that the repository lacks as blobs. */
+  missingBlobs(
+    repository: string,
+    digests: readonly Digest[],
+    options: Waiting,
+  ): Promise<readonly Digest[]>;
+  /**
+   * `moved` is told of bytes as they go. Aborting ends it within one chunk; what arrived stays for the next time where
+   * this node is the destination.
+   *
+   * @returns how it came there
+   */
+  copyBlob(
+    blob: SourceBlob,
+    repository: string,
+    options: Waiting & { readonly moved: (bytes: number) => void },
+  ): Promise<'copied' | 'mounted'>;
+  /** Under its digest, and with the tag if there is one. Its content is there. */
+  put(repository: string, manifest: Manifest, options: PutOptions): Promise<void>;
+  /** @returns whether it was there @throws OciError UNSUPPORTED */
+  removeTag(repository: string, tag: string, options: Waiting): Promise<boolean>;
+}
