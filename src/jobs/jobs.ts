@@ -84,15 +84,8 @@ export function createJobs(options: JobsOptions): Jobs {
     heard(ended);
     return value;
   };
-  const workers = new Workers({
-    ...options,
-    ...limits,
-    most,
-    rules: retry,
-    mostPerHost: perHost,
-    boot: randomUUID(),
-    settle: settled,
-  });
+  const rules = { rules: retry, mostPerHost: perHost, boot: randomUUID() };
+  const workers = new Workers({ ...options, ...limits, ...rules, most, settle: settled });
   const settledThenWake = async <T>(work: (settling: Settling) => Promise<T>): Promise<T> => {
     const value = await settled(work);
     workers.wake();
