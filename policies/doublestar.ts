@@ -60,6 +60,23 @@ export function textsOf(pattern: string): readonly string[] | undefined {
     : undefined;
 }
 
+/** What all texts begin with that match; may be nothing. */
+export function beginningOf(pattern: string): string {
+  const beginnings = alternativesOf(pattern).map((parts) => {
+    const wildcard = parts.findIndex(({ kind }) => kind !== 'literal');
+    return literalText(wildcard === -1 ? parts : parts.slice(0, wildcard)) ?? '';
+  });
+  return commonBeginning(beginnings);
+}
+
+export function commonBeginning([first = '', ...others]: readonly string[]): string {
+  let { length } = first;
+  for (const other of others) {
+    while (!other.startsWith(first.slice(0, length))) length -= 1;
+  }
+  return first.slice(0, length);
+}
+
 /** Some texts that match, none where the pattern is none: what may be anything is `x`, once little and once much of it. */
 export function examplesOf(pattern: string): readonly string[] {
   const texts = alternativesOf(pattern).flatMap((parts) =>

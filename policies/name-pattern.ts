@@ -3,7 +3,14 @@
  * match whole names. No repository or tag begins with a slash, so that none is mistaken for the other.
  */
 import { z } from 'zod';
-import { examplesOf, isDoublestar, matchesDoublestar, textsOf } from './doublestar.ts';
+import {
+  beginningOf,
+  commonBeginning,
+  examplesOf,
+  isDoublestar,
+  matchesDoublestar,
+  textsOf,
+} from './doublestar.ts';
 
 const LONGEST = 255;
 const MOST = 1000;
@@ -62,6 +69,13 @@ export function namesOf(filter: NameFilter): readonly string[] | undefined {
     for (const text of texts) names.add(text);
   }
   return [...names].filter((name) => isSelected(name, filter));
+}
+
+/** What all names begin with that the filter selects, so that no others have to be listed; may be nothing. */
+export function beginningOfNames({ include }: NameFilter): string {
+  return commonBeginning(
+    include.map((pattern) => (isRegular(pattern) ? '' : beginningOf(pattern))),
+  );
 }
 
 /** Some names that the filter selects; regular expressions give none. */

@@ -1,6 +1,13 @@
 /** Replication: which repositories, tags and artifacts of the source a policy is about. */
 import { z } from 'zod';
-import { isSelected, NameFilter, NamePattern, namesOf, whole } from './name-pattern.ts';
+import {
+  beginningOfNames,
+  isSelected,
+  NameFilter,
+  NamePattern,
+  namesOf,
+  whole,
+} from './name-pattern.ts';
 import { isWithinRange, VersionRange } from './tag-version.ts';
 
 const MOST_RANGES = 100;
@@ -67,6 +74,11 @@ export function selectsRepository(repository: string, filter: NameFilter): boole
 /** The only repositories that can be selected, so that no catalogue has to be asked for; undefined where one has to. */
 export function listsNoMoreThan(filter: NameFilter): readonly string[] | undefined {
   return namesOf(filter);
+}
+
+/** What all selected repositories begin with, for registries that can list by it; may be nothing. */
+export function prefixOf(filter: NameFilter): string {
+  return beginningOfNames(filter);
 }
 
 export function selectsTag(tag: string, filter: TagFilter): boolean {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   listsNoMoreThan,
+  prefixOf,
   RepositoryFilter,
   selectsRepository,
   selectsTag,
@@ -66,6 +67,24 @@ describe('a filter that says which repositories', () => {
   for (const { filter, names } of rows) {
     it(`needs ${names === undefined ? 'a' : 'no'} catalogue as ${JSON.stringify(filter)}`, () => {
       assert.deepEqual(listsNoMoreThan(RepositoryFilter.parse(filter)), names);
+    });
+  }
+});
+
+describe('a list of the repositories that a filter may select', () => {
+  const rows = [
+    { filter: ['library/*'], prefix: 'library/' },
+    { filter: ['library/a*', 'library/b*'], prefix: 'library/' },
+    { filter: ['team-{one,two}/**'], prefix: 'team-' },
+    { filter: ['a/b'], prefix: 'a/b' },
+    { filter: { include: ['a/b/*', 'a/c'], exclude: ['x'] }, prefix: 'a/' },
+    { filter: ['a/*', 'b/*'], prefix: '' },
+    { filter: ['a/**', '/a.*/'], prefix: '' },
+    { filter: {}, prefix: '' },
+  ];
+  for (const { filter, prefix } of rows) {
+    it(`begins with ${JSON.stringify(prefix)} by ${JSON.stringify(filter)}`, () => {
+      assert.equal(prefixOf(RepositoryFilter.parse(filter)), prefix);
     });
   }
 });
