@@ -85,33 +85,44 @@ function momentOf({ pushedAt, createdAt }: TagFacts, { by }: KeepRule): number |
   return by === 'created' ? createdAt : (pushedAt ?? createdAt);
 }
 
-function newestOf<Tag extends TagFacts>(tags: readonly Tag[], rule: KeepRule): readonly Tag[] {
-  const { newest } = rule;
-  if (newest === undefined) return tags;
-  const artifacts = [...Map.groupBy(tags, ({ digest, name }) => digest ?? `tag ${name}`).values()];
-  const isRanked = (artifact: readonly Tag[]): boolean =>
-    rule.by !== 'semver' || artifact.some(({ name }) => versionOf(name) !== undefined);
-  const ranked = artifacts
-    .filter(isRanked)
-    .map((artifact) => ({ artifact, best: bestOf(artifact, rule) }))
-    .toSorted((one, other) => compare(other.best, one.best, rule))
-    .map(({ artifact }) => artifact);
-  return [
-    ...ranked.slice(0, newest),
-    ...artifacts.filter((artifact) => !isRanked(artifact)),
-  ].flat();
+interface Ranked<Tag> {
+  readonly tag: Tag;
+  readonly moment: number;
+  readonly version: ReturnType<typeof versionOf>;
 }
 
-function bestOf<Tag extends TagFacts>(artifact: readonly Tag[], rule: KeepRule): Tag | undefined {
-  return artifact.toSorted((one, other) => compare(other, one, rule))[0];
+function newestOf<Tag extends TagFacts>(tags: readonly Tag[], rule: KeepRule): readonly Tag[] {
+  const { newest, by } = rule;
+  if (newest === undefined) return tags;
+  // Read once: there may be a hundred thousand.
+  const ranked = tags.map((tag) => ({
+    tag,
+    moment: momentOf(tag, rule) ?? Number.NEGATIVE_INFINITY,
+    version: versionOf(tag.name),
+  }));
+  const artifacts = [...Map.groupBy(ranked, ({ tag }) => tag.digest ?? `tag ${tag.name}`).values()];
+  const counts = (artifact: readonly Ranked<Tag>[]): boolean =>
+    by !== 'semver' || artifact.some(({ version }) => version !== undefined);
+  const best = artifacts
+    .filter(counts)
+    .map((artifact) => ({ artifact, best: artifact.reduce(newerOf(rule)) }))
+    .toSorted((one, other) => compare(other.best, one.best, rule))
+    .slice(0, newest)
+    .map(({ artifact }) => artifact);
+  const others = artifacts.filter((artifact) => !counts(artifact));
+  return [...best, ...others].flat().map(({ tag }) => tag);
+}
+
+function newerOf<Tag extends TagFacts>(
+  rule: KeepRule,
+): (one: Ranked<Tag>, other: Ranked<Tag>) => Ranked<Tag> {
+  return (one, other) => (compare(one, other, rule) < 0 ? other : one);
 }
 
 /** The newer is the greater; among equals the greater version, then the name, so that the order never depends on a list's. */
-function compare(one: TagFacts | undefined, other: TagFacts | undefined, rule: KeepRule): number {
-  if (one === undefined || other === undefined) return 0;
-  const byVersion = compareVersions(one.name, other.name);
-  const byName = one.name < other.name ? -1 : Number(one.name > other.name);
-  if (rule.by === 'semver') return byVersion || byName;
-  const [first, second] = [momentOf(one, rule) ?? -Infinity, momentOf(other, rule) ?? -Infinity];
-  return first === second ? byVersion || byName : first - second;
+function compare(one: Ranked<TagFacts>, other: Ranked<TagFacts>, { by }: KeepRule): number {
+  if (by !== 'semver' && one.moment !== other.moment) return one.moment - other.moment;
+  const byVersion = compareVersions(one.version, other.version);
+  if (byVersion !== 0) return byVersion;
+  return one.tag.name < other.tag.name ? -1 : Number(one.tag.name > other.tag.name);
 }

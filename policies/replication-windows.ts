@@ -1,6 +1,6 @@
 /** Replication: how fast a policy may go, and when. */
 import { z } from 'zod';
-import { changeBetween, DAY_MS, offsetAt, TimeZone } from './time-zone.ts';
+import { DAY_MS, offsetsBetween, TimeZone, type ZoneOffset } from './time-zone.ts';
 import { Size } from './units.ts';
 
 const EXPECTED = 'a rate such as 500KB/s or 20MiB/s, "unlimited" or "none"';
@@ -58,27 +58,37 @@ export function rateAt(
   rule: { readonly bandwidth: number; readonly windows: readonly Window[] },
   now: number,
 ): RateFor {
-  const current = bandwidthAt(rule, now);
-  const until = rule.windows
-    .flatMap((window) => momentsOf(window, now))
+  const zones = new Map(
+    rule.windows.map(({ timeZone }) => [
+      timeZone,
+      offsetsBetween(now, now + HORIZON_DAYS * DAY_MS, timeZone),
+    ]),
+  );
+  const bandwidthAt = (moment: number): number =>
+    rule.windows.find((window) => isOpen(window, moment, zones.get(window.timeZone)))?.bandwidth ??
+    rule.bandwidth;
+  const current = bandwidthAt(now);
+  const until = [
+    ...new Set(
+      rule.windows.flatMap((window) => momentsOf(window, now, zones.get(window.timeZone))),
+    ),
+  ]
     .toSorted((one, other) => one - other)
-    .find((moment) => bandwidthAt(rule, moment) !== current);
+    .find((moment) => bandwidthAt(moment) !== current);
   return { rate: current === Number.POSITIVE_INFINITY ? undefined : current, until };
 }
 
-function bandwidthAt(
-  { bandwidth, windows }: { readonly bandwidth: number; readonly windows: readonly Window[] },
-  moment: number,
-): number {
-  return windows.find((window) => isOpen(window, moment))?.bandwidth ?? bandwidth;
-}
-
+/** A week and a day, so that every window begins and ends once, wherever clocks are set. */
+const HORIZON_DAYS = 8;
 const MINUTE_MS = 60_000;
 /** 1970-01-01 was a Thursday. */
 const FIRST_DAY = DAYS.indexOf('thu');
 
-function isOpen({ days, from, to, timeZone }: Window, moment: number): boolean {
-  const shown = moment + offsetAt(moment, timeZone);
+type Offsets = readonly ZoneOffset[] | undefined;
+
+function isOpen({ days, from, to }: Window, moment: number, offsets: Offsets): boolean {
+  const offset = offsets?.findLast((one) => one.from <= moment)?.offset ?? 0;
+  const shown = moment + offset;
   const day = Math.floor(shown / DAY_MS);
   const time = shown - day * DAY_MS;
   const isOn = (which: number): boolean => {
@@ -90,27 +100,20 @@ function isOpen({ days, from, to, timeZone }: Window, moment: number): boolean {
   return (isOn(day) && time >= begin) || (isOn(day - 1) && time < end);
 }
 
-/** A week and a day, so that every window begins and ends once, wherever clocks are set. */
-const HORIZON_DAYS = 8;
-
 /**
  * All moments after `now` at which the window may begin or end within a week: those of its times by each offset that
  * clocks have meanwhile, and those at which they are set. Some are none, which does no harm.
  */
-function momentsOf({ from, to, timeZone }: Window, now: number): readonly number[] {
-  const samples = Array.from({ length: HORIZON_DAYS + 1 }, (_, day) => now + day * DAY_MS);
-  const offsets = samples.map((sample) => offsetAt(sample, timeZone));
-  const changes = samples
-    .slice(1)
-    .filter((_, day) => offsets[day] !== offsets[day + 1])
-    .map((after) => changeBetween(after - DAY_MS, after, timeZone));
-  const moments = [...new Set(offsets)].flatMap((offset) => {
+function momentsOf({ from, to }: Window, now: number, offsets: Offsets): readonly number[] {
+  const moments = (offsets ?? []).flatMap(({ from: change, offset }) => {
     const today = Math.floor((now + offset) / DAY_MS);
-    return Array.from({ length: HORIZON_DAYS + 2 }, (_, day) => today - 1 + day).flatMap((day) =>
-      [from, to].map((time) => day * DAY_MS + timeOf(time) - offset),
-    );
+    const days = Array.from({ length: HORIZON_DAYS + 2 }, (_, day) => today - 1 + day);
+    return [
+      change,
+      ...days.flatMap((day) => [from, to].map((time) => day * DAY_MS + timeOf(time) - offset)),
+    ];
   });
-  return [...moments, ...changes].filter((moment) => moment > now);
+  return moments.filter((moment) => moment > now);
 }
 
 function timeOf(text: string): number {

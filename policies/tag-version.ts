@@ -46,11 +46,13 @@ export function versionWithin(range: string): string {
   return semver.minVersion(range, LENIENT)?.version ?? '';
 }
 
-/** The higher version is the greater; what names none is the least. */
-export function compareVersions(tag: string, other: string): number {
-  const [version, another] = [versionOf(tag), versionOf(other)];
-  if (version === undefined || another === undefined) {
-    return Number(version !== undefined) - Number(another !== undefined);
+/** The higher version is the greater; none is the least. */
+export function compareVersions(
+  one: semver.SemVer | undefined,
+  other: semver.SemVer | undefined,
+): number {
+  if (one === undefined || other === undefined) {
+    return Number(one !== undefined) - Number(other !== undefined);
   }
-  return version.compare(another);
+  return one.compare(other);
 }

@@ -10,8 +10,32 @@ export const TimeZone = z
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** How many milliseconds clocks are ahead of UTC there, at that moment. */
-export function offsetAt(moment: number, timeZone: string): number {
+/** How far clocks are ahead of UTC, in milliseconds, from some moment on. */
+export interface ZoneOffset {
+  readonly from: number;
+  readonly offset: number;
+}
+
+/** In order; the first is that of the beginning, each further one from when clocks are set to it. */
+export function offsetsBetween(
+  from: number,
+  to: number,
+  timeZone: string,
+): readonly [ZoneOffset, ...ZoneOffset[]] {
+  const offsets: [ZoneOffset, ...ZoneOffset[]] = [{ from, offset: offsetAt(from, timeZone) }];
+  let last = offsets[0];
+  // Clocks are nowhere set twice a day.
+  for (let day = from; day < to; day += DAY_MS) {
+    const next = Math.min(day + DAY_MS, to);
+    const offset = offsetAt(next, timeZone);
+    if (offset === last.offset) continue;
+    last = { from: changeBetween(day, next, timeZone), offset };
+    offsets.push(last);
+  }
+  return offsets;
+}
+
+function offsetAt(moment: number, timeZone: string): number {
   const parts: Record<string, number> = {};
   for (const { type, value } of formatOf(timeZone).formatToParts(moment)) {
     parts[type] = Number(value);
@@ -21,8 +45,8 @@ export function offsetAt(moment: number, timeZone: string): number {
   return shown - Math.floor(moment / 1000) * 1000;
 }
 
-/** When clocks are set to the other offset, given that they are between the two moments and the offsets there differ. */
-export function changeBetween(before: number, after: number, timeZone: string): number {
+/** When clocks are set to the other offset, given that those at the two moments differ. */
+function changeBetween(before: number, after: number, timeZone: string): number {
   const old = offsetAt(before, timeZone);
   let [low, high] = [before, after];
   while (high - low > 1) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { changeBetween, offsetAt, TimeZone } from '../../policies/time-zone.ts';
+import { offsetsBetween, TimeZone } from '../../policies/time-zone.ts';
 
 const HOUR = 3_600_000;
 
@@ -25,17 +25,19 @@ describe('a time zone', () => {
   ];
   for (const { zone, at, hours } of rows) {
     it(`${zone} is ${hours} hours ahead at ${at}`, () => {
-      assert.equal(offsetAt(Date.parse(at), zone), hours * HOUR);
+      const from = Date.parse(at);
+
+      assert.deepEqual(offsetsBetween(from, from, zone), [{ from, offset: hours * HOUR }]);
     });
   }
 
-  it('says to the millisecond when clocks are set', () => {
-    const change = changeBetween(
-      Date.parse('2026-03-28T12:00:00Z'),
-      Date.parse('2026-03-29T12:00:00Z'),
-      'Europe/Berlin',
-    );
+  it('says to the millisecond when clocks are set, and how', () => {
+    const from = Date.parse('2026-03-01T12:34:56.789Z');
 
-    assert.equal(new Date(change).toISOString(), '2026-03-29T01:00:00.000Z');
+    assert.deepEqual(offsetsBetween(from, Date.parse('2026-12-01T00:00:00Z'), 'Europe/Berlin'), [
+      { from, offset: HOUR },
+      { from: Date.parse('2026-03-29T01:00:00Z'), offset: 2 * HOUR },
+      { from: Date.parse('2026-10-25T01:00:00Z'), offset: HOUR },
+    ]);
   });
 });
