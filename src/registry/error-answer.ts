@@ -18,6 +18,10 @@ const Listed = z.object({
     )
     .min(1),
 });
+/** As the APIs of Docker Hub, GitHub, GitLab and Quay say it. */
+const Plain = z
+  .object({ message: z.string(), error: z.string(), detail: z.string(), error_message: z.string() })
+  .partial();
 const MOST_CHARACTERS = 300;
 
 /** Its first error; undefined where it says nothing that can be read. */
@@ -29,10 +33,16 @@ export function errorIn(bytes: Uint8Array): ErrorAnswer | undefined {
     return undefined;
   }
   const [first] = Listed.safeParse(json).data?.errors ?? [];
-  if (first === undefined) return undefined;
+  if (first === undefined) return plainIn(json);
   const { code, message, detail } = first;
   const more = typeof detail === 'string' && detail !== message ? ` (${detail})` : '';
   return { code: printable(code), words: printable(`${message ?? ''}${more}`) };
+}
+
+function plainIn(json: unknown): ErrorAnswer | undefined {
+  const { message, error_message, detail, error } = Plain.safeParse(json).data ?? {};
+  const words = message ?? error_message ?? detail ?? error;
+  return words === undefined ? undefined : { code: undefined, words: printable(words) };
 }
 
 function printable(text: string): string {

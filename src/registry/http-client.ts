@@ -22,7 +22,7 @@ import type { RegistryLimits } from './limits.ts';
 import type { CallOptions } from './peer.ts';
 import { followed, type Hop, locationOf, MOST_HOPS } from './redirect.ts';
 import { BodyFailed, isStreamed, lengthOf, type RequestBody, Sending } from './request-body.ts';
-import { parseRetryAfter, pauseBeforeRetryMs, StatusError } from './retry.ts';
+import { pauseBeforeRetryMs, retryAfterIn, StatusError } from './retry.ts';
 import { HostSlots, type Lane } from './slots.ts';
 import { watch } from './watchdog.ts';
 
@@ -175,7 +175,7 @@ export class HttpClient implements Disposable {
         return response;
       }
       content.destroy();
-      const after = parseRetryAfter(headers['retry-after'], this.#options.now());
+      const after = retryAfterIn(headers, this.#options.now());
       const cause = new StatusError(status, after);
       throw new UpstreamUnavailable(host, 'server-error', { cause });
     } catch (error) {

@@ -12,7 +12,7 @@ import { DEFAULT_LIMITS, type RegistryLimits } from './limits.ts';
 import type { CallOptions } from './peer.ts';
 import type { Renewable } from './renewable.ts';
 import type { RequestBody } from './request-body.ts';
-import { parseRetryAfter, pauseMs } from './retry.ts';
+import { pauseMs, retryAfterIn } from './retry.ts';
 import type { Lane } from './slots.ts';
 import { Throttle } from './throttle.ts';
 
@@ -172,7 +172,7 @@ class Registry implements RegistryCalls {
     const { status, headers, url, content } = response;
     if (status === 429) {
       discard(content);
-      const after = parseRetryAfter(headers['retry-after'], this.now());
+      const after = retryAfterIn(headers, this.now());
       throw this.#throttle.block(lane, after, this.limits.throttledMs);
     }
     if (status !== 401 && status !== 403) return response;
@@ -246,7 +246,7 @@ function headerOf(grant: Grant | undefined): { authorization?: string } {
 async function explanationOf({ content }: HttpResponse): Promise<Error | undefined> {
   try {
     const said = errorIn(await readWhole(content, MOST_ERROR_BYTES));
-    return said && new Error(`${said.code}: ${said.words}`);
+    return said && new Error([said.code, said.words].filter(Boolean).join(': '));
   } catch {
     // It said nothing that can be read; the status says enough.
     return undefined;

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { UpstreamUnavailable } from './errors.ts';
 import type { RegistryLimits } from './limits.ts';
 
@@ -61,4 +62,11 @@ export function parseRetryAfter(header: string | undefined, now: number): number
   // Date.parse takes much for a date, and `-5` for one of them.
   const at = /^[A-Z][a-z]+,? /.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
+}
+
+/** Seconds to wait, as an answer says it. Docker Hub's API says in `X-Retry-After` when: seconds of Unix time. */
+export function retryAfterIn(headers: IncomingHttpHeaders, now: number): number | undefined {
+  const asked = parseRetryAfter(headers['retry-after'], now);
+  const at = /^\d{10}$/.exec(String(headers['x-retry-after'] ?? ''))?.[0];
+  return asked ?? (at === undefined ? undefined : Math.max(0, Number(at) - Math.floor(now / 1000)));
 }

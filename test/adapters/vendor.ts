@@ -1,5 +1,6 @@
 import type { RegistryLimits } from '../../src/registry/limits.ts';
 import type { RegistryPeer } from '../../src/registry/peer.ts';
+import type { Capabilities } from '../../src/registry/vendor.ts';
 import { connectPeer } from '../support/registry-peer.ts';
 import { startUpstream, type Upstream, type UpstreamOptions } from '../support/upstream.ts';
 
@@ -8,6 +9,7 @@ export interface Vendor extends AsyncDisposable {
   readonly upstream: Upstream;
   /** As nobody. */
   readonly peer: RegistryPeer;
+  readonly capabilities: Capabilities;
   /** The same registry, connected otherwise. */
   connect(settings: VendorSettings): RegistryPeer;
 }
@@ -23,16 +25,18 @@ export type StartVendor = (options?: UpstreamOptions) => Promise<Vendor>;
 export const NOWHERE = `sha256:${'0'.repeat(64)}` as const;
 
 /** A registry on this machine in the vendor's role. */
-export function vendorOf(adapter: string): StartVendor {
-  return async (options) => {
+export function vendorOf(adapter: string, options: object = {}): StartVendor {
+  return async (upstreamOptions) => {
     const stack = new AsyncDisposableStack();
-    const upstream = stack.use(await startUpstream(options));
-    const connect = (settings: VendorSettings): RegistryPeer =>
-      stack.use(connectPeer({ adapter, url: upstream.url, ...settings })).peer;
+    const upstream = stack.use(await startUpstream(upstreamOptions));
+    const connected = (settings: VendorSettings) =>
+      stack.use(connectPeer({ adapter, url: upstream.url, options, ...settings }));
+    const { peer, capabilities } = connected({});
     return {
       upstream,
-      peer: connect({}),
-      connect,
+      peer,
+      capabilities,
+      connect: (settings) => connected(settings).peer,
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     };
   };

@@ -3,9 +3,11 @@ import { createMemoryCache } from '../../src/cache/cache.ts';
 import type { RegistryLimits } from '../../src/registry/limits.ts';
 import type { RegistryPeer } from '../../src/registry/peer.ts';
 import { createRegistryClient } from '../../src/registry/registry-client.ts';
+import type { Capabilities } from '../../src/registry/vendor.ts';
 
 export interface ConnectedPeer extends Disposable {
   readonly peer: RegistryPeer;
+  readonly capabilities: Capabilities;
 }
 
 export interface PeerSettings {
@@ -41,6 +43,7 @@ export function connectPeer(settings: PeerSettings): ConnectedPeer {
   });
   return {
     peer: endpoint.connect({ name: 'upstream', ca }, client),
+    capabilities: endpoint.capabilities,
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };
 }

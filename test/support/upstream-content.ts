@@ -84,6 +84,11 @@ export class UpstreamContent {
     return this.#repositories.get(repository)?.blobs.get(digest);
   }
 
+  /** What is there, by repository and tag: for the APIs of vendors, which list it in their own ways. */
+  get held(): ReadonlyMap<string, ReadonlyMap<string, Digest>> {
+    return new Map([...this.#repositories].map(([name, { tags }]) => [name, tags]));
+  }
+
   /** What the tag points to. */
   tagged(repository: string, tag: string): Digest | undefined {
     return this.#repositories.get(repository)?.tags.get(tag);

@@ -41,6 +41,7 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
   readonly uploads = new UpstreamUploads(this);
   readonly #server: ReturnType<typeof createServer>;
   readonly #conduct = new Conduct();
+  #apis: { readonly prefix: string; readonly answer: ApiAnswers }[] = [];
   #mayEnter: (request: IncomingMessage, path: string) => string | undefined = () => undefined;
 
   constructor(server: ReturnType<typeof createServer>, options: UpstreamOptions, url: URL) {
@@ -101,6 +102,11 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
       issuer.accepts(request.headers.authorization, path, request.method)
         ? undefined
         : issuer.challenge(path, request.method);
+  }
+
+  /** A vendor's own API below a path, on the same host. */
+  serveApi(prefix: string, answer: ApiAnswers): void {
+    this.#apis.push({ prefix, answer });
   }
 
   /** Anybody may read. */
@@ -170,6 +176,17 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
       const body = Buffer.from(how.body ?? '{"errors":[{"code":"UNKNOWN"}]}');
       return { status: how.status, headers: { 'content-type': 'application/json' }, body };
     }
+    const api = this.#apis.find(({ prefix }) => path.startsWith(prefix));
+    if (api !== undefined) {
+      const { method, headers } = seen;
+      const question = {
+        method,
+        url: new URL(path, this.url),
+        headers,
+        body: await bodyOf(request),
+      };
+      return api.answer(question) ?? json({ message: 'not found' }, 404);
+    }
     if (path.startsWith('/token')) return await this.tokens.answer(request);
     const challenge = this.#mayEnter(request, path);
     if (challenge !== undefined) {
@@ -181,6 +198,34 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
     const { headers } = request;
     return this.lookUp(path, how.ignoreRange === true ? undefined : headers.range);
   }
+}
+
+/** What a vendor's own API says; undefined is 404. */
+export type ApiAnswers = (question: ApiQuestion) => Answer | undefined;
+
+/** What it is asked. */
+export interface ApiQuestion {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: Buffer;
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  const arriving: AsyncIterable<Buffer> = request;
+  for await (const piece of arriving) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+/** An answer of an API. */
+export function json(
+  value: unknown,
+  status = 200,
+  headers: Readonly<Record<string, string>> = {},
+): Answer {
+  const body = Buffer.from(value === undefined ? '' : JSON.stringify(value));
+  return { status, headers: { 'content-type': 'application/json', ...headers }, body };
 }
 
 const NOTHING = Buffer.alloc(0);
