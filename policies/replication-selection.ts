@@ -60,6 +60,7 @@ export const LabelFilter = z.preprocess(
       .max(100)
       .default([])
       .meta({
+        kind: 'list: text, or list: text',
         description:
           'But none that carries one of these; a list in here stands for labels that are carried together.',
       }),
