@@ -1,4 +1,5 @@
 import { RETRY_RULES, type RetryRules } from './failing.ts';
+import type { RetentionRules } from './retention.ts';
 
 export interface JobLimits {
   /** Tasks at once in this process. */
@@ -16,6 +17,7 @@ export interface JobLimits {
   readonly graceMs: number;
   readonly shutdownMs: number;
   readonly retry: RetryRules;
+  readonly retention: RetentionRules;
 }
 
 export const LIMITS: JobLimits = {
@@ -28,4 +30,5 @@ export const LIMITS: JobLimits = {
   graceMs: 1_000,
   shutdownMs: 10_000,
   retry: RETRY_RULES,
+  retention: { newest: 100, maxAgeMs: 30 * 24 * 60 * 60_000 },
 };

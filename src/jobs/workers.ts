@@ -7,6 +7,7 @@ import { type AttemptOptions, attempt, TaskReleased, TaskStopped } from './attem
 import { type ClaimOptions, claimTasks, mayClaim } from './claims.ts';
 import { reap, renewLeases, takeBackOwn } from './leases.ts';
 import { writeProgress } from './progress.ts';
+import { forgetOld, type RetentionRules } from './retention.ts';
 import { type ClaimedTask, LeaseLost } from './task.ts';
 import { TaskRun } from './task-run.ts';
 
@@ -25,7 +26,11 @@ export interface WorkerOptions
   /** How long tasks may go on to their end when the node stops, and how long those are waited for that are told to end. */
   readonly graceMs: number;
   readonly shutdownMs: number;
+  readonly retention: RetentionRules;
 }
+
+/** Executions get old slowly. */
+const FORGET_MS = 10 * 60_000;
 
 export class Workers implements AsyncDisposable {
   readonly #options: WorkerOptions;
@@ -36,7 +41,7 @@ export class Workers implements AsyncDisposable {
   #writing: Promise<void> | undefined;
   #isWanted = false;
   #isStarted = false;
-  #isStopping = false;
+  readonly #stopping = new AbortController();
 
   constructor(options: WorkerOptions) {
     this.#options = options;
@@ -50,13 +55,14 @@ export class Workers implements AsyncDisposable {
     this.#every(pollMs, () => attempted('look for tasks', () => this.#poll()));
     this.#every(leaseMs / 3, () => attempted('renewal of leases', () => this.#renew()));
     this.#every(progressMs, () => this.#write());
+    this.#every(FORGET_MS, () => attempted('removal of old executions', () => this.#forget()));
     void attempted('recovery of tasks', () => this.#recover()).then(() => this.wake());
   }
 
   /** Something may be ready. */
   wake(): void {
     this.#isWanted = true;
-    if (!this.#isStarted || this.#isStopping) return;
+    if (!this.#isStarted || this.#stopping.signal.aborted) return;
     this.#claiming ??= attempted('claim of tasks', () => this.#claim()).finally(() => {
       this.#claiming = undefined;
       if (this.#isWanted && this.#room > 0) this.wake();
@@ -76,7 +82,7 @@ export class Workers implements AsyncDisposable {
   /** What runs may end for a moment; the rest is told to, and can be claimed again: that attempt does not count. */
   async [Symbol.asyncDispose](): Promise<void> {
     const { graceMs, shutdownMs } = this.#options;
-    this.#isStopping = true;
+    this.#stopping.abort();
     await this.#claiming;
     await this.#idleWithin(graceMs);
     for (const run of this.#running.values()) run.abort(new TaskReleased());
@@ -99,7 +105,7 @@ export class Workers implements AsyncDisposable {
 
   async #claim(): Promise<void> {
     const { database, now } = this.#options;
-    while (this.#isWanted && this.#room > 0 && !this.#isStopping) {
+    while (this.#isWanted && this.#room > 0 && !this.#stopping.signal.aborted) {
       this.#isWanted = false;
       const most = this.#room;
       const claimed = await database.write((transaction) =>
@@ -152,6 +158,11 @@ export class Workers implements AsyncDisposable {
     const working = new Set(this.#running.keys());
     const reaped = await settle((settling) => reap(settling, { except: working, rules }));
     if (reaped > 0) this.wake();
+  }
+
+  async #forget(): Promise<void> {
+    const { database, now, retention } = this.#options;
+    await forgetOld(database, retention, { now: now(), signal: this.#stopping.signal });
   }
 
   async #write(): Promise<void> {
