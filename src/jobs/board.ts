@@ -12,6 +12,16 @@ export interface Lane {
   readonly hosts: readonly Host[];
   vtime: number;
   ready: number;
+  /** Of its tasks, by this claim. */
+  taken: number;
+  /** The first of those that are left, as far as they were read. */
+  heads: Head[];
+}
+
+interface Head {
+  readonly id: number;
+  readonly priority: number;
+  readonly cost: number;
 }
 
 export interface Queue {
@@ -74,7 +84,7 @@ export async function readBoard(
     const loaded = hostsOf(row.route).map(hosts);
     for (const host of loaded) host.room -= row.running;
     const { route, ready, vtime } = row;
-    queue.lanes.push({ queue, route, ready, vtime, hosts: loaded });
+    queue.lanes.push({ queue, route, ready, vtime, hosts: loaded, taken: 0, heads: [] });
   }
   return [...queues.values()];
 }

@@ -3,6 +3,9 @@ import type { WriteTransaction } from '../database/database.ts';
 import { type Lane, mayBegin, type Queue } from './board.ts';
 import { chargeOf } from './shares.ts';
 
+/** Read of a lane at once: a claim rarely takes more of one. */
+const HEADS = 2;
+
 /** The ids of at most `most` tasks that are next, in order: fair between queues; in one by priority, and fair between its lanes. */
 export async function chooseTasks(
   transaction: WriteTransaction,
@@ -10,10 +13,9 @@ export async function chooseTasks(
   most: number,
 ): Promise<readonly number[]> {
   const chosen: number[] = [];
-  const heads = new Map<Lane, Head[]>();
   const lifted = new Set<Queue>();
   const open = queues.filter(({ lanes }) => lanes.some(mayBegin));
-  await liftThoseBehind(transaction, queues, open);
+  let reached = 0;
   while (chosen.length < most) {
     const queue = leastOf(open.filter(({ lanes }) => lanes.some(mayBegin)));
     if (queue === undefined) break;
@@ -21,55 +23,48 @@ export async function chooseTasks(
     if (!lifted.has(queue)) await liftLanesBehind(transaction, queue, lanes);
     lifted.add(queue);
     for (const lane of lanes) {
-      if (!heads.has(lane)) heads.set(lane, await headsOf(transaction, lane, most));
+      if (lane.heads.length === 0) await readHeads(transaction, lane);
     }
-    const lane = bestOf(lanes, heads);
-    const head = lane === undefined ? undefined : heads.get(lane)?.shift();
-    // A claim of another process that is not committed yet has them.
-    if (lane === undefined || head === undefined) {
-      for (const empty of lanes) empty.ready = 0;
-      continue;
-    }
+    const lane = bestOf(lanes);
+    const head = lane?.heads.shift();
+    if (lane === undefined || head === undefined) continue;
     chosen.push(head.id);
+    reached = queue.vtime;
     charge(lane, chargeOf(head.cost));
   }
+  await liftThoseBehind(
+    transaction,
+    queues.filter((queue) => !open.includes(queue)),
+    reached,
+  );
   return chosen;
 }
 
-interface Head {
-  readonly id: number;
-  readonly priority: number;
-  readonly cost: number;
-}
-
-async function headsOf(
-  transaction: WriteTransaction,
-  { queue, route }: Lane,
-  most: number,
-): Promise<Head[]> {
-  return transaction
+async function readHeads(transaction: WriteTransaction, lane: Lane): Promise<void> {
+  lane.heads = await transaction
     .selectFrom('tasks')
     .select(['id', 'priority', 'cost'])
-    .where('queue', '=', queue.name)
-    .where('route', '=', route)
+    .where('queue', '=', lane.queue.name)
+    .where('route', '=', lane.route)
     .where('state', '=', sql.lit('ready'))
     .orderBy('priority', 'desc')
     .orderBy('id')
-    .limit(most)
+    .limit(HEADS)
+    .offset(lane.taken)
     .execute();
+  // A claim of another process that is not committed yet has them.
+  if (lane.heads.length === 0) lane.ready = 0;
 }
 
 /** The lane of the highest priority; of several, the one that is least far. */
-function bestOf(
-  lanes: readonly Lane[],
-  heads: ReadonlyMap<Lane, readonly Head[]>,
-): Lane | undefined {
-  const priorityOf = (lane: Lane): number =>
-    heads.get(lane)?.[0]?.priority ?? Number.NEGATIVE_INFINITY;
+function bestOf(lanes: readonly Lane[]): Lane | undefined {
   const highest = Math.max(...lanes.map(priorityOf));
   if (highest === Number.NEGATIVE_INFINITY) return undefined;
   return leastOf(lanes.filter((lane) => priorityOf(lane) === highest));
 }
+
+const priorityOf = ({ heads: [first] }: Lane): number =>
+  first?.priority ?? Number.NEGATIVE_INFINITY;
 
 function leastOf<T extends { readonly vtime: number }>(candidates: readonly T[]): T | undefined {
   let least: T | undefined;
@@ -79,6 +74,7 @@ function leastOf<T extends { readonly vtime: number }>(candidates: readonly T[])
 
 function charge(lane: Lane, bytes: number): void {
   lane.ready -= 1;
+  lane.taken += 1;
   lane.vtime += bytes;
   lane.queue.running += 1;
   lane.queue.vtime += bytes / lane.queue.weight;
@@ -88,22 +84,21 @@ function charge(lane: Lane, bytes: number): void {
 /** Who may not begin anything now (paused, blocked, at its limit) gathers no credit meanwhile. */
 async function liftThoseBehind(
   transaction: WriteTransaction,
-  queues: readonly Queue[],
-  open: readonly Queue[],
+  closed: readonly Queue[],
+  reached: number,
 ): Promise<void> {
-  const least = leastOf(open)?.vtime;
-  if (least === undefined) return;
-  const behind = queues.filter((queue) => !open.includes(queue) && queue.vtime < least);
+  const vtime = Math.floor(reached);
+  const behind = closed.filter((queue) => queue.vtime < vtime);
   if (behind.length === 0) return;
   await transaction
     .updateTable('job_queues')
-    .set({ vtime: least })
+    .set({ vtime })
     .where(
       'name',
       'in',
       behind.map(({ name }) => name),
     )
-    .where('vtime', '<', least)
+    .where('vtime', '<', vtime)
     .execute();
 }
 

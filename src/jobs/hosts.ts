@@ -14,7 +14,7 @@ const LONGEST_OPEN_MS = 15 * 60_000;
 export async function tellHost(settling: Settling, failure: Failure): Promise<void> {
   const { reason } = failure;
   if (failure.kind === 'throttled') {
-    const until = settling.now + failure.retryAfterMs;
+    const until = settling.now + Math.ceil(failure.retryAfterMs);
     await block(settling, failure.host, { until, reason });
   } else if (failure.kind === 'transient' && failure.host !== undefined) {
     await countFailure(settling, failure.host, reason);

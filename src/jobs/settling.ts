@@ -43,8 +43,9 @@ export async function heldTask({ transaction }: Settling, claim: Claim): Promise
 export async function closeAttempt(
   { transaction, tally }: Settling,
   task: ClaimedTask,
-  bytes: number,
+  sent: number,
 ): Promise<void> {
+  const bytes = Math.ceil(sent);
   tally.sent(task.execution, bytes);
   tally.charged(task, chargeOf(bytes) - chargeOf(task.cost));
   await transaction
@@ -64,7 +65,7 @@ export async function rearm(
   tally.moved(task, task.state, state);
   await transaction
     .updateTable('tasks')
-    .set({ ...FREE, ...changes, state, run_at: runAt ?? null })
+    .set({ ...FREE, ...changes, state, run_at: runAt === undefined ? null : Math.ceil(runAt) })
     .where('id', '=', task.id)
     .execute();
 }

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { z } from 'zod';
+import type { Database } from '../../src/database/database.ts';
+import { claimTasks } from '../../src/jobs/claims.ts';
+import type { ClaimedTask } from '../../src/jobs/task.ts';
+import { databases } from '../support/databases.ts';
+import { addTo, CLAIMING, moveBytes } from './virtual-workers.ts';
+import { enqueue, MiB, openJobs, task } from './world.ts';
+
+const LINK = { workers: 4, bytesPerSecond: 2 * MiB, seconds: 60 };
+
+describe('two queues of one weight', () => {
+  for (const { name, told } of [
+    { name: 'whose sizes are known', told: 1 },
+    { name: 'whose sizes turn out only then', told: 0 },
+  ]) {
+    it(`move bytes that differ by a tenth at most in a minute, ${name}`, async () => {
+      const [engine] = databases;
+      assert.ok(engine);
+      await using database = await engine.open();
+      // One has few large blobs and asked first, the other many small ones.
+      const large = Array.from({ length: 200 }, (_, n) => (1 + (n % 8)) * MiB);
+      const small = Array.from({ length: 900 }, (_, n) => (1 + (n % 4)) * (MiB / 4));
+      for (const [queue, sizes] of Object.entries({ large, small })) {
+        const tasks = sizes.map((size) => task('copy', { cost: told * size, payload: { size } }));
+        await addTo(database, queue, tasks);
+      }
+
+      const moved = await moveBytes(database, { ...LINK, sizeOf });
+
+      const [one = 0, other = 0] = [moved.get('large'), moved.get('small')];
+      const total = LINK.workers * LINK.bytesPerSecond * LINK.seconds;
+      assert.ok(one + other > 0.99 * total, 'the link was full');
+      assert.ok(Math.abs(one - other) <= 0.1 * Math.max(one, other), `${one} and ${other}`);
+    });
+  }
+});
+
+for (const engine of databases) {
+  describe(`the next task on ${engine.name}`, () => {
+    it('is of a queue of twice the weight for twice the bytes', async () => {
+      await using world = await openJobs(engine);
+      await world.jobs.queues.share('heavy', { weight: 2 });
+      for (const queue of ['heavy', 'light'])
+        await enqueue(world, copies(60, { cost: MiB }), { queue });
+
+      const queues = (await claim(world.database, 30)).map(({ queue }) => queue);
+
+      assert.equal(queues.filter((queue) => queue === 'heavy').length, 20);
+    });
+
+    it('is of the highest priority of its queue, and then the oldest', async () => {
+      await using world = await openJobs(engine);
+      await enqueue(world, [
+        task('copy', { payload: 1 }),
+        task('copy', { payload: 2, priority: 5 }),
+        task('copy', { payload: 3, priority: 5, hosts: ['hub'] }),
+        task('copy', { payload: 4 }),
+      ]);
+
+      const payloads = (await claim(world.database, 4)).map(({ payload }) => Number(payload));
+
+      assert.deepEqual(
+        payloads.slice(0, 2).toSorted((left, right) => left - right),
+        [2, 3],
+      );
+      assert.deepEqual(payloads.slice(2), [1, 4]);
+    });
+
+    it('is for each host in turn', async () => {
+      await using world = await openJobs(engine);
+      await enqueue(world, copies(20, { hosts: ['a'] }));
+      await enqueue(world, copies(20, { hosts: ['b'] }));
+
+      const routes = (await claim(world.database, 10)).map(({ route }) => route);
+
+      assert.equal(routes.filter((route) => route === 'a').length, 5);
+    });
+
+    it('is not one that would load a host with more than it gets', async () => {
+      await using world = await openJobs(engine);
+      await enqueue(world, copies(5, { hosts: ['a', 'b'] }));
+      await enqueue(world, copies(5, { hosts: ['b', 'c'] }), { queue: 'other' });
+
+      const first = await claim(world.database, 10, { mostPerHost: 3 });
+      const more = await claim(world.database, 10, { mostPerHost: 3 });
+
+      assert.deepEqual([first.length, more.length], [3, 0]);
+    });
+
+    it('is not one of a queue that has as many as it may', async () => {
+      await using world = await openJobs(engine);
+      await world.jobs.queues.share('mirror', { weight: 1, mostRunning: 2 });
+      await enqueue(world, copies(5));
+      await enqueue(world, copies(5), { queue: 'other' });
+
+      const queues = (await claim(world.database, 10)).map(({ queue }) => queue);
+
+      assert.deepEqual(queues.toSorted(), [...Array(2).fill('mirror'), ...Array(5).fill('other')]);
+    });
+
+    it('comes in turn for a queue that was idle, as if it had never been', async () => {
+      await using world = await openJobs(engine);
+      await enqueue(world, copies(50, { cost: MiB }), { queue: 'busy' });
+      await claim(world.database, 30);
+      await enqueue(world, copies(50, { cost: MiB }), { queue: 'idle' });
+
+      const queues = (await claim(world.database, 10)).map(({ queue }) => queue);
+
+      assert.equal(queues.filter((queue) => queue === 'idle').length, 5);
+    });
+
+    it('comes in turn for a queue that was paused, or whose host was', async () => {
+      await using world = await openJobs(engine);
+      await world.jobs.queues.pause('paused');
+      await world.jobs.hosts.pause('hub');
+      await enqueue(world, copies(50, { cost: MiB }), { queue: 'paused' });
+      await enqueue(world, copies(50, { cost: MiB, hosts: ['hub'] }), { queue: 'blocked' });
+      await enqueue(world, copies(80, { cost: MiB }), { queue: 'busy' });
+      await claim(world.database, 30);
+      await world.jobs.queues.resume('paused');
+      await claim(world.database, 1);
+      await world.jobs.hosts.resume('hub');
+
+      const claimed = await claim(world.database, 30);
+
+      const counts = Map.groupBy(claimed, ({ queue }) => queue);
+      for (const queue of ['paused', 'blocked', 'busy'])
+        assert.ok(Math.abs((counts.get(queue)?.length ?? 0) - 10) <= 1, queue);
+    });
+  });
+}
+
+const copies = (count: number, more: Parameters<typeof task>[1] = {}) =>
+  Array.from({ length: count }, () => task('copy', more));
+
+function claim(
+  database: Database,
+  most: number,
+  more: { readonly mostPerHost?: number } = {},
+): Promise<readonly ClaimedTask[]> {
+  return database.write((transaction) => claimTasks(transaction, { ...CLAIMING, most, ...more }));
+}
+
+const Sized = z.object({ size: z.number() });
+const sizeOf = ({ payload }: ClaimedTask): number => Sized.parse(JSON.parse(payload)).size;
