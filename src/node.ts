@@ -127,7 +127,7 @@ export async function startNode(
   };
   const listeners = await openListeners(ports, listenersOptions(config));
   for (const { listener } of listeners) opened.use(listener);
-  replicating.jobs.start();
+  await replicating.start();
   const served = await projects.list();
   const resources = opened.move();
   return {

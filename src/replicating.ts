@@ -16,6 +16,7 @@ import {
   replicationHandlers,
 } from './replication/replication.ts';
 import { createRuns } from './replication/run.ts';
+import { createTriggers } from './replication-triggers.ts';
 
 export interface ReplicatingParts {
   readonly database: Database;
@@ -31,9 +32,10 @@ export interface Replicating {
   readonly policies: ReplicationPolicies;
   readonly replication: Replication;
   readonly jobs: Jobs;
+  /** Tasks that a former process left go on, schedules run, and what happens here triggers what it should. */
+  start(): Promise<void>;
 }
 
-/** Work that a former process left goes on once `jobs.start()` is called. */
 export async function openReplicating(
   opened: AsyncDisposableStack,
   { database, local, endpoints, declared, now }: ReplicatingParts,
@@ -65,5 +67,14 @@ export async function openReplicating(
     connect,
     enqueue: (execution) => database.write((transaction) => jobs.enqueue(transaction, execution)),
   });
-  return { policies, replication, jobs };
+  const triggers = createTriggers(opened, { database, policies, replication, jobs, connect, now });
+  return {
+    policies: triggers.following(policies),
+    replication,
+    jobs,
+    async start() {
+      jobs.start();
+      await triggers.start();
+    },
+  };
 }

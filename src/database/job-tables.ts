@@ -145,12 +145,13 @@ export interface JobHostRow {
   open_until: number;
 }
 
-/** When the clock last started an execution of a queue. */
+/** When the clock starts executions of a queue. */
 export interface ScheduleRow {
   queue: string;
   cron: string;
   time_zone: string;
-  last_scheduled_for: number;
+  /** When it has to start next: what is past was missed. */
+  next_at: number;
 }
 
 /** A consumer has seen everything up to that place of that outbox. */

@@ -121,11 +121,12 @@ function nameAt({ rules }: Run, repository: string, index: number): string {
   throw new OciError('NAME_INVALID', { message: named.refused });
 }
 
-function referenceTask(
-  { rules }: Run,
-  source: Source,
+/** To look at one tag, or at one manifest by its digest, and copy what is missing of it. */
+export function referenceTask(
+  { rules }: Pick<Run, 'rules'>,
+  source: Pick<Source, 'host'>,
   payload: SyncReference,
-  destination: Destination,
+  destination: Pick<Destination, 'endpoint' | 'host'>,
 ): NewTask {
   const reference = payload.tag ?? payload.digest;
   return {
@@ -139,6 +140,9 @@ function referenceTask(
   };
 }
 
-export function hostsOf(source: Source, destination: Destination): readonly string[] {
+export function hostsOf(
+  source: Pick<Source, 'host'>,
+  destination: Pick<Destination, 'host'>,
+): readonly string[] {
   return [source.host, destination.host].filter((host) => host !== undefined);
 }

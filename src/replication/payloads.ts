@@ -37,6 +37,9 @@ export type SyncReference = z.infer<typeof SyncReference>;
 
 export const CopyBlob = Place.extend({ digest: DigestText, size: z.int() });
 
+/** What was deleted at the source. */
+export const DeleteTag = Place.extend({ tag: z.string() });
+
 /** Manifests whose content is there, children before their parents; the last one gets the tag. */
 export const PutManifests = Place.extend({
   manifests: z.array(DigestText).min(1),

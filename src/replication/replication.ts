@@ -4,6 +4,7 @@ import type { NewExecution } from '../jobs/enqueue.ts';
 import type { Json, TaskHandlers } from '../jobs/task.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { createCopying } from './copy.ts';
+import { deleteTag } from './deletion.ts';
 import { expand, expandRepository, expandTask } from './expand.ts';
 import type { ConnectedRegistry, Runs } from './run.ts';
 
@@ -53,7 +54,7 @@ export function createReplication({ connect, enqueue }: ReplicationOptions): Rep
 }
 
 /** What an execution is told: what the operator wrote, as `ExecutionFacts` reads it. */
-function toldOf({ id, name, written }: Pick<KeptPolicy, 'id' | 'name' | 'written'>): Json {
+export function toldOf({ id, name, written }: Pick<KeptPolicy, 'id' | 'name' | 'written'>): Json {
   // Through JSON: what a policy leaves out is no value of it.
   return z.json().parse(JSON.parse(JSON.stringify({ policy: id, name, rules: written })));
 }
@@ -66,5 +67,6 @@ export function replicationHandlers(runs: Runs): TaskHandlers {
     'sync-ref': (task) => copying.syncReference(task),
     'copy-blob': (task) => copying.copyBlob(task),
     'put-manifests': (task) => copying.putManifests(task),
+    'delete-tag': (task) => deleteTag(task, runs),
   };
 }

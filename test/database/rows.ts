@@ -292,6 +292,6 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     failures: 0,
     open_until: 0,
   },
-  schedules: { queue: 'mirror', cron: '0 0 2 * * *', time_zone: 'UTC', last_scheduled_for: at },
+  schedules: { queue: 'mirror', cron: '0 0 2 * * *', time_zone: 'UTC', next_at: at },
   feed_cursors: { consumer: 'event policies', epoch: 1, seq: 1 },
 };

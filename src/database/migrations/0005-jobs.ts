@@ -129,7 +129,7 @@ const clockTables = ({ integer, text, keyedTable }: Engine): readonly string[] =
     queue ${text} primary key,
     cron ${text} not null,
     time_zone ${text} not null,
-    last_scheduled_for ${integer} not null
+    next_at ${integer} not null
   ) ${keyedTable}`,
   `create table feed_cursors (
     consumer ${text} primary key,

@@ -1,0 +1,109 @@
+/** What starts policies by itself: the clock, and what happens here. Wiring, like `node.ts`. */
+import { nodeCronOf } from '../policies/replication-cron.ts';
+import {
+  type KeptPolicy,
+  queueOf,
+  type ReplicationPolicies,
+} from './catalog/replication-policies.ts';
+import type { Database, WriteTransaction } from './database/database.ts';
+import { EVERYTHING } from './database/listing.ts';
+import { createClock, type Schedule } from './jobs/clock.ts';
+import { startFeed } from './jobs/feed.ts';
+import type { Jobs } from './jobs/jobs.ts';
+import {
+  arrivalHappened,
+  changeHappened,
+  executionsFor,
+  type Happened,
+  type HostOf,
+} from './replication/events.ts';
+import type { Replication } from './replication/replication.ts';
+
+interface TriggerParts {
+  readonly database: Database;
+  readonly policies: ReplicationPolicies;
+  readonly replication: Replication;
+  readonly jobs: Pick<Jobs, 'enqueue'>;
+  readonly connect: (endpoint: string) => Promise<{ readonly host: string } | undefined>;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+}
+
+interface Triggers {
+  start(): Promise<void>;
+  /** The policies, where the clock hears of each change. */
+  following(policies: ReplicationPolicies): ReplicationPolicies;
+}
+
+export function createTriggers(
+  opened: AsyncDisposableStack,
+  { database, policies, replication, jobs, connect, now }: TriggerParts,
+): Triggers {
+  const due = async (queue: string, scheduledFor: number): Promise<void> => {
+    const policy = (await everyPolicy(policies)).find(({ id }) => queueOf(id) === queue);
+    if (policy?.rules.enabled !== true) return;
+    await replication.start(policy, { trigger: 'schedule', operator: 'schedule', scheduledFor });
+  };
+  const clock = opened.use(createClock({ database, now, due }));
+  const reschedule = async (): Promise<void> => clock.set(schedulesOf(await everyPolicy(policies)));
+  const hostOf: HostOf = async (endpoint) => (await connect(endpoint))?.host;
+  const plan = planOf({ policies, jobs, hostOf });
+  return {
+    async start() {
+      await reschedule();
+      const name = 'replication';
+      opened.use(
+        startFeed({
+          database,
+          changes: [{ name, plan: (changes) => plan(changes.map(changeHappened)) }],
+          arrivals: [
+            { name: `${name} of arrivals`, plan: (items) => plan(items.map(arrivalHappened)) },
+          ],
+        }),
+      );
+    },
+    following: (followed) => ({
+      ...followed,
+      async create(...content) {
+        const created = await followed.create(...content);
+        await reschedule();
+        return created;
+      },
+      async update(...content) {
+        await followed.update(...content);
+        await reschedule();
+      },
+      async remove(...content) {
+        await followed.remove(...content);
+        await reschedule();
+      },
+    }),
+  };
+}
+
+async function everyPolicy({ list }: Pick<ReplicationPolicies, 'list'>) {
+  return (await list(EVERYTHING)).items;
+}
+
+/** Executions for what happened, by the policies as they are. */
+function planOf({
+  policies,
+  jobs,
+  hostOf,
+}: Pick<TriggerParts, 'policies' | 'jobs'> & { readonly hostOf: HostOf }) {
+  return async (events: readonly Happened[]) => {
+    const executions = await executionsFor(await everyPolicy(policies), events, hostOf);
+    if (executions.length === 0) return undefined;
+    return async (transaction: WriteTransaction): Promise<void> => {
+      for (const execution of executions) await jobs.enqueue(transaction, execution);
+    };
+  };
+}
+
+function schedulesOf(policies: readonly KeptPolicy[]): readonly Schedule[] {
+  return policies.flatMap(({ id, rules: { trigger, enabled } }) => {
+    if (typeof trigger !== 'object' || !('cron' in trigger) || !enabled) return [];
+    const { cron, timeZone } = trigger;
+    return [{ queue: queueOf(id), cron, timeZone, expressions: nodeCronOf(cron) }];
+  });
+}

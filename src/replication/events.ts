@@ -1,0 +1,112 @@
+/** What happened here, for the policies that it triggers: each copies what the event is about, and no more. */
+import { LOCAL } from '../../policies/replication.ts';
+import { destinationOf } from '../../policies/replication-naming.ts';
+import {
+  selectsRepository,
+  selectsTag,
+  selectsUntagged,
+} from '../../policies/replication-selection.ts';
+import { type KeptPolicy, queueOf } from '../catalog/replication-policies.ts';
+import type { NewExecution } from '../jobs/enqueue.ts';
+import type { FedArrival, FedChange } from '../jobs/feed.ts';
+import type { NewTask } from '../jobs/task.ts';
+import { hostsOf, referenceTask } from './expand.ts';
+import { toldOf } from './replication.ts';
+
+/** What an outbox tells, whichever it is. */
+export interface Happened {
+  readonly event: 'push' | 'arrival';
+  readonly repository: string;
+  readonly tag: string | undefined;
+  readonly digest: FedChange['digest'];
+  /** Milliseconds UTC. */
+  readonly at: number;
+  readonly isDeletion: boolean;
+  /** It names another manifest as its subject, and goes where that went. */
+  readonly isReferrer: boolean;
+}
+
+export function changeHappened(change: FedChange): Happened {
+  return {
+    event: 'push',
+    repository: change.repository,
+    tag: change.tag ?? undefined,
+    digest: change.digest,
+    at: change.at,
+    isDeletion: change.kind.endsWith('-deleted'),
+    isReferrer: change.subject !== null,
+  };
+}
+
+export function arrivalHappened({ repository, tag, digest, at }: FedArrival): Happened {
+  const rest = { isDeletion: false, isReferrer: false } as const;
+  return { event: 'arrival', repository, tag: tag ?? undefined, digest, at, ...rest };
+}
+
+/** Of an endpoint that policies name: what its tasks load. */
+export type HostOf = (endpoint: string) => Promise<string | undefined>;
+
+/** The executions that these events start, one for each policy that is about any of them. */
+export async function executionsFor(
+  policies: readonly KeptPolicy[],
+  events: readonly Happened[],
+  hostOf: HostOf,
+): Promise<readonly NewExecution[]> {
+  const executions: NewExecution[] = [];
+  for (const policy of policies) {
+    const about = events.filter((event) => isAbout(policy, event));
+    const tasks: NewTask[] = [];
+    for (const event of about) tasks.push(...(await tasksFor(policy, event, hostOf)));
+    if (tasks.length === 0) continue;
+    executions.push({
+      kind: 'replication',
+      queue: queueOf(policy.id),
+      trigger: 'event',
+      operator: 'event',
+      facts: toldOf(policy),
+      tasks,
+    });
+  }
+  return executions;
+}
+
+function isAbout({ rules, createdAt }: KeptPolicy, event: Happened): boolean {
+  if (event.at < createdAt) return false;
+  const { trigger, source } = rules;
+  const isTriggered = typeof trigger === 'object' && 'event' in trigger && rules.enabled;
+  if (!isTriggered || trigger.event !== event.event || source !== LOCAL) return false;
+  if (!selectsRepository(event.repository, rules.repositories)) return false;
+  if (event.isDeletion)
+    return rules.delete && event.tag !== undefined && selectsTag(event.tag, rules.tags);
+  if (event.tag !== undefined) return selectsTag(event.tag, rules.tags);
+  return event.isReferrer ? rules.referrers : selectsUntagged(rules.tags);
+}
+
+async function tasksFor(
+  { rules }: KeptPolicy,
+  { repository, tag, digest, isDeletion }: Happened,
+  hostOf: HostOf,
+): Promise<readonly NewTask[]> {
+  const tasks: NewTask[] = [];
+  for (const [destination, to] of rules.destinations.entries()) {
+    const named = destinationOf({ repository, endpoint: rules.source }, to);
+    // The execution says so for what it lists; an event has nobody who waits for its answer.
+    if (!('repository' in named)) continue;
+    const place = { from: repository, destination, to: named.repository };
+    const side = { endpoint: to.endpoint, host: await hostOf(to.endpoint) };
+    if (!isDeletion) {
+      tasks.push(referenceTask({ rules }, { host: undefined }, { ...place, tag, digest }, side));
+    } else if (tag !== undefined) {
+      tasks.push({
+        kind: 'delete-tag',
+        key: `ref ${side.endpoint} ${place.to} ${tag}`,
+        hosts: hostsOf({ host: undefined }, side),
+        cost: 0,
+        payload: { ...place, tag },
+        resource: repository,
+        priority: rules.priority,
+      });
+    }
+  }
+  return tasks;
+}

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { digestOf } from '../../src/oci/digest.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
+import { startUpstream } from '../support/upstream.ts';
+import { ADMINS, endpointAt, type ReplicatingNode, startReplicatingNode } from './support/nodes.ts';
+
+const WITHIN = { withinMs: 20_000 };
+
+describe('a policy that an event triggers', () => {
+  it('hands on what is pushed, and nothing that it does not select', async () => {
+    await using world = await twoNodes({ tags: ['v*'] });
+    const { here, there } = world;
+
+    await push(here, 'team/app', 'edge');
+    const digest = await push(here, 'team/app', 'v1');
+
+    await until(async () => (await there.tags('team/app')).length > 0, WITHIN);
+    assert.deepEqual(await there.tags('team/app'), ['v1']);
+    const copied = await there.send({ path: '/v2/team/app/manifests/v1' });
+    assert.equal(digestOf(copied.body), digest);
+  });
+
+  it('repeats the deletion of a tag where it is told to', async () => {
+    await using world = await twoNodes({ delete: true });
+    const { here, there } = world;
+    await push(here, 'team/app', 'v1');
+    await push(here, 'team/app', 'v2');
+    await until(async () => (await there.tags('team/app')).length === 2, WITHIN);
+
+    await here.send({ method: 'DELETE', path: '/v2/team/app/manifests/v1' });
+
+    await until(async () => (await there.tags('team/app')).length === 1, WITHIN);
+    assert.deepEqual(await there.tags('team/app'), ['v2']);
+  });
+
+  it('sends a signature after what it signs', async () => {
+    await using world = await twoNodes({});
+    const { here, there } = world;
+    const subject = await push(here, 'team/app', 'v1');
+    await until(async () => (await there.tags('team/app')).length > 0, WITHIN);
+
+    await push(here, 'team/app', undefined, { subject });
+
+    const path = `/v2/team/app/referrers/${subject}`;
+    const referrers = async (): Promise<string> => (await there.send({ path })).body.toString();
+    await until(async () => (await referrers()).includes('vnd.example.signature'), WITHIN);
+  });
+
+  it('does nothing about what was there before it', async () => {
+    await using directory = await temporaryDirectory();
+    await using there = await startReplicatingNode(directory.path, 'there', {
+      projects: { team: {} },
+    });
+    {
+      await using before = await startReplicatingNode(directory.path, 'here', {
+        projects: { team: {} },
+      });
+      await push(before, 'team/app', 'old');
+    }
+    await using here = await startReplicatingNode(directory.path, 'here', onward(there, {}));
+
+    await push(here, 'team/app', 'new');
+
+    await until(async () => (await there.tags('team/app')).length > 0, WITHIN);
+    assert.deepEqual(await there.tags('team/app'), ['new']);
+  });
+
+  it('brings on what was pulled through', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    upstream.addImage('library/app', 'v1', [Buffer.from('layer')]);
+    await using there = await startReplicatingNode(directory.path, 'there', {
+      projects: { kept: {} },
+    });
+    await using here = await startReplicatingNode(directory.path, 'here', {
+      projects: {
+        hub: { public: true, proxy: { endpoints: ['up'], upstreamHost: 'hub.example' } },
+      },
+      endpoints: { up: endpointAt(upstream.url), there: endpointAt(there.url, ADMINS) },
+      policies: {
+        replication: {
+          onward: {
+            source: 'local',
+            destinations: [{ endpoint: 'there', namespace: 'kept', flatten: 1 }],
+            repositories: ['hub/**'],
+            trigger: { event: 'arrival' },
+          },
+        },
+      },
+    });
+
+    await pullWhole(here, 'hub/library/app', 'v1');
+
+    await until(async () => (await there.tags('kept/library/app')).length > 0, WITHIN);
+  });
+});
+
+async function twoNodes(rules: Readonly<Record<string, unknown>>) {
+  await using opened = new AsyncDisposableStack();
+  const directory = opened.use(await temporaryDirectory());
+  const team = { projects: { team: {} } };
+  const there = opened.use(await startReplicatingNode(directory.path, 'there', team));
+  const here = opened.use(await startReplicatingNode(directory.path, 'here', onward(there, rules)));
+  const resources = opened.move();
+  return { here, there, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+function onward(there: ReplicatingNode, rules: Readonly<Record<string, unknown>>) {
+  return {
+    projects: { team: {} },
+    endpoints: { there: endpointAt(there.url, ADMINS) },
+    policies: {
+      replication: {
+        onward: {
+          source: 'local',
+          destinations: [{ endpoint: 'there' }],
+          repositories: ['team/**'],
+          trigger: { event: 'push' },
+          ...rules,
+        },
+      },
+    },
+  };
+}
+
+async function pullWhole(node: ReplicatingNode, repository: string, tag: string): Promise<void> {
+  const manifest = await node.send({ path: `/v2/${repository}/manifests/${tag}` });
+  const blobs = manifest.body.toString().match(/sha256:[0-9a-f]{64}/g) ?? [];
+  for (const digest of blobs) {
+    assert.equal((await node.send({ path: `/v2/${repository}/blobs/${digest}` })).status, 200);
+  }
+}
+
+/** An artifact of one blob. @returns its digest */
+async function push(
+  node: ReplicatingNode,
+  repository: string,
+  tag: string | undefined,
+  { subject }: { readonly subject?: string } = {},
+): Promise<string> {
+  const blob = Buffer.from(`${tag} ${subject}`);
+  const digest = digestOf(blob);
+  const upload = `/v2/${repository}/blobs/uploads/?digest=${digest}`;
+  assert.equal((await node.send({ method: 'POST', path: upload, body: blob })).status, 201);
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  const descriptor = { mediaType: 'application/octet-stream', digest, size: blob.length };
+  const manifest = {
+    schemaVersion: 2,
+    mediaType,
+    artifactType:
+      subject === undefined ? 'application/vnd.example' : 'application/vnd.example.signature',
+    config: descriptor,
+    layers: [descriptor],
+    ...(subject === undefined ? {} : { subject: await descriptorOf(node, repository, subject) }),
+  };
+  const body = Buffer.from(JSON.stringify(manifest));
+  const path = `/v2/${repository}/manifests/${tag ?? digestOf(body)}`;
+  const headers = { 'content-type': mediaType };
+  assert.equal((await node.send({ method: 'PUT', path, headers, body })).status, 201);
+  return digestOf(body);
+}
+
+async function descriptorOf(node: ReplicatingNode, repository: string, digest: string) {
+  const { body, headers } = await node.send({ path: `/v2/${repository}/manifests/${digest}` });
+  return { mediaType: headers['content-type'], digest, size: body.length };
+}
