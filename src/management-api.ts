@@ -10,6 +10,7 @@ import { createManagement, type ManagementOptions } from './catalog/management.t
 import type { Projects } from './catalog/projects.ts';
 import type { Database } from './database/database.ts';
 import type { ApiPorts } from './http/api/api.ts';
+import { policyPorts } from './policy-ports.ts';
 import type { Replicating } from './replicating.ts';
 import { replicationPorts } from './replication-ports.ts';
 import type { BlobStore } from './storage/blob-store.ts';
@@ -54,6 +55,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     robots: createRobots(database, options),
     auditLog: { ...createAudit(database), eventTypes: EVENT_TYPES },
     replications: replicationPorts(replicating),
+    replicationPolicies: policyPorts(replicating.policies, management.endpoints),
     system: { ...options, readiness, space: () => store.space() },
   };
 }

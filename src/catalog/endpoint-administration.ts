@@ -18,6 +18,7 @@ import {
   type Sealing,
   updateDraft,
 } from './endpoint-drafts.ts';
+import { refuseUsedByPolicy, renameInPolicies } from './policy-endpoints.ts';
 import { refuseExposures } from './project-changes.ts';
 
 export interface EndpointAdministrationOptions {
@@ -69,12 +70,13 @@ export interface EndpointAdministration {
   create(endpoint: NewEndpoint, actor: Actor, options: Waiting): Promise<{ readonly id: number }>;
   /**
    * Asks the registry first, where it is another one or somebody else comes there. With another URL, the password has to
-   * be given again: it is for whom it was meant.
+   * be given again: it is for whom it was meant. With another name, it has that in policies, too.
    *
-   * @throws ManagementError NOT_FOUND, FORBIDDEN, BAD_REQUEST, CONFLICT, where somebody changed it meanwhile, too
+   * @throws ManagementError NOT_FOUND, FORBIDDEN, BAD_REQUEST, CONFLICT, where somebody changed it meanwhile, too,
+   *   PRECONDITION for another name where a policy of the configuration file has the old one
    */
   update(id: number, change: EndpointChange, actor: Actor, options: Waiting): Promise<void>;
-  /** @throws ManagementError NOT_FOUND, FORBIDDEN, PRECONDITION while a project uses it */
+  /** @throws ManagementError NOT_FOUND, FORBIDDEN, PRECONDITION while a project or a replication policy uses it */
   remove(id: number, actor: Actor): Promise<void>;
   /** One that there is, or one that somebody thinks of. @throws ManagementError NOT_FOUND, BAD_REQUEST with the reason */
   ping(endpoint: number | Omit<NewEndpoint, 'name'>, options: Waiting): Promise<void>;
@@ -119,6 +121,7 @@ export function createEndpointAdministration(
         const sealed = keepsCredential(before, change) ? row.credential : undefined;
         await updateDraft(transaction, { id, draft, sealed }, { secrets, at });
         await refuseExposures(transaction, draft.name);
+        await renameInPolicies(transaction, before.name, draft.name);
         await tell(transaction, draft.name, { actor, operation: 'update', at });
       });
     },
@@ -127,11 +130,7 @@ export function createEndpointAdministration(
       await database.write(async (transaction) => {
         const row = await endpointRow(transaction, id);
         refuseDeclared(row);
-        const [project] = await projectsOf(transaction, id);
-        if (project !== undefined) {
-          const message = `registry ${row.name} is used by project ${project}`;
-          throw new ManagementError('PRECONDITION', message);
-        }
+        await refuseUsed(transaction, row);
         await transaction.deleteFrom('endpoints').where('id', '=', id).execute();
         await tell(transaction, row.name, { actor, operation: 'delete', at: now() });
       });
@@ -239,6 +238,16 @@ function refuseDeclared({ name, declared }: EndpointRow): void {
   if (declared === 0) return;
   const message = `registry ${name} is declared in the configuration file: change it there`;
   throw new ManagementError('FORBIDDEN', message);
+}
+
+/** @throws ManagementError PRECONDITION */
+async function refuseUsed(transaction: WriteTransaction, { id, name }: EndpointRow): Promise<void> {
+  const [project] = await projectsOf(transaction, id);
+  if (project !== undefined) {
+    const message = `registry ${name} is used by project ${project}`;
+    throw new ManagementError('PRECONDITION', message);
+  }
+  await refuseUsedByPolicy(transaction, name);
 }
 
 /** It was asked about for seconds. */

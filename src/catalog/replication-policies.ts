@@ -1,9 +1,11 @@
 import { ReplicationPolicy } from '../../policies/replication.ts';
+import { loopText, loopThrough } from '../../policies/replication-loops.ts';
 import { type Actor, writeAudit } from '../audit/audit.ts';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import { type Listed, type Listing, type ListQuery, listPage } from '../database/listing.ts';
 import type { Tables } from '../database/tables.ts';
 import { ManagementError } from '../oci/management-error.ts';
+import { endpointsOf, registriesIn } from './policy-endpoints.ts';
 
 /** A replication policy as it is kept. */
 export interface KeptPolicy extends PolicyContent {
@@ -20,6 +22,8 @@ export interface PolicyContent {
   readonly name: string;
   /** As the operator wrote it: JSON that `ReplicationPolicy` reads. */
   readonly written: unknown;
+  /** Its filters as a client of Harbor's API wrote them, where one did: JSON that is shown to those clients again. */
+  readonly filters?: unknown;
 }
 
 export interface ReplicationPolicies {
@@ -27,7 +31,7 @@ export interface ReplicationPolicies {
   list(query: ListQuery): Promise<Listed<KeptPolicy>>;
   /** @throws ManagementError NOT_FOUND */
   get(id: number): Promise<KeptPolicy>;
-  /** @throws ManagementError BAD_REQUEST, CONFLICT */
+  /** @throws ManagementError BAD_REQUEST, for an endpoint that there is not and for copies of copies, too; CONFLICT */
   create(policy: PolicyContent, actor: Actor): Promise<{ readonly id: number }>;
   /** @throws ManagementError BAD_REQUEST, CONFLICT, FORBIDDEN (declared), NOT_FOUND */
   update(id: number, policy: PolicyContent, actor: Actor): Promise<void>;
@@ -73,6 +77,7 @@ export function createReplicationPolicies({
       checkName(policy.name);
       return database.write(async (transaction) => {
         await refuseName(transaction, policy.name);
+        await refuseContent(transaction, policy);
         const at = now();
         const id = await insertPolicy(transaction, policy, { declared: false, at });
         await tell(transaction, policy.name, { actor, operation: 'create', at });
@@ -86,6 +91,7 @@ export function createReplicationPolicies({
         const before = await policyRow(transaction, id);
         refuseDeclared(before);
         if (before.name !== policy.name) await refuseName(transaction, policy.name);
+        await refuseContent(transaction, policy, id);
         const at = now();
         await writePolicy(transaction, { id, declared: false }, policy, at);
         await tell(transaction, policy.name, { actor, operation: 'update', at });
@@ -123,7 +129,7 @@ async function declarePolicy(
 
 async function insertPolicy(
   transaction: WriteTransaction,
-  { name, written }: PolicyContent,
+  { name, written, filters }: PolicyContent,
   { declared, at }: { readonly declared: boolean; readonly at: number },
 ): Promise<number> {
   const { id } = await transaction
@@ -131,6 +137,7 @@ async function insertPolicy(
     .values({
       name,
       rules: JSON.stringify(written),
+      filters: filters === undefined ? null : JSON.stringify(filters),
       enabled: rulesIn(written).enabled ? 1 : 0,
       declared: declared ? 1 : 0,
       created_at: at,
@@ -144,7 +151,7 @@ async function insertPolicy(
 async function writePolicy(
   transaction: WriteTransaction,
   { id, declared }: { readonly id: number; readonly declared: boolean },
-  { name, written }: PolicyContent,
+  { name, written, filters }: PolicyContent,
   at: number,
 ): Promise<void> {
   await transaction
@@ -152,6 +159,7 @@ async function writePolicy(
     .set({
       name,
       rules: JSON.stringify(written),
+      filters: filters === undefined ? null : JSON.stringify(filters),
       enabled: rulesIn(written).enabled ? 1 : 0,
       declared: declared ? 1 : 0,
       updated_at: at,
@@ -173,12 +181,14 @@ async function policyRow(queries: Queries, id: number): Promise<PolicyRow> {
   throw new ManagementError('NOT_FOUND', `replication policy ${id} not found`);
 }
 
-function policyOf({ id, name, rules, declared, created_at, updated_at }: PolicyRow): KeptPolicy {
+function policyOf(row: PolicyRow): KeptPolicy {
+  const { id, name, rules, filters, declared, created_at, updated_at } = row;
   return {
     id,
     name,
     written: JSON.parse(rules),
     rules: ReplicationPolicy.parse(JSON.parse(rules)),
+    filters: filters === null ? undefined : JSON.parse(filters),
     declared: declared === 1,
     createdAt: created_at,
     updatedAt: updated_at,
@@ -200,6 +210,25 @@ function checkName(name: string): void {
   if (name.trim() !== '' && name.length <= LONGEST_NAME && !/\p{Cc}/u.test(name)) return;
   const message = `a replication policy has a name of 1 to ${LONGEST_NAME} characters`;
   throw new ManagementError('BAD_REQUEST', message);
+}
+
+/** @throws ManagementError BAD_REQUEST where it names an endpoint that there is not, or copies what it copied */
+async function refuseContent(
+  queries: Queries,
+  { name, written }: PolicyContent,
+  id?: number,
+): Promise<void> {
+  const policy = rulesIn(written);
+  const registries = await registriesIn(queries);
+  for (const endpoint of endpointsOf(policy)) {
+    if (registries.has(endpoint)) continue;
+    throw new ManagementError('BAD_REQUEST', `registry ${endpoint} not found`);
+  }
+  const kept = (await policyRows(queries).execute()).filter((row) => row.id !== id);
+  const others = kept.map((row) => ({ name: row.name, policy: policyOf(row).rules }));
+  const registryOf = (endpoint: string) => registries.get(endpoint) ?? endpoint;
+  const loop = loopThrough({ name, policy }, others, registryOf);
+  if (loop !== undefined) throw new ManagementError('BAD_REQUEST', loopText(loop));
 }
 
 async function refuseName(queries: Queries, name: string): Promise<void> {

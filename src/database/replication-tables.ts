@@ -9,6 +9,8 @@ export interface ReplicationPolicyRow {
   declared: Flag;
   /** JSON: what `policies/replication.ts` describes. */
   rules: string;
+  /** JSON: its filters as a client of Harbor's API wrote them, where one did. */
+  filters: string | null;
   created_at: number;
   updated_at: number;
 }

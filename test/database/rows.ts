@@ -225,6 +225,7 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     enabled: 1,
     declared: 0,
     rules: '{}',
+    filters: '[]',
     created_at: at,
     updated_at: at,
   },

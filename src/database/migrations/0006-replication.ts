@@ -11,6 +11,7 @@ export const replication: Migration = {
         enabled ${integer} not null,
         declared ${integer} not null,
         rules ${text} not null,
+        filters ${text},
         created_at ${integer} not null,
         updated_at ${integer} not null
       ) ${table}`,

@@ -13,6 +13,7 @@ import { permissionRoutes } from './permissions.ts';
 import { type ManagedProjects, projectRoutes } from './projects.ts';
 import { type Quotas, quotaRoutes } from './quotas.ts';
 import { type Endpoints, registryRoutes } from './registries.ts';
+import { type ReplicationPolicies, replicationPolicyRoutes } from './replication-policies.ts';
 import { type Replications, replicationRoutes } from './replications.ts';
 import { type ManagedRepositories, repositoryRoutes } from './repositories.ts';
 import { type Robots, robotRoutes } from './robots.ts';
@@ -42,6 +43,7 @@ export interface ApiPorts {
   readonly auditLog: AuditLog;
   readonly overview: Overview;
   readonly replications: Replications;
+  readonly replicationPolicies: ReplicationPolicies;
 }
 
 /** Harbor's management API, `/api/v2.0`, as far as there is something behind it. */
@@ -72,5 +74,6 @@ export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
     ...auditRoutes(ports.auditLog, projects),
     ...overviewRoutes(ports.overview, projects),
     ...replicationRoutes(ports.replications),
+    ...replicationPolicyRoutes(ports.replicationPolicies),
   ];
 }

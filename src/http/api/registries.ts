@@ -5,7 +5,7 @@ import type { Listed, ListQuery } from './list-query.ts';
 import { type Actor, type ApiRoute, DONE, route } from './route.ts';
 
 /** A remote registry, as people may see it. Times are milliseconds UTC. */
-interface Endpoint {
+export interface Endpoint {
   readonly id: number;
   readonly name: string;
   readonly description: string;
@@ -193,7 +193,8 @@ function adapterOf(type: string): string {
   return Object.hasOwn(ADAPTERS, type) ? (ADAPTERS[type] ?? type) : type;
 }
 
-function registryJson({ adapter, username, ca, ...endpoint }: Endpoint): object {
+/** As the contract has one. */
+export function registryJson({ adapter, username, ca, ...endpoint }: Endpoint): object {
   const [type = adapter] = Object.entries(ADAPTERS).find(([, ours]) => ours === adapter) ?? [];
   return {
     id: endpoint.id,

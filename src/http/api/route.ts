@@ -68,6 +68,8 @@ interface Definition<Needed extends Permission, Request> {
    * failure of their own, so a refusal goes out as the nearest of these.
    */
   readonly answers: readonly [success: number, ...refusals: number[]];
+  /** Refusals that Harbor sends though the contract does not declare them, where clients rely on them. */
+  readonly undeclared?: readonly number[];
   readonly handle: (request: Request) => ApiAnswer | Promise<ApiAnswer>;
 }
 

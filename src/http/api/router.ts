@@ -61,7 +61,7 @@ function handlerOf(route: ApiRoute, gate: Gate): Middleware {
       }
       answer(ctx, route, await route.serve(requestOf(ctx, names), gate));
     } catch (error) {
-      throw refusal(error, route.answers);
+      throw refusal(error, [...route.answers, ...(route.undeclared ?? [])]);
     }
   };
 }
