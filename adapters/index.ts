@@ -1,11 +1,12 @@
 /** Every vendor this node can talk to. A new one is a new file here plus one word in the list below. */
 import { z } from 'zod';
 import type { Vendor } from '../src/registry/vendor.ts';
+import { ecr } from './aws/ecr.ts';
 import { distribution } from './distribution.ts';
 import { dockerHub } from './docker-hub.ts';
 import { harbor } from './harbor.ts';
 
-const [first, ...others] = [distribution, dockerHub, harbor] as const;
+const [first, ...others] = [distribution, dockerHub, harbor, ecr] as const;
 
 /** What is told of them, by the value of `adapter:`. */
 export const VENDORS: readonly Vendor[] = [first, ...others];

@@ -81,6 +81,7 @@ const USED_IN: Record<string, readonly string[]> = {
   '@node-rs/argon2': ['src/access'],
   jose: ['src/access'],
   tldts: ['src/registry/realm.ts'],
+  '@aws-sdk/client-ecr': ['adapters/aws'],
   'ipaddr.js': ['src/registry', 'src/http', 'src/config'],
   semver: ['policies/tag-version.ts'],
   yaml: ['src/config'],

@@ -152,19 +152,22 @@ export function conformsToBlobPeer(start: StartVendor): void {
     await using vendor = await start();
     await using storage = await start();
     const { digest } = storage.upstream.addBlob('bucket', TEN);
-    vendor.upstream.requireBasic('me', 'secret');
+    vendor.lock();
     vendor.upstream.behave(
       { path: /blobs/ },
       { redirectTo: () => new URL(`v2/bucket/blobs/${digest}`, storage.upstream.url) },
     );
-    const peer = vendor.connect({ credential: { username: 'me', password: 'secret' } });
+    const peer = vendor.known();
     vendor.upstream.addImage('library/alpine', '3.20', []);
     await peer.headManifest('library/alpine', '3.20', { signal });
 
     const part = await peer.blob('library/alpine', digest, { signal, range: { start: 5 } });
 
     assert.equal((await buffer(part.content)).toString(), '56789');
-    assert.match(vendor.upstream.requests.at(-1)?.headers.authorization ?? '', /^Basic /);
+    assert.match(
+      vendor.upstream.requests.at(-1)?.headers.authorization ?? '',
+      /^(?:Basic|Bearer) /,
+    );
     assert.equal(storage.upstream.requests[0]?.headers.authorization, undefined);
     assert.equal(storage.upstream.requests[0]?.headers.range, 'bytes=5-');
   });

@@ -17,10 +17,13 @@ export interface ListedOptions {
   /** So many images are more than one page of tags has. */
   readonly moreThanPage: number;
   readonly start: () => Promise<ListedVendor>;
+  /** Whether an image goes with its last tag. */
+  readonly lastTagTakesImage?: boolean;
 }
 
 /** What every adapter must do that lists by more than the plain protocol. */
-export function conformsToLists({ adapter, moreThanPage, start }: ListedOptions): void {
+export function conformsToLists(options: ListedOptions): void {
+  const { adapter, moreThanPage, start, lastTagTakesImage = false } = options;
   const signal = AbortSignal.timeout(120_000);
 
   describe('what it lists', () => {
@@ -65,6 +68,8 @@ export function conformsToLists({ adapter, moreThanPage, start }: ListedOptions)
     it('is taken away, and its manifest stays', async () => {
       await using vendor = await start();
       const digest = await vendor.hold('team/app', '1.0');
+      const manifest = await vendor.peer.manifest('team/app', digest, { signal });
+      if (lastTagTakesImage) await vendor.peer.pushManifest('team/app', '1', manifest, { signal });
 
       await vendor.peer.deleteTag('team/app', '1.0', { signal });
 

@@ -8,6 +8,7 @@ import { startUpstream } from '../support/upstream.ts';
 import { startHubApi } from './apis/hub-api.ts';
 import { conformsToPeer } from './conformance.ts';
 import { conformsToLists } from './conformance-listings.ts';
+import { conformsToPlainRegistry } from './conformance-plain.ts';
 import { vendorOf } from './vendor.ts';
 
 const start = vendorOf('docker-hub');
@@ -39,6 +40,7 @@ async function startHub() {
 
 describe('the Docker Hub adapter', () => {
   conformsToPeer(start);
+  conformsToPlainRegistry(start);
   conformsToLists({ adapter: 'docker-hub', moreThanPage: 5, start: startHub });
 
   it('lists a namespace to nobody, too, but does not know which there are', async () => {

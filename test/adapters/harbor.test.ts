@@ -7,6 +7,7 @@ import { connectPeer } from '../support/registry-peer.ts';
 import { startUpstream } from '../support/upstream.ts';
 import { conformsToPeer } from './conformance.ts';
 import { conformsToLists } from './conformance-listings.ts';
+import { conformsToPlainRegistry } from './conformance-plain.ts';
 import { opening } from './conformance-pushes.ts';
 import { vendorOf } from './vendor.ts';
 
@@ -34,6 +35,7 @@ async function startHarbor(credential: typeof ADMIN = ADMIN, options: object = {
 
 describe('the Harbor adapter', () => {
   conformsToPeer(vendorOf('harbor'));
+  conformsToPlainRegistry(vendorOf('harbor'));
   conformsToLists({ adapter: 'harbor', moreThanPage: 101, start: startHarbor });
 
   it('makes the project that a push needs, as visible as it is told', async () => {

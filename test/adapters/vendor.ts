@@ -12,6 +12,12 @@ export interface Vendor extends AsyncDisposable {
   readonly capabilities: Capabilities;
   /** The same registry, connected otherwise. */
   connect(settings: VendorSettings): RegistryPeer;
+  /** From now on only who brings the credential gets in. */
+  lock(): void;
+  /** As who has the credential. */
+  known(): RegistryPeer;
+  /** What was given for the credential is good no more; something else is to be had for it. */
+  expire(): void;
 }
 
 export interface VendorSettings {
@@ -37,6 +43,9 @@ export function vendorOf(adapter: string, options: object = {}): StartVendor {
       peer,
       capabilities,
       connect: (settings) => connected(settings).peer,
+      lock: () => upstream.requireToken({ users: { me: 'secret' }, anonymous: false }),
+      known: () => connected({ credential: { username: 'me', password: 'secret' } }).peer,
+      expire: () => upstream.tokens.expireAll(),
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     };
   };

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
-import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import type { RegistryPeer } from '../../src/registry/peer.ts';
 import { opening } from '../adapters/conformance-pushes.ts';
+import { manifestOver, sized } from '../support/content.ts';
 import { startCuttingProxy } from '../support/cutting-proxy.ts';
 import { connectPeer } from '../support/registry-peer.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -29,7 +29,7 @@ for (const command of ['docker-registry', 'registry']) {
 
       await pushBlob(peer, CONFIG);
       await pushBlob(peer, LAYER);
-      const image = imageOf();
+      const image = manifestOver(CONFIG, [LAYER]);
       const { digest } = image.descriptor;
       await peer.pushManifest('team/app', digest, image, { signal });
       await peer.pushManifest('team/app', '1.0', image, { signal });
@@ -90,22 +90,5 @@ for (const command of ['docker-registry', 'registry']) {
 }
 
 function pushBlob(peer: RegistryPeer, bytes: Buffer): Promise<void> {
-  const blob = { digest: digestOf(bytes), size: bytes.length };
-  return peer.pushBlob('team/app', blob, opening(bytes), { signal });
-}
-
-function imageOf() {
-  const bytes = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: OCI_MANIFEST,
-      config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...sized(CONFIG) },
-      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...sized(LAYER) }],
-    }),
-  );
-  return { bytes, descriptor: { mediaType: OCI_MANIFEST, ...sized(bytes) } };
-}
-
-function sized(bytes: Buffer) {
-  return { digest: digestOf(bytes), size: bytes.length };
+  return peer.pushBlob('team/app', sized(bytes), opening(bytes), { signal });
 }

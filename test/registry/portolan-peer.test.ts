@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
-import { digestOf } from '../../src/oci/digest.ts';
-import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { opening } from '../adapters/conformance-pushes.ts';
 import { startNode } from '../http/support/node.ts';
+import { manifestOver, sized } from '../support/content.ts';
 import { connectPeer } from '../support/registry-peer.ts';
 
 const signal = AbortSignal.timeout(60_000);
@@ -20,16 +19,16 @@ describe('a Portolan that another one pushes to', () => {
     const { peer } = connected;
 
     for (const bytes of [CONFIG, LAYER]) {
-      const { digest, size } = described(bytes);
+      const { digest, size } = sized(bytes);
       await peer.pushBlob('local/app', { digest, size }, opening(bytes), { signal });
     }
-    const manifest = imageOf();
+    const manifest = manifestOver(CONFIG, [LAYER]);
     const { digest } = manifest.descriptor;
     await peer.pushManifest('local/app', digest, manifest, { signal });
     await peer.pushManifest('local/app', '1.0', manifest, { signal });
 
     assert.deepEqual(await peer.manifest('local/app', '1.0', { signal }), manifest);
-    const { content } = await peer.blob('local/app', described(LAYER).digest, { signal });
+    const { content } = await peer.blob('local/app', sized(LAYER).digest, { signal });
     assert.deepEqual(await buffer(content), LAYER);
     assert.deepEqual(await Array.fromAsync(peer.repositories?.({ signal }) ?? []), ['local/app']);
 
@@ -45,13 +44,13 @@ describe('a Portolan that another one pushes to', () => {
     await using node = await startNode();
     using connected = connectPeer({ url: `http://${node.host}:${node.port}`, credential: ADMIN });
     const { peer } = connected;
-    const { digest, size } = described(LAYER);
+    const { digest, size } = sized(LAYER);
     await peer.pushBlob('local/base', { digest, size }, opening(LAYER), { signal });
 
     assert.equal(await peer.mountBlob('local/app', digest, 'local/base', { signal }), true);
     assert.equal(await peer.blobSize('local/app', digest, { signal }), size);
     assert.equal(await peer.mountBlob('local/app', digest, 'local/none', { signal }), false);
-    const nowhere = described(Buffer.from('nowhere')).digest;
+    const nowhere = sized(Buffer.from('nowhere')).digest;
     assert.equal(await peer.mountBlob('local/app', nowhere, 'local/base', { signal }), false);
   });
 
@@ -59,7 +58,9 @@ describe('a Portolan that another one pushes to', () => {
     await using node = await startNode();
     using connected = connectPeer({ url: `http://${node.host}:${node.port}`, credential: ADMIN });
 
-    const pushing = connected.peer.pushManifest('local/app', '1.0', imageOf(), { signal });
+    const pushing = connected.peer.pushManifest('local/app', '1.0', manifestOver(CONFIG, [LAYER]), {
+      signal,
+    });
 
     await assert.rejects(pushing, { name: 'UpstreamRefused', code: 'MANIFEST_BLOB_UNKNOWN' });
   });
@@ -67,7 +68,7 @@ describe('a Portolan that another one pushes to', () => {
   it('lets nobody push who has no right to', async () => {
     await using node = await startNode();
     const url = `http://${node.host}:${node.port}`;
-    const { digest, size } = described(LAYER);
+    const { digest, size } = sized(LAYER);
     const credential = { username: 'guest', password: 'pw' };
     using guest = connectPeer({ url, credential });
     using nobody = connectPeer({ url });
@@ -82,19 +83,3 @@ describe('a Portolan that another one pushes to', () => {
     }
   });
 });
-
-function described(bytes: Buffer) {
-  return { digest: digestOf(bytes), size: bytes.length };
-}
-
-function imageOf() {
-  const bytes = Buffer.from(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: OCI_MANIFEST,
-      config: { mediaType: 'application/vnd.oci.empty.v1+json', ...described(CONFIG) },
-      layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', ...described(LAYER) }],
-    }),
-  );
-  return { bytes, descriptor: { mediaType: OCI_MANIFEST, ...described(bytes) } };
-}
