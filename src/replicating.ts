@@ -47,6 +47,7 @@ export async function openReplicating(
   const runs = createRuns({
     local: { ...local, replicas },
     connect,
+    now,
     facts: async (execution) => (await jobs.executions.get(execution))?.facts,
   });
   const { id: instance } = await database.read
@@ -56,7 +57,7 @@ export async function openReplicating(
   const jobs: Jobs = opened.use(
     createJobs({
       database,
-      handlers: replicationHandlers(runs),
+      handlers: replicationHandlers(runs, now),
       classify: failureOf,
       now,
       random: Math.random,

@@ -39,6 +39,8 @@ export interface HeldTag extends HeldManifest {
   /** Milliseconds UTC. */
   readonly pushedAt: number;
   readonly labels: readonly string[];
+  /** Whether somebody pushed it here. */
+  readonly isForeign: boolean;
 }
 
 export interface HeldTagPage {
@@ -161,6 +163,7 @@ async function heldTags(
     isWhole: isWhole(row),
     pushedAt: row.pushed_at,
     labels: labels.get(row.id) ?? [],
+    isForeign: row.ownership === 'origin',
   }));
 }
 
@@ -212,7 +215,7 @@ function tagRows(queries: Queries, repository: string) {
         .onRef('tags.repository', '=', 'repositories.id')
         .onRef('tags.digest', '=', 'manifests.digest'),
     )
-    .select(['tags.name', 'tags.pushed_at']);
+    .select(['tags.name', 'tags.pushed_at', 'tags.ownership']);
 }
 
 async function labelsOf(

@@ -1,14 +1,15 @@
 /** Copying one artifact: what it needs, its blobs, then its manifests, and its tag last. */
 import { LRUCache } from 'lru-cache';
+import { isCompanion, isSigned } from '../../policies/replication-companions.ts';
+import { type ArtifactFacts, selectsArtifact } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
-import type { Manifest } from '../oci/manifest.ts';
+import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import { closureOf } from './closure.ts';
-import { hostsOf } from './expand.ts';
 import { CopyBlob, type Place, PutManifests, SyncReference } from './payloads.ts';
 import type { Run, Runs } from './run.ts';
-import type { Destination, Source } from './sides.ts';
+import { type Destination, hostsOf, type Source } from './sides.ts';
 
 /** Manifests between their planning and their being put: asking twice would be counted twice (Docker Hub). */
 const MANIFEST_BYTES = 64 * 1024 * 1024;
@@ -87,6 +88,9 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
       run.rules.referrers ? source.referrers(from, subject, { signal }) : [],
     platforms: run.rules.platforms,
   });
+  const facts = await artifactFacts(planning, root, closure.size, signal);
+  const selection = selectsArtifact(facts, run.rules);
+  if (!selection.isSelected) return { note: `skipped: ${selection.why}` };
   const sizes = new Map(closure.blobs.map((blob) => [blob.digest, blob.size]));
   const missing = await destination.missingBlobs(to, [...sizes.keys()], { signal });
   const place = { from, to, destination: plan.destination };
@@ -113,6 +117,24 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
     after: blobs.map((_, index) => index),
   };
   return { next: [...blobs, put], note: `${missing.length} of ${sizes.size} blobs are missing` };
+}
+
+/** What rules judge an artifact by, when all of it is known. What belongs to another goes where that goes. */
+async function artifactFacts(
+  { run, plan, source }: Planning,
+  { bytes, descriptor }: Manifest,
+  size: number,
+  signal: AbortSignal,
+): Promise<ArtifactFacts> {
+  const { mediaType, artifactType, subject } = parseManifest(bytes, descriptor.mediaType);
+  const isBeside = subject !== undefined || (plan.tag !== undefined && isCompanion(plan.tag));
+  if (isBeside) return {};
+  const facts = { mediaType, artifactType, size };
+  if (!run.rules.signedOnly) return facts;
+  const { digest } = descriptor;
+  const referrers = await source.referrers(plan.from, digest, { signal });
+  const tags = (await source.tags(plan.from, { signal })).map(({ name }) => name);
+  return { ...facts, isSigned: isSigned(digest, { referrers, tags }) };
 }
 
 function blobOf(

@@ -4,12 +4,12 @@ import { DeleteTag } from './payloads.ts';
 import type { Runs } from './run.ts';
 import type { Source } from './sides.ts';
 
-/** A tag that was deleted at the source, and is not there again by now. */
+/** A tag that was deleted at the source and is not there again by now, or that a mirror has no more. */
 export async function deleteTag(task: RunningTask, runs: Runs): Promise<TaskOutcome> {
   const { signal } = task;
   const run = await runs(task.execution);
-  const { from, to, destination: index, tag } = DeleteTag.parse(task.payload);
-  if (await isThere(await run.source(), from, { tag, signal })) {
+  const { from, to, destination: index, tag, isMirrored } = DeleteTag.parse(task.payload);
+  if (!isMirrored && (await isThere(await run.source(), from, { tag, signal }))) {
     return { note: 'skipped: the source has it again' };
   }
   const destination = await run.destination(index);

@@ -10,7 +10,8 @@ import { type KeptPolicy, queueOf } from '../catalog/replication-policies.ts';
 import type { NewExecution } from '../jobs/enqueue.ts';
 import type { FedArrival, FedChange } from '../jobs/feed.ts';
 import type { NewTask } from '../jobs/task.ts';
-import { hostsOf, referenceTask } from './expand.ts';
+import { referenceTask } from './expand.ts';
+import { deletionTask } from './mirror.ts';
 import { toldOf } from './replication.ts';
 
 /** What an outbox tells, whichever it is. */
@@ -97,15 +98,7 @@ async function tasksFor(
     if (!isDeletion) {
       tasks.push(referenceTask({ rules }, { host: undefined }, { ...place, tag, digest }, side));
     } else if (tag !== undefined) {
-      tasks.push({
-        kind: 'delete-tag',
-        key: `ref ${side.endpoint} ${place.to} ${tag}`,
-        hosts: hostsOf({ host: undefined }, side),
-        cost: 0,
-        payload: { ...place, tag },
-        resource: repository,
-        priority: rules.priority,
-      });
+      tasks.push(deletionTask({ rules }, { ...place, tag, isMirrored: false }, side));
     }
   }
   return tasks;

@@ -1,16 +1,14 @@
 /** What a policy selects at its source, found page by page: repositories, then the tags of each that differ. */
 import { destinationOf } from '../../policies/replication-naming.ts';
-import {
-  listsNoMoreThan,
-  selectsRepository,
-  selectsTag,
-} from '../../policies/replication-selection.ts';
+import { listsNoMoreThan, selectsRepository } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
+import { chosenTags } from './choice.ts';
+import { deletionsAt } from './mirror.ts';
 import { Expand, ExpandRepository, type SyncReference } from './payloads.ts';
 import type { Run, Runs } from './run.ts';
-import type { Destination, Source, SourceTag, Waiting } from './sides.ts';
+import { type Destination, hostsOf, type Source, type Waiting } from './sides.ts';
 
 /** Repositories, and tags that differ, of one pass. */
 const PAGE = 500;
@@ -52,46 +50,43 @@ function repositoryTask({ rules }: Run, { host }: Source, repository: string): N
   };
 }
 
-export async function expandRepository(task: RunningTask, runs: Runs): Promise<TaskOutcome> {
+export async function expandRepository(
+  task: RunningTask,
+  runs: Runs,
+  now: () => number,
+): Promise<TaskOutcome> {
   const run = await runs(task.execution);
   const source = await run.source();
   const { repository, after } = ExpandRepository.parse(task.payload);
-  const tags = selected(run, await source.tags(repository, task)).filter(
-    ({ name }) => after === undefined || name > after,
-  );
-  const next: NewTask[] = [];
-  let last: string | undefined;
+  const { signal } = task;
+  const chosen = await chosenTags(run, source, repository, { signal, now: now() });
   const comparisons = await Promise.all(
     run.rules.destinations.map((_, index) => comparisonOf(run, { repository, index }, task)),
   );
-  for (const tag of tags) {
-    if (next.length >= PAGE) break;
-    last = tag.name;
-    const digest = tag.digest ?? (await source.digestOf(repository, tag.name, task));
-    for (const comparison of comparisons) {
-      if (await comparison.has(tag.name, digest)) continue;
-      next.push(
-        referenceTask(run, source, { ...comparison.place, tag: tag.name, digest }, comparison.to),
-      );
+  const next: NewTask[] = [];
+  const left = chosen.filter(({ name }) => after === undefined || name > after);
+  for (const { name: tag, digest } of left) {
+    for (const { place, to, has } of comparisons) {
+      if (await has(tag, digest)) continue;
+      next.push(referenceTask(run, source, { ...place, tag, digest }, to));
+    }
+    if (next.length >= PAGE && tag !== left.at(-1)?.name) {
+      return { next, again: { payload: { repository, after: tag } } };
     }
   }
-  const isAll = last === undefined || last === tags.at(-1)?.name;
-  if (isAll) return { next, note: `${tags.length} tags selected, ${next.length} differ` };
-  return { next, again: { payload: { repository, after: last } } };
-}
-
-/** In the order of their names, which is the cursor's. */
-function selected({ rules }: Run, tags: readonly SourceTag[]): readonly SourceTag[] {
-  return tags
-    .filter(({ name }) => selectsTag(name, rules.tags))
-    .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  const differing = next.length;
+  const wanted = chosen.map(({ name }) => name);
+  for (const { place, to } of comparisons) {
+    next.push(...(await deletionsAt(run, { place, to, wanted }, { signal })));
+  }
+  return { next, note: `${chosen.length} tags selected, ${differing} differ` };
 }
 
 interface Comparison {
   readonly place: Pick<SyncReference, 'from' | 'destination' | 'to'>;
   readonly to: Destination;
   /** Whether the tag is there, points to that, and has all that it needs. */
-  has(tag: string, digest: Digest): Promise<boolean>;
+  readonly has: (tag: string, digest: Digest) => Promise<boolean>;
 }
 
 async function comparisonOf(
@@ -138,11 +133,4 @@ export function referenceTask(
     resource: payload.from,
     priority: rules.priority,
   };
-}
-
-export function hostsOf(
-  source: Pick<Source, 'host'>,
-  destination: Pick<Destination, 'host'>,
-): readonly string[] {
-  return [source.host, destination.host].filter((host) => host !== undefined);
 }

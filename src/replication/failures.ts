@@ -1,14 +1,18 @@
 import type { Failure } from '../jobs/task.ts';
 import { OciError } from '../oci/error.ts';
+import { ManagementError } from '../oci/management-error.ts';
 import {
   UpstreamDenied,
   UpstreamInvalid,
   UpstreamThrottled,
   UpstreamUnavailable,
 } from '../registry/errors.ts';
+import { WindowClosed } from './pace.ts';
 
 /** A registry that says nothing of how long it wants to be left alone. */
 const THROTTLED_MS = 30_000;
+/** Stands for a host, which none is called. */
+const WINDOW = 'closed-window';
 /** What is the node's own trouble, and passes. */
 const PASSING = new Set(['UNAVAILABLE', 'STORAGE_FULL', 'TOOMANYREQUESTS']);
 
@@ -20,12 +24,16 @@ export function failureOf(error: unknown): Failure {
     const retryAfterMs = retryAfterSeconds === undefined ? THROTTLED_MS : retryAfterSeconds * 1000;
     return { kind: 'throttled', reason, host, retryAfterMs };
   }
+  if (error instanceof WindowClosed) {
+    return { kind: 'throttled', reason, host: WINDOW, retryAfterMs: error.waitMs };
+  }
   if (error instanceof UpstreamUnavailable) return { kind: 'transient', reason, host: error.host };
   if (error instanceof UpstreamDenied) return { kind: 'permanent', reason: withCause(error) };
   if (error instanceof UpstreamInvalid) return { kind: 'integrity', reason };
   if (error instanceof OciError && !PASSING.has(error.code)) {
     return { kind: 'permanent', reason: `${error.code}: ${reason}` };
   }
+  if (error instanceof ManagementError) return { kind: 'permanent', reason };
   return { kind: 'transient', reason };
 }
 

@@ -2,10 +2,9 @@ import { LOCAL } from '../../policies/replication.ts';
 import type { Blobs } from '../catalog/blobs.ts';
 import type { Manifests } from '../catalog/manifests.ts';
 import type { Project, Projects } from '../catalog/projects.ts';
-import type { Referrers } from '../catalog/referrers.ts';
+import type { Referrer, Referrers } from '../catalog/referrers.ts';
 import type { CopyingAct, HeldTag, Replicas } from '../catalog/replicas.ts';
 import { projectNameOf, type Repositories } from '../catalog/repositories.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
 import { OciError } from '../oci/error.ts';
 import { parseReference } from '../oci/reference.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
@@ -55,7 +54,7 @@ export function localSource(parts: LocalParts): Source {
       return { bytes, descriptor: { mediaType, digest, size: bytes.length } };
     },
     async referrers(repository, subject) {
-      const all: Descriptor[] = [];
+      const all: Referrer[] = [];
       for (let last: string | undefined; ; ) {
         const page = await referrers.list(repository, subject, { last });
         all.push(...page.referrers);
@@ -87,6 +86,7 @@ export function localDestination(parts: LocalParts, act: CopyingAct): Destinatio
       const tags = await allTags(replicas, repository, { withCached: false });
       return new Map(tags.map((tag) => [tag.name, tag]));
     },
+    listed: (repository) => allTags(replicas, repository, { withCached: false }),
     missingBlobs: (repository, digests) => replicas.missingBlobs(repository, digests),
     async copyBlob(blob, repository, { signal, moved }) {
       const project = await projectOf(projects, repository);

@@ -37,8 +37,12 @@ export type SyncReference = z.infer<typeof SyncReference>;
 
 export const CopyBlob = Place.extend({ digest: DigestText, size: z.int() });
 
-/** What was deleted at the source. */
-export const DeleteTag = Place.extend({ tag: z.string() });
+/** What is to go there. */
+export const DeleteTag = Place.extend({
+  tag: z.string(),
+  /** Whether the source may have it still: a mirror has only what its policy copies. */
+  isMirrored: z.boolean(),
+});
 
 /** Manifests whose content is there, children before their parents; the last one gets the tag. */
 export const PutManifests = Place.extend({

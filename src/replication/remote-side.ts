@@ -1,3 +1,4 @@
+import type { MirroredTag } from '../../policies/replication-mirror.ts';
 import type { HeldManifest } from '../catalog/replicas.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
@@ -53,6 +54,7 @@ export function remoteDestination({ endpoint, host, peer }: Remote): Destination
     },
     held: (repository, reference, options) => heldBy(peer, repository, { ...options, reference }),
     tags: (repository, options) => tagsOf(peer, repository, options),
+    listed: (repository, options) => listedBy(peer, repository, options),
     async missingBlobs(repository, digests, options) {
       const missing: Digest[] = [];
       for (let start = 0; start < digests.length; start += MOST_HEADS) {
@@ -106,6 +108,22 @@ async function tagsOf(
     for await (const { name, digest } of peer.tagDigests(repository, options)) {
       tags.set(name, { digest, isWhole: true });
     }
+  } catch (error) {
+    if (!isUnknown(error)) throw error;
+  }
+  return tags;
+}
+
+async function listedBy(
+  peer: RegistryPeer,
+  repository: string,
+  options: Waiting,
+): Promise<readonly MirroredTag[]> {
+  const known = await tagsOf(peer, repository, options);
+  if (known !== undefined) return [...known].map(([name, { digest }]) => ({ name, digest }));
+  const tags: MirroredTag[] = [];
+  try {
+    for await (const name of peer.tags(repository, options)) tags.push({ name });
   } catch (error) {
     if (!isUnknown(error)) throw error;
   }

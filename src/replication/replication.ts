@@ -59,11 +59,12 @@ export function toldOf({ id, name, written }: Pick<KeptPolicy, 'id' | 'name' | '
   return z.json().parse(JSON.parse(JSON.stringify({ policy: id, name, rules: written })));
 }
 
-export function replicationHandlers(runs: Runs): TaskHandlers {
+/** `now`: milliseconds UTC. */
+export function replicationHandlers(runs: Runs, now: () => number): TaskHandlers {
   const copying = createCopying(runs);
   return {
     expand: (task) => expand(task, runs),
-    'expand-repository': (task) => expandRepository(task, runs),
+    'expand-repository': (task) => expandRepository(task, runs, now),
     'sync-ref': (task) => copying.syncReference(task),
     'copy-blob': (task) => copying.copyBlob(task),
     'put-manifests': (task) => copying.putManifests(task),

@@ -5,6 +5,7 @@ import { LOCAL, ReplicationPolicy } from '../../policies/replication.ts';
 import { OciError } from '../oci/error.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
 import { type LocalParts, localDestination, localSource } from './local-side.ts';
+import { Pace, paced } from './pace.ts';
 import { remoteDestination, remoteSource } from './remote-side.ts';
 import type { Destination, Source } from './sides.ts';
 
@@ -38,14 +39,23 @@ export interface RunsOptions {
   readonly connect: (endpoint: string) => Promise<ConnectedRegistry | undefined>;
   /** What the execution was told. */
   readonly facts: (execution: number) => Promise<unknown>;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
 }
 
 const MOST_RUNS = 100;
 
 export type Runs = (execution: number) => Promise<Run>;
 
-export function createRuns({ local, connect, facts }: RunsOptions): Runs {
+export function createRuns({ local, connect, facts, now }: RunsOptions): Runs {
   const known = new LRUCache<number, ExecutionFacts>({ max: MOST_RUNS });
+  const paces = new LRUCache<number, Pace>({ max: MOST_RUNS });
+  const paceOf = ({ policy, rules }: ExecutionFacts): Pace => {
+    const pace = paces.get(policy) ?? new Pace(rules, now);
+    pace.rules = rules;
+    paces.set(policy, pace);
+    return pace;
+  };
   const remote = async (endpoint: string) => {
     const connected = await connect(endpoint);
     if (connected !== undefined) return { endpoint, ...connected };
@@ -59,8 +69,11 @@ export function createRuns({ local, connect, facts }: RunsOptions): Runs {
       execution,
       name,
       rules,
-      source: async () =>
-        rules.source === LOCAL ? localSource(local) : remoteSource(await remote(rules.source)),
+      async source() {
+        const isHere = rules.source === LOCAL;
+        const source = isHere ? localSource(local) : remoteSource(await remote(rules.source));
+        return paced(source, paceOf(told));
+      },
       async destination(index) {
         const endpoint = rules.destinations[index]?.endpoint ?? '';
         if (endpoint === LOCAL) return localDestination(local, { execution, policy: name });

@@ -2,11 +2,11 @@
  * The two ends of a copy. This node and every remote registry can be either, so that tasks are the same whichever way
  * content goes.
  */
+import type { MirroredTag } from '../../policies/replication-mirror.ts';
 import type { HeldManifest } from '../catalog/replicas.ts';
-import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
-import type { BlobPart } from '../registry/peer.ts';
+import type { BlobPart, Referrer } from '../registry/peer.ts';
 
 /** Aborting rejects with `signal.reason`. */
 export interface Waiting {
@@ -36,7 +36,7 @@ export interface Source {
   digestOf(repository: string, tag: string, options: Waiting): Promise<Digest>;
   /** @throws OciError MANIFEST_UNKNOWN, MANIFEST_INVALID */
   manifest(repository: string, digest: Digest, options: Waiting): Promise<Manifest>;
-  referrers(repository: string, subject: Digest, options: Waiting): Promise<readonly Descriptor[]>;
+  referrers(repository: string, subject: Digest, options: Waiting): Promise<readonly Referrer[]>;
   /** @throws OciError BLOB_UNKNOWN */
   blob(
     repository: string,
@@ -75,6 +75,8 @@ export interface Destination {
     repository: string,
     options: Waiting,
   ): Promise<ReadonlyMap<string, HeldManifest> | undefined>;
+  /** All tags there. None where there is no such repository. */
+  listed(repository: string, options: Waiting): Promise<readonly MirroredTag[]>;
   /** Those of the digests that the repository lacks as blobs. */
   missingBlobs(
     repository: string,
@@ -96,4 +98,12 @@ export interface Destination {
   put(repository: string, manifest: Manifest, options: PutOptions): Promise<void>;
   /** @returns whether it was there @throws OciError UNSUPPORTED */
   removeTag(repository: string, tag: string, options: Waiting): Promise<boolean>;
+}
+
+/** What a task between the two loads. */
+export function hostsOf(
+  source: Pick<Source, 'host'>,
+  destination: Pick<Destination, 'host'>,
+): readonly string[] {
+  return [source.host, destination.host].filter((host) => host !== undefined);
 }

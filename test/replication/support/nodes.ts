@@ -24,10 +24,14 @@ export interface ReplicatingNode extends AsyncDisposable {
   send(sent: Sent): Promise<Answer>;
   /** Starts the policy of that place in the configuration, from 1, and waits for its end. */
   run(policy: number): Promise<Execution>;
+  /** Without waiting for its end. @returns the execution */
+  start(policy: number): Promise<number>;
   log(execution: number): Promise<string>;
+  untilLogged(execution: number, line: RegExp): Promise<void>;
   tags(repository: string): Promise<readonly string[]>;
 }
 
+const EXECUTIONS = '/api/v2.0/replication/executions';
 const ADMIN = 'admin:password-of-the-admin';
 
 export async function startReplicatingNode(
@@ -52,18 +56,28 @@ export async function startReplicatingNode(
   const client = opened.use(createClient(address));
   const resources = opened.move();
   const send = (sent: Sent): Promise<Answer> => client.send({ as: ADMIN, ...sent });
+  const start = async (policy: number): Promise<number> => {
+    const started = await send({
+      method: 'POST',
+      path: EXECUTIONS,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ policy_id: policy }),
+    });
+    assert.equal(started.status, 201, started.body.toString());
+    return Number(String(started.headers.location).split('/').at(-1));
+  };
+  const log = async (execution: number): Promise<string> => {
+    const tasks = `${EXECUTIONS}/${execution}/tasks`;
+    const listed = z.array(z.object({ id: z.int() })).parse((await send({ path: tasks })).json());
+    const logs = await Promise.all(listed.map(({ id }) => send({ path: `${tasks}/${id}/log` })));
+    return logs.map(({ body }) => body.toString()).join('');
+  };
   return {
     url: `http://${address.host}:${address.port}`,
     send,
+    start,
     async run(policy) {
-      const started = await send({
-        method: 'POST',
-        path: '/api/v2.0/replication/executions',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ policy_id: policy }),
-      });
-      assert.equal(started.status, 201, started.body.toString());
-      const path = new URL(String(started.headers.location), 'http://node').pathname;
+      const path = `${EXECUTIONS}/${await start(policy)}`;
       let execution: Execution | undefined;
       await until(async () => {
         execution = Execution.parse((await send({ path })).json());
@@ -72,12 +86,8 @@ export async function startReplicatingNode(
       assert.ok(execution);
       return execution;
     },
-    async log(execution) {
-      const tasks = `/api/v2.0/replication/executions/${execution}/tasks`;
-      const listed = z.array(z.object({ id: z.int() })).parse((await send({ path: tasks })).json());
-      const logs = await Promise.all(listed.map(({ id }) => send({ path: `${tasks}/${id}/log` })));
-      return logs.map(({ body }) => body.toString()).join('');
-    },
+    log,
+    untilLogged: (execution, line) => until(async () => line.test(await log(execution))),
     async tags(repository) {
       const answer = await send({ path: `/v2/${repository}/tags/list` });
       if (answer.status === 404) return [];

@@ -1,0 +1,126 @@
+/** Which tags of a repository a policy copies: select, then prune, and then what belongs to them. */
+import { companionsOf, isCompanion } from '../../policies/replication-companions.ts';
+import { needsTimes, tagsToCopy } from '../../policies/replication-pruning.ts';
+import { selectsArtifact, selectsTag } from '../../policies/replication-selection.ts';
+import type { Digest } from '../oci/digest.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import type { Run } from './run.ts';
+import type { Source, SourceTag, Waiting } from './sides.ts';
+
+/** A tag that is copied. */
+export interface ChosenTag {
+  readonly name: string;
+  readonly digest: Digest;
+}
+
+/** Questions about tags at the same time, as many as a registry's control lane takes without making others wait long. */
+const MOST_AT_ONCE = 4;
+/** Of an image's configuration, which says when it was built. */
+const MOST_CONFIG_BYTES = 4 * 1024 * 1024;
+
+/** In the order of their names. Companions, of those that are copied, come along with no rule of their own. */
+export async function chosenTags(
+  { rules }: Pick<Run, 'rules'>,
+  source: Source,
+  repository: string,
+  options: Waiting & { readonly now: number },
+): Promise<readonly ChosenTag[]> {
+  const listed = await source.tags(repository, options);
+  const selected = listed.filter(
+    ({ name, labels = [] }) =>
+      !isCompanion(name) &&
+      selectsTag(name, rules.tags) &&
+      selectsArtifact({ labels }, rules).isSelected,
+  );
+  const resolved = await inBatches(selected, async (tag) => ({
+    ...tag,
+    digest: tag.digest ?? (await source.digestOf(repository, tag.name, options)),
+  }));
+  const chosen = await pruned(resolved, { rules, source, repository }, options);
+  const companions = rules.referrers ? companionsAmong(listed, chosen) : [];
+  const beside = await inBatches(companions, async ({ name, digest }) => ({
+    name,
+    digest: digest ?? (await source.digestOf(repository, name, options)),
+  }));
+  return [...chosen, ...beside].toSorted((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+interface ResolvedTag extends SourceTag {
+  readonly digest: Digest;
+}
+
+interface Asked extends Pick<Run, 'rules'> {
+  readonly source: Source;
+  readonly repository: string;
+}
+
+async function pruned(
+  tags: readonly ResolvedTag[],
+  { rules: { keep }, source, repository }: Asked,
+  { signal, now }: Waiting & { readonly now: number },
+): Promise<readonly ResolvedTag[]> {
+  if (keep === undefined) return tags;
+  const asks = needsTimes(keep);
+  const dated = await inBatches(tags, async (tag) => {
+    const isKnown = keep.by === 'pushed' && tag.pushedAt !== undefined;
+    if (!asks || isKnown) return tag;
+    return { ...tag, createdAt: await createdAt(source, { repository, ...tag }, { signal }) };
+  });
+  return tagsToCopy(dated, keep, now).copied;
+}
+
+/** When the image was built, as its configuration says; of an index, its first image. Milliseconds UTC. */
+async function createdAt(
+  source: Source,
+  { repository, digest }: { readonly repository: string; readonly digest: Digest },
+  { signal }: Waiting,
+): Promise<number | undefined> {
+  const { bytes, descriptor } = await source.manifest(repository, digest, { signal });
+  const { references } = parseManifest(bytes, descriptor.mediaType);
+  const child = references.find(({ kind }) => kind === 'manifest');
+  if (child !== undefined) {
+    return createdAt(source, { repository, digest: child.digest }, { signal });
+  }
+  const config = references.find(({ kind }) => kind === 'config');
+  if (config === undefined || config.size > MOST_CONFIG_BYTES) return undefined;
+  const { content } = await source.blob(repository, config.digest, { start: 0 }, { signal });
+  const chunks: Buffer[] = [];
+  for await (const chunk of content) chunks.push(chunk);
+  return createdIn(Buffer.concat(chunks));
+}
+
+function createdIn(config: Buffer): number | undefined {
+  try {
+    const json: unknown = JSON.parse(config.toString());
+    const isObject = typeof json === 'object' && json !== null && 'created' in json;
+    const moment = isObject && typeof json.created === 'string' ? Date.parse(json.created) : NaN;
+    return Number.isNaN(moment) ? undefined : moment;
+  } catch {
+    // A configuration of another kind says nothing of the kind.
+    return undefined;
+  }
+}
+
+/** Tags that name the digest of one that is copied. */
+function companionsAmong(
+  listed: readonly SourceTag[],
+  chosen: readonly ResolvedTag[],
+): readonly SourceTag[] {
+  const stems = new Set(chosen.flatMap(({ digest }) => companionsOf(digest).map(stemOf)));
+  return listed.filter(({ name }) => isCompanion(name) && stems.has(stemOf(name)));
+}
+
+function stemOf(tag: string): string {
+  return tag.split('.', 1)[0] ?? '';
+}
+
+async function inBatches<In, Out>(
+  items: readonly In[],
+  ask: (item: In) => Promise<Out>,
+): Promise<readonly Out[]> {
+  const answers: Out[] = [];
+  for (let start = 0; start < items.length; start += MOST_AT_ONCE) {
+    answers.push(...(await Promise.all(items.slice(start, start + MOST_AT_ONCE).map(ask))));
+  }
+  return answers;
+}

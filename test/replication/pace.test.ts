@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ReplicationPolicy } from '../../policies/replication.ts';
+import { Pace } from '../../src/replication/pace.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { startUpstream } from '../support/upstream.ts';
+import { endpointAt, startReplicatingNode } from './support/nodes.ts';
+
+const MIB = 1 << 20;
+const APP = 'library/app';
+
+describe('the pace of a policy', () => {
+  it('is kept by all its transfers together', async () => {
+    const pace = new Pace(rulesOf({ bandwidth: '20MB/s' }), Date.now);
+    const signal = AbortSignal.timeout(30_000);
+    const startedAt = performance.now();
+    let bytes = 0;
+    const transfer = async (): Promise<void> => {
+      while (performance.now() - startedAt < 3_000) {
+        await pace.take(64 * 1024, signal);
+        bytes += 64 * 1024;
+      }
+    };
+
+    await Promise.all(Array.from({ length: 8 }, transfer));
+
+    const rate = bytes / ((performance.now() - startedAt) / 1000);
+    // What a busy machine loses is not made up for; what is too much is the pace's fault.
+    assert.ok(rate < 1.05 * 20e6 && rate > 0.5 * 20e6, `${Math.round(rate)} bytes a second`);
+  });
+
+  it('stops within a chunk when its transfer is stopped', async () => {
+    const pace = new Pace(rulesOf({ bandwidth: '1KB/s' }), Date.now);
+    const stop = new AbortController();
+    const taken = pace.take(10 * MIB, stop.signal);
+
+    stop.abort();
+
+    await assert.rejects(taken, { name: 'AbortError' });
+  });
+
+  it('holds a copy back', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    upstream.addImage(APP, 'v1', [Buffer.alloc(2 * MIB, 1)]);
+    await using node = await startReplicatingNode(
+      directory.path,
+      'node',
+      fromUpstream(upstream.url, { bandwidth: '2MB/s' }),
+    );
+    const startedAt = performance.now();
+
+    const execution = await node.run(1);
+
+    assert.equal(execution.status, 'Succeed', await node.log(execution.id));
+    assert.ok(performance.now() - startedAt > 700);
+  });
+
+  it('copies nothing while its window is closed', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    upstream.addImage(APP, 'v1', [Buffer.from('layer')]);
+    await using node = await startReplicatingNode(
+      directory.path,
+      'node',
+      fromUpstream(upstream.url, { bandwidth: 'none' }),
+    );
+
+    const id = await node.start(1);
+
+    await node.untilLogged(id, /nothing is copied until/);
+    assert.deepEqual(await node.tags(`mirror/${APP}`), []);
+    assert.equal(upstream.count({ method: 'GET', path: /\/blobs\// }), 0);
+  });
+});
+
+function rulesOf(rules: object): ReplicationPolicy {
+  return ReplicationPolicy.parse({
+    source: 'upstream',
+    destinations: [{ endpoint: 'local' }],
+    ...rules,
+  });
+}
+
+function fromUpstream(url: URL, rules: object) {
+  return {
+    projects: { mirror: {} },
+    endpoints: { upstream: endpointAt(url) },
+    policies: {
+      replication: {
+        nightly: {
+          source: 'upstream',
+          destinations: [{ endpoint: 'local', namespace: 'mirror' }],
+          repositories: [APP],
+          ...rules,
+        },
+      },
+    },
+  };
+}
