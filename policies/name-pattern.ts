@@ -1,7 +1,11 @@
 /**
  * Which names an operator means: patterns as Harbor's users write them, or regular expressions between slashes, which
  * match whole names. No repository or tag begins with a slash, so that none is mistaken for the other.
+ *
+ * Regular expressions are RE2's, as regsync's and skopeo's users have them: names come from registries that are not
+ * ours, and no name can make one of these take long.
  */
+import { RE2JS } from 're2js';
 import { z } from 'zod';
 import {
   beginningOf,
@@ -15,6 +19,7 @@ import {
 const LONGEST = 255;
 const MOST = 1000;
 const REGULAR = /^\/(.+)\/$/s;
+const MOST_REMEMBERED = 1000;
 
 export const NamePattern = z
   .string()
@@ -22,7 +27,7 @@ export const NamePattern = z
   .max(LONGEST)
   .refine(
     isNamePattern,
-    'a pattern whose brackets and braces close, or a regular expression between slashes',
+    'a pattern whose brackets and braces close, or a regular expression of RE2 between slashes',
   );
 
 const Exclude = z.array(NamePattern).max(MOST).default([]).meta({
@@ -57,7 +62,7 @@ export function isSelected(name: string, { include, exclude }: NameFilter): bool
 function matchesName(name: string, pattern: string): boolean {
   const expression = REGULAR.exec(pattern)?.[1];
   if (expression === undefined) return matchesDoublestar(name, pattern);
-  return regularExpression(expression)?.test(name) ?? false;
+  return regularExpression(expression)?.matches(name) ?? false;
 }
 
 /** The names that the filter can select at most, without asking for a list of all; undefined where only such a list tells. */
@@ -95,10 +100,19 @@ function isNamePattern(pattern: string): boolean {
     : regularExpression(expression) !== undefined;
 }
 
-function regularExpression(source: string): RegExp | undefined {
+const remembered = new Map<string, RE2JS | undefined>();
+
+function regularExpression(source: string): RE2JS | undefined {
+  if (remembered.has(source)) return remembered.get(source);
+  if (remembered.size >= MOST_REMEMBERED) remembered.clear();
+  const expression = compiled(source);
+  remembered.set(source, expression);
+  return expression;
+}
+
+function compiled(source: string): RE2JS | undefined {
   try {
-    // By itself, too: `a)|(b` would make sense within the parentheses.
-    return new RegExp(`^(?:${new RegExp(source, 'u').source})$`, 'u');
+    return RE2JS.compile(source);
   } catch {
     return undefined;
   }

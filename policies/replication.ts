@@ -41,7 +41,7 @@ const selection = {
   repositories: RepositoryFilter.prefault({}).meta({
     kind: 'list, or mapping',
     description:
-      'Which repositories, named as the source names them: patterns, where `*` stays within a component and `**` does not, or regular expressions between slashes. Where all of them are names without wildcards, the source is not asked for its list.',
+      'Which repositories, named as the source names them: patterns, where `*` stays within a component and `**` does not, or regular expressions (RE2) between slashes. Where all of them are names without wildcards, the source is not asked for its list.',
     examples: [['library/*']],
   }),
   tags: TagFilter.prefault({}).meta({

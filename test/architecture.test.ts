@@ -84,6 +84,7 @@ const USED_IN: Record<string, readonly string[]> = {
   '@aws-sdk/client-ecr': ['adapters/aws'],
   'ipaddr.js': ['src/registry', 'src/http', 'src/config'],
   semver: ['policies/tag-version.ts'],
+  re2js: ['policies/name-pattern.ts'],
   yaml: ['src/config'],
   'tar-stream': ['src/cli'],
 };

@@ -31,10 +31,17 @@ describe('a filter of repositories', () => {
     });
   }
 
+  it('takes no time for what would take others for ever', () => {
+    const filter = RepositoryFilter.parse(['/(a+)+/', '/(.*a){20}/']);
+
+    assert.equal(selectsRepository(`${'a'.repeat(250)}_`, filter), false);
+  });
+
   for (const filter of [
     [],
     ['a['],
     ['/(/'],
+    ['/(?=a)a/'],
     ['/a)|(b/'],
     [''],
     { includes: ['a'] },
