@@ -1,4 +1,5 @@
 /** What the management API needs of the node, wired. Like `node.ts`, of which it is a part, it knows all of it. */
+import { VENDORS } from '../adapters/index.ts';
 import { createGroups } from './access/groups.ts';
 import { createMembers } from './access/members.ts';
 import { projectPeople } from './access/project-people.ts';
@@ -6,10 +7,12 @@ import { createRobots } from './access/robots.ts';
 import type { Users } from './access/users.ts';
 import { createAudit } from './audit/audit.ts';
 import { EVENT_TYPES } from './audit/events.ts';
-import { createManagement, type ManagementOptions } from './catalog/management.ts';
+import { createManagement, type Management, type ManagementOptions } from './catalog/management.ts';
 import type { Projects } from './catalog/projects.ts';
 import type { Database } from './database/database.ts';
+import { EVERYTHING } from './database/listing.ts';
 import type { ApiPorts } from './http/api/api.ts';
+import { ManagementError } from './oci/management-error.ts';
 import { policyPorts } from './policy-ports.ts';
 import type { Replicating } from './replicating.ts';
 import { replicationPorts } from './replication-ports.ts';
@@ -54,8 +57,25 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     members: createMembers(database, options),
     robots: createRobots(database, options),
     auditLog: { ...createAudit(database), eventTypes: EVENT_TYPES },
+    vendors: vendorPorts(management),
     replications: replicationPorts(replicating),
     replicationPolicies: policyPorts(replicating.policies, management.endpoints),
     system: { ...options, readiness, space: () => store.space() },
+  };
+}
+
+function vendorPorts({
+  endpoints,
+  labels,
+}: Pick<Management, 'endpoints' | 'labels'>): ApiPorts['vendors'] {
+  return {
+    vendors: VENDORS,
+    async vendorOf(registry) {
+      const { name, adapter } = await endpoints.get(registry);
+      const vendor = VENDORS.find((each) => each.name === adapter);
+      if (vendor !== undefined) return vendor;
+      throw new ManagementError('NOT_FOUND', `registry ${name} is of a vendor that is not here`);
+    },
+    labels: async () => (await labels.list(undefined, EVERYTHING)).items.map(({ name }) => name),
   };
 }

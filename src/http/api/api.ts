@@ -22,6 +22,7 @@ import { apiRouter } from './router.ts';
 import { type System, systemRoutes } from './system.ts';
 import { tagRoutes } from './tags.ts';
 import { type Users, userRoutes } from './users.ts';
+import { type Vendors, vendorRoutes } from './vendors.ts';
 
 /** What the management API needs of the node. */
 export interface ApiPorts {
@@ -42,6 +43,7 @@ export interface ApiPorts {
   readonly endpoints: Endpoints;
   readonly auditLog: AuditLog;
   readonly overview: Overview;
+  readonly vendors: Vendors;
   readonly replications: Replications;
   readonly replicationPolicies: ReplicationPolicies;
 }
@@ -54,6 +56,7 @@ export function apiRoutes(ports: ApiPorts): Routes {
 /** Every operation that there is, in the contract's words. */
 export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
   const { projects, settings, managedProjects, artifacts } = ports;
+  const { vendors } = ports.vendors;
   return [
     ...systemRoutes(ports.system, settings),
     ...configurationRoutes(settings),
@@ -70,10 +73,11 @@ export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
     ...tagRoutes(artifacts),
     ...labelRoutes(ports.labels),
     ...immutableRoutes(ports.immutableRules),
-    ...registryRoutes(ports.endpoints),
+    ...registryRoutes(ports.endpoints, vendors),
+    ...vendorRoutes(ports.vendors),
     ...auditRoutes(ports.auditLog, projects),
     ...overviewRoutes(ports.overview, projects),
     ...replicationRoutes(ports.replications),
-    ...replicationPolicyRoutes(ports.replicationPolicies),
+    ...replicationPolicyRoutes(ports.replicationPolicies, vendors),
   ];
 }

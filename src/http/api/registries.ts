@@ -3,6 +3,7 @@ import { ManagementError } from '../../oci/management-error.ts';
 import { timeJson } from './json.ts';
 import type { Listed, ListQuery } from './list-query.ts';
 import { type Actor, type ApiRoute, DONE, route } from './route.ts';
+import { adapterOf, typeOf, type Vendor } from './vendors.ts';
 
 /** A remote registry, as people may see it. Times are milliseconds UTC. */
 export interface Endpoint {
@@ -45,8 +46,6 @@ export interface Endpoints {
   ping(endpoint: number | Omit<NewEndpoint, 'name'>, options: Waiting): Promise<void>;
 }
 
-/** Harbor's names of vendors that this node calls by another. */
-const ADAPTERS: Readonly<Record<string, string>> = { 'docker-registry': 'distribution' };
 /** What is said of a secret that there is. */
 const HIDDEN = '*****';
 
@@ -81,19 +80,22 @@ const FIELDS = {
   update_time: 'updatedAt',
 };
 
-/** Remote registries. */
-export function registryRoutes(endpoints: Endpoints): readonly ApiRoute[] {
+/** Remote registries, of those vendors. */
+export function registryRoutes(
+  endpoints: Endpoints,
+  vendors: readonly Vendor[],
+): readonly ApiRoute[] {
   return [
-    listRegistries(endpoints),
-    createRegistry(endpoints),
-    pingRegistry(endpoints),
-    getRegistry(endpoints),
+    listRegistries(endpoints, vendors),
+    createRegistry(endpoints, vendors),
+    pingRegistry(endpoints, vendors),
+    getRegistry(endpoints, vendors),
     updateRegistry(endpoints),
     deleteRegistry(endpoints),
   ];
 }
 
-const listRegistries = (endpoints: Endpoints): ApiRoute =>
+const listRegistries = (endpoints: Endpoints, vendors: readonly Vendor[]): ApiRoute =>
   route({
     operation: 'listRegistries',
     method: 'GET',
@@ -106,11 +108,11 @@ const listRegistries = (endpoints: Endpoints): ApiRoute =>
       const asked = list(FIELDS);
       const filters = [...asked.filters, ...named];
       const { items, total } = await endpoints.list({ ...asked, filters });
-      return { json: items.map(registryJson), total };
+      return { json: items.map((each) => registryJson(each, vendors)), total };
     },
   });
 
-const createRegistry = (endpoints: Endpoints): ApiRoute =>
+const createRegistry = (endpoints: Endpoints, vendors: readonly Vendor[]): ApiRoute =>
   route({
     operation: 'createRegistry',
     method: 'POST',
@@ -120,13 +122,13 @@ const createRegistry = (endpoints: Endpoints): ApiRoute =>
     async handle({ json, actor, signal }) {
       const { name, url, type, credential, ...rest } = await json(Registry);
       const change = changeOf({ ...rest, ...credential });
-      const endpoint = { ...change, name, url, adapter: adapterOf(type) };
+      const endpoint = { ...change, name, url, adapter: adapterOf(type, vendors) };
       const { id } = await endpoints.create(endpoint, actor, { signal });
       return { location: `/registries/${id}` };
     },
   });
 
-const pingRegistry = (endpoints: Endpoints): ApiRoute =>
+const pingRegistry = (endpoints: Endpoints, vendors: readonly Vendor[]): ApiRoute =>
   route({
     operation: 'pingRegistry',
     method: 'POST',
@@ -136,20 +138,20 @@ const pingRegistry = (endpoints: Endpoints): ApiRoute =>
     async handle({ json, signal }) {
       const { id = 0, type = '', url = '', ...rest } = await json(Ping);
       // One that there is is asked as it is, so that nobody learns its secret by having it sent elsewhere.
-      const asked = id > 0 ? id : { ...changeOf(rest), url, adapter: adapterOf(type) };
+      const asked = id > 0 ? id : { ...changeOf(rest), url, adapter: adapterOf(type, vendors) };
       await endpoints.ping(asked, { signal });
       return DONE;
     },
   });
 
-const getRegistry = (endpoints: Endpoints): ApiRoute =>
+const getRegistry = (endpoints: Endpoints, vendors: readonly Vendor[]): ApiRoute =>
   route({
     operation: 'getRegistry',
     method: 'GET',
     path: '/registries/{id}',
     permission: { system: 'registry:read' },
     answers: [200, 401, 403, 404],
-    handle: async ({ id }) => ({ json: registryJson(await endpoints.get(id('id'))) }),
+    handle: async ({ id }) => ({ json: registryJson(await endpoints.get(id('id')), vendors) }),
   });
 
 const updateRegistry = (endpoints: Endpoints): ApiRoute =>
@@ -189,19 +191,17 @@ function changeOf(asked: z.infer<typeof Change>): EndpointChange {
   return { name, url, description, username: access_key, password, ca };
 }
 
-function adapterOf(type: string): string {
-  return Object.hasOwn(ADAPTERS, type) ? (ADAPTERS[type] ?? type) : type;
-}
-
 /** As the contract has one. */
-export function registryJson({ adapter, username, ca, ...endpoint }: Endpoint): object {
-  const [type = adapter] = Object.entries(ADAPTERS).find(([, ours]) => ours === adapter) ?? [];
+export function registryJson(
+  { adapter, username, ca, ...endpoint }: Endpoint,
+  vendors: readonly Vendor[],
+): object {
   return {
     id: endpoint.id,
     name: endpoint.name,
     description: endpoint.description,
     url: endpoint.url,
-    type,
+    type: typeOf(adapter, vendors),
     insecure: false,
     ...(ca === undefined ? {} : { ca_certificate: ca }),
     ...(username === undefined

@@ -3,6 +3,7 @@ import { timeJson } from './json.ts';
 import type { Listed, ListQuery } from './list-query.ts';
 import { type Endpoint, registryJson } from './registries.ts';
 import { type Actor, type ApiRoute, DONE, route } from './route.ts';
+import type { Vendor } from './vendors.ts';
 
 /** `local` is this node; a name is of an endpoint that there is no more. */
 type End = Endpoint | 'local' | { readonly name: string };
@@ -57,17 +58,20 @@ const FIELDS = {
 };
 
 /** Replication policies, those of the configuration file too. */
-export function replicationPolicyRoutes(policies: ReplicationPolicies): readonly ApiRoute[] {
+export function replicationPolicyRoutes(
+  policies: ReplicationPolicies,
+  vendors: readonly Vendor[],
+): readonly ApiRoute[] {
   return [
-    listPolicies(policies),
+    listPolicies(policies, vendors),
     createPolicy(policies),
-    getPolicy(policies),
+    getPolicy(policies, vendors),
     updatePolicy(policies),
     deletePolicy(policies),
   ];
 }
 
-const listPolicies = (policies: ReplicationPolicies): ApiRoute =>
+const listPolicies = (policies: ReplicationPolicies, vendors: readonly Vendor[]): ApiRoute =>
   route({
     operation: 'listReplicationPolicies',
     method: 'GET',
@@ -80,7 +84,7 @@ const listPolicies = (policies: ReplicationPolicies): ApiRoute =>
       const asked = list(FIELDS);
       const filters = [...asked.filters, ...named];
       const { items, total } = await policies.list({ ...asked, filters });
-      return { json: items.map(policyJson), total };
+      return { json: items.map((each) => policyJson(each, vendors)), total };
     },
   });
 
@@ -97,7 +101,7 @@ const createPolicy = (policies: ReplicationPolicies): ApiRoute =>
     },
   });
 
-const getPolicy = (policies: ReplicationPolicies): ApiRoute =>
+const getPolicy = (policies: ReplicationPolicies, vendors: readonly Vendor[]): ApiRoute =>
   route({
     operation: 'getReplicationPolicy',
     method: 'GET',
@@ -106,7 +110,7 @@ const getPolicy = (policies: ReplicationPolicies): ApiRoute =>
     answers: [200, 401, 403],
     // The Terraform provider makes one anew that is gone, and knows it by that.
     undeclared: [404],
-    handle: async ({ id }) => ({ json: policyJson(await policies.get(id('id'))) }),
+    handle: async ({ id }) => ({ json: policyJson(await policies.get(id('id')), vendors) }),
   });
 
 const updatePolicy = (policies: ReplicationPolicies): ApiRoute =>
@@ -141,20 +145,20 @@ function sentOf(body: z.infer<typeof Sent>): SentPolicy {
   return { name, source: source?.id ?? 0, destination: destination?.id ?? 0, sent };
 }
 
-function policyJson({ id, name, shown, ...policy }: Policy): object {
+function policyJson({ id, name, shown, ...policy }: Policy, vendors: readonly Vendor[]): object {
   return {
     id,
     name,
     ...shown,
-    src_registry: endJson(policy.source),
-    dest_registry: endJson(policy.destination),
+    src_registry: endJson(policy.source, vendors),
+    dest_registry: endJson(policy.destination, vendors),
     creation_time: timeJson(policy.createdAt),
     update_time: timeJson(policy.updatedAt),
   };
 }
 
 /** This node as Harbor calls itself, which the Terraform provider looks for. */
-function endJson(end: End): object {
+function endJson(end: End, vendors: readonly Vendor[]): object {
   if (end === 'local') return { id: 0, name: 'Local', type: 'harbor', url: '', insecure: false };
-  return 'id' in end ? registryJson(end) : end;
+  return 'id' in end ? registryJson(end, vendors) : end;
 }
