@@ -2,11 +2,12 @@
 import { z } from 'zod';
 import type { Vendor } from '../src/registry/vendor.ts';
 import { ecr } from './aws/ecr.ts';
+import { ecrPublic } from './aws/ecr-public.ts';
 import { distribution } from './distribution.ts';
 import { dockerHub } from './docker-hub.ts';
 import { harbor } from './harbor.ts';
 
-const [first, ...others] = [distribution, dockerHub, harbor, ecr] as const;
+const [first, ...others] = [distribution, dockerHub, harbor, ecr, ecrPublic] as const;
 
 /** What is told of them, by the value of `adapter:`. */
 export const VENDORS: readonly Vendor[] = [first, ...others];

@@ -82,6 +82,7 @@ const USED_IN: Record<string, readonly string[]> = {
   jose: ['src/access'],
   tldts: ['src/registry/realm.ts'],
   '@aws-sdk/client-ecr': ['adapters/aws'],
+  '@aws-sdk/client-ecr-public': ['adapters/aws'],
   'ipaddr.js': ['src/registry', 'src/http', 'src/config'],
   semver: ['policies/tag-version.ts'],
   re2js: ['policies/name-pattern.ts'],
