@@ -67,6 +67,14 @@ export async function openReplicating(
   const replication = createReplication({
     connect,
     enqueue: (execution) => database.write((transaction) => jobs.enqueue(transaction, execution)),
+    async isRunning(queue) {
+      const filters = [
+        { field: 'queue', kind: 'exact', value: queue },
+        { field: 'status', kind: 'any', values: ['waiting', 'running'] },
+      ] as const;
+      const { total } = await jobs.executions.list({ filters, sort: [], offset: 0, limit: 1 });
+      return total > 0;
+    },
   });
   const triggers = createTriggers(opened, { database, policies, replication, jobs, connect, now });
   return {

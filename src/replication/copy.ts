@@ -8,7 +8,7 @@ import { OciError } from '../oci/error.ts';
 import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import { closureOf } from './closure.ts';
 import { CopyBlob, type Place, PutManifests, SyncReference } from './payloads.ts';
-import type { Run, Runs } from './run.ts';
+import { keyOf, type Run, type Runs } from './run.ts';
 import { type Destination, hostsOf, type Source } from './sides.ts';
 
 /** Manifests between their planning and their being put: asking twice would be counted twice (Docker Hub). */
@@ -80,7 +80,7 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
   if (held !== undefined && held.digest !== digest && !run.rules.override) {
     return { note: `skipped: ${tag} is ${held.digest} there, and override is off` };
   }
-  await destination.prepare(to, { signal });
+  if (!run.isDryRun) await destination.prepare(to, { signal });
   const root = await manifests.read(source, { repository: from, digest, signal });
   const closure = await closureOf(root, {
     manifest: (child) => manifests.read(source, { repository: from, digest: child, signal }),
@@ -93,6 +93,10 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
   if (!selection.isSelected) return { note: `skipped: ${selection.why}` };
   const sizes = new Map(closure.blobs.map((blob) => [blob.digest, blob.size]));
   const missing = await destination.missingBlobs(to, [...sizes.keys()], { signal });
+  if (run.isDryRun) {
+    const bytes = missing.reduce((sum, blob) => sum + (sizes.get(blob) ?? 0), 0);
+    return { note: `would copy ${digest}: ${bytes} bytes in ${missing.length} blobs` };
+  }
   const place = { from, to, destination: plan.destination };
   const common = {
     resource: from,
@@ -111,7 +115,7 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
   const put: NewTask = {
     ...common,
     kind: 'put-manifests',
-    key: `put ${destination.endpoint} ${to} ${tag ?? digest} ${digest}`,
+    key: `${keyOf(run, 'put')} ${destination.endpoint} ${to} ${tag ?? digest} ${digest}`,
     cost: SMALLEST_COST,
     payload: { ...place, manifests: ordered, tag, isSparse: closure.isSparse },
     after: blobs.map((_, index) => index),

@@ -12,6 +12,7 @@ export async function deleteTag(task: RunningTask, runs: Runs): Promise<TaskOutc
   if (!isMirrored && (await isThere(await run.source(), from, { tag, signal }))) {
     return { note: 'skipped: the source has it again' };
   }
+  if (run.isDryRun) return { note: 'would delete' };
   const destination = await run.destination(index);
   const wasThere = await destination.removeTag(to, tag, { signal });
   return { note: wasThere ? 'deleted' : 'skipped: it is not there' };

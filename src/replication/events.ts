@@ -84,10 +84,11 @@ function isAbout({ rules, createdAt }: KeptPolicy, event: Happened): boolean {
 }
 
 async function tasksFor(
-  { rules }: KeptPolicy,
+  { id, rules }: KeptPolicy,
   { repository, tag, digest, isDeletion }: Happened,
   hostOf: HostOf,
 ): Promise<readonly NewTask[]> {
+  const asker = { policy: id, rules, isDryRun: false } as const;
   const tasks: NewTask[] = [];
   for (const [destination, to] of rules.destinations.entries()) {
     const named = destinationOf({ repository, endpoint: rules.source }, to);
@@ -96,9 +97,9 @@ async function tasksFor(
     const place = { from: repository, destination, to: named.repository };
     const side = { endpoint: to.endpoint, host: await hostOf(to.endpoint) };
     if (!isDeletion) {
-      tasks.push(referenceTask({ rules }, { host: undefined }, { ...place, tag, digest }, side));
+      tasks.push(referenceTask(asker, { host: undefined }, { ...place, tag, digest }, side));
     } else if (tag !== undefined) {
-      tasks.push(deletionTask({ rules }, { ...place, tag, isMirrored: false }, side));
+      tasks.push(deletionTask(asker, { ...place, tag, isMirrored: false }, side));
     }
   }
   return tasks;

@@ -7,7 +7,7 @@ import { OciError } from '../oci/error.ts';
 import { chosenTags } from './choice.ts';
 import { deletionsAt } from './mirror.ts';
 import { Expand, ExpandRepository, type SyncReference } from './payloads.ts';
-import type { Run, Runs } from './run.ts';
+import { type Asker, keyOf, type Run, type Runs } from './run.ts';
 import { type Destination, hostsOf, type Source, type Waiting } from './sides.ts';
 
 /** Repositories, and tags that differ, of one pass. */
@@ -118,7 +118,7 @@ function nameAt({ rules }: Run, repository: string, index: number): string {
 
 /** To look at one tag, or at one manifest by its digest, and copy what is missing of it. */
 export function referenceTask(
-  { rules }: Pick<Run, 'rules'>,
+  asker: Asker,
   source: Pick<Source, 'host'>,
   payload: SyncReference,
   destination: Pick<Destination, 'endpoint' | 'host'>,
@@ -126,11 +126,11 @@ export function referenceTask(
   const reference = payload.tag ?? payload.digest;
   return {
     kind: 'sync-ref',
-    key: `ref ${destination.endpoint} ${payload.to} ${reference}`,
+    key: `${keyOf(asker, 'ref')} ${destination.endpoint} ${payload.to} ${reference}`,
     hosts: hostsOf(source, destination),
     cost: QUESTION_COST,
     payload,
     resource: payload.from,
-    priority: rules.priority,
+    priority: asker.rules.priority,
   };
 }

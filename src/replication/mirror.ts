@@ -4,7 +4,7 @@ import { selectsTag } from '../../policies/replication-selection.ts';
 import type { NewTask } from '../jobs/task.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import type { Place } from './payloads.ts';
-import type { Run } from './run.ts';
+import { type Asker, keyOf, type Run } from './run.ts';
 import { type Destination, hostsOf, type Waiting } from './sides.ts';
 
 /** One repository at one destination, and the names of all tags that the policy copies there. */
@@ -20,10 +20,11 @@ interface Mirrored {
  * @throws ManagementError PRECONDITION where they are more than a run may delete of a repository
  */
 export async function deletionsAt(
-  { rules }: Run,
+  run: Run,
   { place, to, wanted }: Mirrored,
   { signal }: Waiting,
 ): Promise<readonly NewTask[]> {
+  const { rules } = run;
   if (rules.prune === undefined) return [];
   const there = await to.listed(place.to, { signal });
   const gone = tagsToDelete({ wanted, there }, rules.tags);
@@ -33,23 +34,21 @@ export async function deletionsAt(
     const message = `${gone.length} of ${selected} tags of ${place.to} would be deleted, and ${most} may be`;
     throw new ManagementError('PRECONDITION', message);
   }
-  return gone.map(({ name }) =>
-    deletionTask({ rules }, { ...place, tag: name, isMirrored: true }, to),
-  );
+  return gone.map(({ name }) => deletionTask(run, { ...place, tag: name, isMirrored: true }, to));
 }
 
 export function deletionTask(
-  { rules }: Pick<Run, 'rules'>,
+  asker: Asker,
   payload: Place & { readonly tag: string; readonly isMirrored: boolean },
   destination: Pick<Destination, 'endpoint' | 'host'>,
 ): NewTask {
   return {
     kind: 'delete-tag',
-    key: `ref ${destination.endpoint} ${payload.to} ${payload.tag}`,
+    key: `${keyOf(asker, 'ref')} ${destination.endpoint} ${payload.to} ${payload.tag}`,
     hosts: hostsOf({ host: undefined }, destination),
     cost: 0,
     payload,
     resource: payload.from,
-    priority: rules.priority,
+    priority: asker.rules.priority,
   };
 }

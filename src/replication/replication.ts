@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type KeptPolicy, queueOf } from '../catalog/replication-policies.ts';
 import type { NewExecution } from '../jobs/enqueue.ts';
-import type { Json, TaskHandlers } from '../jobs/task.ts';
+import type { Json, NewTask, TaskHandlers } from '../jobs/task.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { createCopying } from './copy.ts';
 import { deleteTag } from './deletion.ts';
@@ -14,11 +14,14 @@ export interface StartOptions {
   readonly operator: string;
   /** Milliseconds UTC. */
   readonly scheduledFor?: number | undefined;
+  /** Whether it only says what it would do. */
+  readonly isDryRun?: boolean | undefined;
 }
 
 export interface Replication {
   /**
-   * Copies all that the policy selects. While it runs already, the new execution waits, and one that waits is the one.
+   * Copies all that the policy selects. While it runs already, the new execution waits, and one that waits is the one;
+   * or fails at once, where the policy says so.
    *
    * @returns undefined where that scheduled time had its execution
    * @throws ManagementError PRECONDITION where the policy is switched off
@@ -29,34 +32,50 @@ export interface Replication {
 export interface ReplicationOptions {
   readonly connect: (endpoint: string) => Promise<ConnectedRegistry | undefined>;
   readonly enqueue: (execution: NewExecution) => Promise<{ readonly id: number } | undefined>;
+  /** Whether an execution of the queue is not over. */
+  readonly isRunning: (queue: string) => Promise<boolean>;
 }
 
-export function createReplication({ connect, enqueue }: ReplicationOptions): Replication {
+/** In place of the tasks of an execution that came while another one was running. */
+const SKIPPED: NewTask = { kind: 'skipped', hosts: [], cost: 0, payload: {}, resource: '*' };
+
+export function createReplication({
+  connect,
+  enqueue,
+  isRunning,
+}: ReplicationOptions): Replication {
   return {
-    async start({ id, name, written, rules }, { trigger, operator, scheduledFor }) {
+    async start({ id, name, written, rules }, options) {
+      const { trigger, operator, scheduledFor, isDryRun = false } = options;
       if (!rules.enabled) {
         const message = `replication policy ${name} is switched off`;
         throw new ManagementError('PRECONDITION', message);
       }
       const source = await connect(rules.source);
+      const queue = queueOf(id);
+      const isSkipped = !isDryRun && rules.overlap === 'skip' && (await isRunning(queue));
       return enqueue({
         kind: 'replication',
-        queue: queueOf(id),
+        queue,
         trigger,
         operator,
         scheduledFor,
-        exclusive: true,
-        facts: toldOf({ id, name, written }),
-        tasks: [expandTask(rules, source?.host)],
+        // One that only looks is in nobody's way.
+        exclusive: !isDryRun && !isSkipped,
+        facts: toldOf({ id, name, written }, { isDryRun }),
+        tasks: isSkipped ? [SKIPPED] : [expandTask(rules, source?.host)],
       });
     },
   };
 }
 
 /** What an execution is told: what the operator wrote, as `ExecutionFacts` reads it. */
-export function toldOf({ id, name, written }: Pick<KeptPolicy, 'id' | 'name' | 'written'>): Json {
+export function toldOf(
+  { id, name, written }: Pick<KeptPolicy, 'id' | 'name' | 'written'>,
+  { isDryRun = false }: { readonly isDryRun?: boolean } = {},
+): Json {
   // Through JSON: what a policy leaves out is no value of it.
-  return z.json().parse(JSON.parse(JSON.stringify({ policy: id, name, rules: written })));
+  return z.json().parse(JSON.parse(JSON.stringify({ policy: id, name, rules: written, isDryRun })));
 }
 
 /** `now`: milliseconds UTC. */
@@ -69,5 +88,9 @@ export function replicationHandlers(runs: Runs, now: () => number): TaskHandlers
     'copy-blob': (task) => copying.copyBlob(task),
     'put-manifests': (task) => copying.putManifests(task),
     'delete-tag': (task) => deleteTag(task, runs),
+    async skipped() {
+      const message = 'skipped: an execution of the policy is still running';
+      throw new ManagementError('PRECONDITION', message);
+    },
   };
 }

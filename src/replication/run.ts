@@ -14,13 +14,21 @@ const ExecutionFacts = z.object({
   policy: z.int(),
   name: z.string(),
   rules: ReplicationPolicy,
+  isDryRun: z.boolean().default(false),
 });
 type ExecutionFacts = z.infer<typeof ExecutionFacts>;
 
-export interface Run {
+/** Whose task it is: of two policies, or of one that only looks, neither stands for the other. */
+export interface Asker {
+  readonly policy: number;
+  readonly rules: ReplicationPolicy;
+  /** Whether tasks only say what they would do. */
+  readonly isDryRun: boolean;
+}
+
+export interface Run extends Asker {
   readonly execution: number;
   readonly name: string;
-  readonly rules: ReplicationPolicy;
   /** @throws OciError UNSUPPORTED where its endpoint is gone */
   source(): Promise<Source>;
   /** By its index in the policy. @throws as `source` */
@@ -64,11 +72,13 @@ export function createRuns({ local, connect, facts, now }: RunsOptions): Runs {
   return async (execution) => {
     const told = known.get(execution) ?? ExecutionFacts.parse(await facts(execution));
     known.set(execution, told);
-    const { name, rules } = told;
+    const { policy, name, rules, isDryRun } = told;
     return {
       execution,
       name,
+      policy,
       rules,
+      isDryRun,
       async source() {
         const isHere = rules.source === LOCAL;
         const source = isHere ? localSource(local) : remoteSource(await remote(rules.source));
@@ -81,4 +91,12 @@ export function createRuns({ local, connect, facts, now }: RunsOptions): Runs {
       },
     };
   };
+}
+
+/** The start of the keys of what is done by the rules of a policy. */
+export function keyOf(
+  { policy, isDryRun }: Pick<Asker, 'policy' | 'isDryRun'>,
+  kind: string,
+): string {
+  return `${isDryRun ? 'look ' : ''}${kind} ${policy}`;
 }

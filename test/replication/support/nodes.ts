@@ -26,11 +26,14 @@ export interface ReplicatingNode extends AsyncDisposable {
   run(policy: number): Promise<Execution>;
   /** Without waiting for its end. @returns the execution */
   start(policy: number): Promise<number>;
+  /** Waits for its end. */
+  ended(execution: number): Promise<Execution>;
   log(execution: number): Promise<string>;
   untilLogged(execution: number, line: RegExp): Promise<void>;
   tags(repository: string): Promise<readonly string[]>;
 }
 
+const WITHIN = { withinMs: 20_000 };
 const EXECUTIONS = '/api/v2.0/replication/executions';
 const ADMIN = 'admin:password-of-the-admin';
 
@@ -66,6 +69,15 @@ export async function startReplicatingNode(
     assert.equal(started.status, 201, started.body.toString());
     return Number(String(started.headers.location).split('/').at(-1));
   };
+  const ended = async (id: number): Promise<Execution> => {
+    let execution: Execution | undefined;
+    await until(async () => {
+      execution = Execution.parse((await send({ path: `${EXECUTIONS}/${id}` })).json());
+      return execution.status !== 'InProgress';
+    }, WITHIN);
+    assert.ok(execution);
+    return execution;
+  };
   const log = async (execution: number): Promise<string> => {
     const tasks = `${EXECUTIONS}/${execution}/tasks`;
     const listed = z.array(z.object({ id: z.int() })).parse((await send({ path: tasks })).json());
@@ -76,18 +88,10 @@ export async function startReplicatingNode(
     url: `http://${address.host}:${address.port}`,
     send,
     start,
-    async run(policy) {
-      const path = `${EXECUTIONS}/${await start(policy)}`;
-      let execution: Execution | undefined;
-      await until(async () => {
-        execution = Execution.parse((await send({ path })).json());
-        return execution.status !== 'InProgress';
-      });
-      assert.ok(execution);
-      return execution;
-    },
+    run: async (policy) => ended(await start(policy)),
+    ended,
     log,
-    untilLogged: (execution, line) => until(async () => line.test(await log(execution))),
+    untilLogged: (execution, line) => until(async () => line.test(await log(execution)), WITHIN),
     async tags(repository) {
       const answer = await send({ path: `/v2/${repository}/tags/list` });
       if (answer.status === 404) return [];
