@@ -4,9 +4,10 @@
  * nothing is lost between and nothing is done twice.
  */
 import type { Selectable } from 'kysely';
-import type { Database, WriteTransaction } from '../database/database.ts';
+import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import type { ArrivalRow, ChangeRow } from '../database/tables.ts';
 import { maintenanceFailed } from '../telemetry/channels.ts';
+import { arrivalOutbox, changeOutbox, type Outbox, type Place } from './outboxes.ts';
 
 export type FedChange = Readonly<Selectable<ChangeRow>>;
 export type FedArrival = Readonly<Selectable<ArrivalRow>>;
@@ -19,6 +20,11 @@ interface Consumer<Item> {
    * transaction that moves its place; undefined where there is nothing to do.
    */
   plan(items: readonly Item[]): Promise<Deed | undefined>;
+  /**
+   * The same where items may be missing before the next ones: the data are a copy, so that what happened after it was made
+   * is told nowhere, or they were forgotten before the consumer came.
+   */
+  planAnew?(): Promise<Deed | undefined>;
 }
 /** Touches no network and no file. */
 type Deed = (transaction: WriteTransaction) => Promise<void>;
@@ -32,131 +38,158 @@ export interface FeedOptions {
   readonly pollMs?: number;
 }
 
+/** How far a consumer is behind. */
+export interface FeedLag {
+  readonly items: number;
+  /** When the first of them happened, milliseconds UTC. */
+  readonly since: number | undefined;
+}
+
+export interface Feed extends AsyncDisposable {
+  /** Of the consumer of that name. @throws RangeError where there is none */
+  lag(name: string): Promise<FeedLag>;
+}
+
 const POLL_MS = 200;
 const BATCH = 500;
 
 /**
  * Hands what happens to the consumers until it is disposed, which waits for what is under way. A consumer that is new
- * begins with what happens from now on.
+ * begins with what happens from now on; one that fails gets the same again, and holds up no other.
  */
-export function startFeed(options: FeedOptions): AsyncDisposable {
+export function startFeed(options: FeedOptions): Feed {
   const { database, changes, arrivals, pollMs = POLL_MS } = options;
-  const rounds = [
-    ...changes.map((consumer) => () => readChanges(database, consumer)),
-    ...arrivals.map((consumer) => () => readArrivals(database, consumer)),
-  ];
+  const readers = new Map<string, Reader>([
+    ...changes.map((consumer) => readerOf(database, changeOutbox, consumer)),
+    ...arrivals.map((consumer) => readerOf(database, arrivalOutbox, consumer)),
+  ]);
+  const poll = (): void => {
+    for (const reader of readers.values()) reader.poll();
+  };
+  const timer = setInterval(poll, pollMs).unref();
+  poll();
+  return {
+    async lag(name) {
+      const reader = readers.get(name);
+      if (reader === undefined) throw new RangeError(`no consumer is called ${name}`);
+      return reader.lag();
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await Promise.all([...readers.values()].map((reader) => reader.stop()));
+    },
+  };
+}
+
+interface Reader {
+  /** Looks for what is new, where anything was written since the last look. */
+  poll(): void;
+  lag(): Promise<FeedLag>;
+  stop(): Promise<void>;
+}
+
+function readerOf<Item extends { readonly at: number }>(
+  database: Database,
+  outbox: Outbox<Item>,
+  consumer: Consumer<Item>,
+): [name: string, Reader] {
+  const { name } = consumer;
+  const stopping = new AbortController();
   let seen: number | undefined;
   let running: Promise<void> | undefined;
   const round = async (): Promise<void> => {
     const revision = database.revision();
     if (revision === seen) return;
-    for (const read of rounds) {
-      let last: number;
-      do last = await read();
-      while (last === BATCH);
-    }
+    while (!stopping.signal.aborted && (await step(database, outbox, consumer)));
     seen = revision;
   };
   const poll = (): void => {
     running ??= round()
       .catch((error: unknown) => {
         if (maintenanceFailed.hasSubscribers) {
-          maintenanceFailed.publish({ work: 'the feed of changes', error });
+          maintenanceFailed.publish({ work: `the feed of ${name}`, error });
         }
       })
       .finally(() => {
         running = undefined;
       });
   };
-  const timer = setInterval(poll, pollMs);
-  poll();
-  return {
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer);
-      await running;
-    },
+  const lag = async (): Promise<FeedLag> => {
+    const place = await placeOf(database.read, name);
+    if (place === undefined) return { items: 0, since: undefined };
+    const [first] = await outbox.after(database.read, place, 1);
+    return { items: await outbox.count(database.read, place), since: first?.at };
   };
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    await running;
+  };
+  return [name, { poll, lag, stop }];
 }
 
-interface Place {
-  readonly epoch: number;
-  readonly seq: number;
-}
-
-/** @returns how many there were */
-async function readChanges(database: Database, consumer: ChangeConsumer): Promise<number> {
-  const { id, feed_epoch: epoch, last_seq } = await instanceOf(database);
-  const { seq } = await placeOf(database, consumer.name, { epoch, seq: last_seq });
-  const items = await database.read
-    .selectFrom('changes')
-    .selectAll()
-    .where('origin', '=', id)
-    .where('seq', '>', seq)
-    .orderBy('seq')
-    .limit(BATCH)
-    .execute();
+/** @returns whether there may be more */
+async function step<Item>(
+  database: Database,
+  outbox: Outbox<Item>,
+  consumer: Consumer<Item>,
+): Promise<boolean> {
+  const { read } = database;
+  const place = await placeOf(read, consumer.name);
+  if (place === undefined) {
+    await begin(database, outbox, consumer.name);
+    return false;
+  }
+  const beyond = await outbox.beyondGap(read, place);
+  if (beyond !== undefined) {
+    await move(database, consumer.name, {
+      from: place,
+      to: beyond,
+      deed: await consumer.planAnew?.(),
+    });
+    return true;
+  }
+  const items = await outbox.after(read, place, BATCH);
   const newest = items.at(-1);
-  if (newest === undefined) return 0;
-  const deed = await consumer.plan(items);
-  await database.write(async (transaction) => {
-    await deed?.(transaction);
-    // Data that were restored go on in a new epoch; the seqs go on, too.
-    await move(transaction, consumer.name, { epoch, seq: newest.seq });
-  });
-  return items.length;
+  if (newest === undefined) return false;
+  const to = outbox.placeOf(newest, place);
+  await move(database, consumer.name, { from: place, to, deed: await consumer.plan(items) });
+  return items.length === BATCH;
 }
 
-/** @returns how many there were */
-async function readArrivals(database: Database, consumer: ArrivalConsumer): Promise<number> {
-  const { feed_epoch: epoch } = await instanceOf(database);
-  const last = await database.read
-    .selectFrom('arrivals')
-    .select((select) => select.fn.max('id').as('id'))
-    .executeTakeFirst();
-  const { seq } = await placeOf(database, consumer.name, { epoch, seq: last?.id ?? 0 });
-  const items = await database.read
-    .selectFrom('arrivals')
-    .selectAll()
-    .where('id', '>', seq)
-    .orderBy('id')
-    .limit(BATCH)
-    .execute();
-  const newest = items.at(-1);
-  if (newest === undefined) return 0;
-  const deed = await consumer.plan(items);
-  await database.write(async (transaction) => {
-    await deed?.(transaction);
-    await move(transaction, consumer.name, { epoch, seq: newest.id });
-  });
-  return items.length;
-}
-
-function instanceOf({ read }: Database) {
-  return read.selectFrom('instance').selectAll().executeTakeFirstOrThrow();
-}
-
-/** Where it stands; a new one is put at `now`, and remembered there. */
-async function placeOf(database: Database, consumer: string, now: Place): Promise<Place> {
-  const known = await database.read
+async function placeOf(queries: Queries, consumer: string): Promise<Place | undefined> {
+  return queries
     .selectFrom('feed_cursors')
     .select(['epoch', 'seq'])
     .where('consumer', '=', consumer)
     .executeTakeFirst();
-  if (known !== undefined) return known;
-  await database.write((transaction) =>
-    transaction
-      .insertInto('feed_cursors')
-      .values({ consumer, ...now })
-      .onConflict((conflict) => conflict.column('consumer').doNothing())
-      .execute(),
-  );
-  return now;
 }
 
-async function move(transaction: WriteTransaction, consumer: string, place: Place): Promise<void> {
-  await transaction
-    .updateTable('feed_cursors')
-    .set(place)
-    .where('consumer', '=', consumer)
-    .execute();
+async function begin(database: Database, outbox: Outbox<unknown>, consumer: string): Promise<void> {
+  await database.write(async (transaction) => {
+    await transaction
+      .insertInto('feed_cursors')
+      .values({ consumer, ...(await outbox.end(transaction)) })
+      .onConflict((conflict) => conflict.column('consumer').doNothing())
+      .execute();
+  });
+}
+
+interface Move {
+  readonly from: Place;
+  readonly to: Place;
+  readonly deed: Deed | undefined;
+}
+
+/** Nothing where another process was faster. */
+async function move(database: Database, consumer: string, { from, to, deed }: Move): Promise<void> {
+  await database.write(async (transaction) => {
+    const { numUpdatedRows } = await transaction
+      .updateTable('feed_cursors')
+      .set(to)
+      .where('consumer', '=', consumer)
+      .where('epoch', '=', from.epoch)
+      .where('seq', '=', from.seq)
+      .executeTakeFirst();
+    if (numUpdatedRows > 0n) await deed?.(transaction);
+  });
 }
