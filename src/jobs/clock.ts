@@ -1,5 +1,5 @@
 /** When executions start by themselves. The clock only says so: what it says is an execution that is unique by its time. */
-import { type ScheduledTask, schedule } from 'node-cron';
+import { type ScheduledTask, schedule, type TaskContext } from 'node-cron';
 import type { Database } from '../database/database.ts';
 import { maintenanceFailed } from '../telemetry/channels.ts';
 
@@ -31,23 +31,29 @@ export interface ClockOptions {
 
 export function createClock({ database, now, due }: ClockOptions): Clock {
   let running: readonly ScheduledTask[] = [];
-  const underWay = new Set<Promise<void>>();
+  // One after the other: a time that comes while schedules are set is of the old ones or of the new.
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    const done = turn.then(work);
+    turn = done.catch(ignored);
+    return done;
+  };
 
   const start = async (
     { queue, cron, timeZone }: Schedule,
     tasks: readonly ScheduledTask[],
     scheduledFor: number,
   ): Promise<void> => {
-    try {
-      await due(queue, scheduledFor);
-      await keep(database, { queue, cron, time_zone: timeZone, next_at: nextOf(tasks, now()) });
-    } catch (error) {
-      if (maintenanceFailed.hasSubscribers) maintenanceFailed.publish({ work: 'schedule', error });
-    }
+    const known = (await knownSchedules(database)).get(queue);
+    // The schedule is gone, or went on: of several times that were missed together one counts.
+    if (known === undefined || known.next_at > scheduledFor) return;
+    await due(queue, scheduledFor);
+    await keep(database, { queue, cron, time_zone: timeZone, next_at: nextOf(tasks, now()) });
   };
-  const track = (work: Promise<void>): void => {
-    underWay.add(work);
-    void work.finally(() => underWay.delete(work));
+  const tick: Tick = (...time) => {
+    inTurn(() => start(...time)).catch((error: unknown) => {
+      if (maintenanceFailed.hasSubscribers) maintenanceFailed.publish({ work: 'schedule', error });
+    });
   };
   const stop = async (): Promise<void> => {
     for (const task of running) await task.destroy();
@@ -55,35 +61,43 @@ export function createClock({ database, now, due }: ClockOptions): Clock {
   };
 
   return {
-    async set(schedules) {
-      await stop();
-      const known = await knownSchedules(database);
-      await forgetOthers(database, schedules);
-      for (const each of schedules) {
-        const tasks: ScheduledTask[] = [];
-        for (const expression of each.expressions) {
-          tasks.push(
-            schedule(expression, ({ date }) => track(start(each, tasks, wholeSecond(date))), {
-              timezone: each.timeZone,
-              suppressMissedWarning: true,
-              unref: true,
-            }),
-          );
+    set: (schedules) =>
+      inTurn(async () => {
+        await stop();
+        const known = await knownSchedules(database);
+        await forgetOthers(database, schedules);
+        for (const each of schedules) {
+          const tasks = tasksOf(each, tick);
+          running = [...running, ...tasks];
+          const { queue, cron, timeZone } = each;
+          const before = known.get(queue);
+          const isSame = before?.cron === cron && before.time_zone === timeZone;
+          const next_at = nextOf(tasks, now());
+          if (isSame && before.next_at <= now()) tick(each, tasks, before.next_at);
+          else await keep(database, { queue, cron, time_zone: timeZone, next_at });
         }
-        running = [...running, ...tasks];
-        const { queue, cron, timeZone } = each;
-        const before = known.get(queue);
-        const isSame = before?.cron === cron && before.time_zone === timeZone;
-        if (isSame && before.next_at <= now()) track(start(each, tasks, before.next_at));
-        else
-          await keep(database, { queue, cron, time_zone: timeZone, next_at: nextOf(tasks, now()) });
-      }
-    },
+      }),
     async [Symbol.asyncDispose]() {
-      await stop();
-      await Promise.all(underWay);
+      await inTurn(stop);
     },
   };
+}
+
+function ignored(): void {}
+
+type Tick = (each: Schedule, tasks: readonly ScheduledTask[], scheduledFor: number) => void;
+
+function tasksOf(each: Schedule, tick: Tick): readonly ScheduledTask[] {
+  const tasks: ScheduledTask[] = [];
+  const said = ({ date }: TaskContext): void => tick(each, tasks, wholeSecond(date));
+  const options = { timezone: each.timeZone, suppressMissedWarning: true, unref: true };
+  for (const expression of each.expressions) {
+    const task = schedule(expression, said, options);
+    // The process was held up, or its machine asleep.
+    task.on('execution:missed', said);
+    tasks.push(task);
+  }
+  return tasks;
 }
 
 function wholeSecond(date: Date): number {

@@ -88,6 +88,24 @@ for (const engine of databases) {
       assert.deepEqual(due, []);
     });
 
+    it('makes up for what came while the process was held up, once', async (t) => {
+      await using database = await engine.open();
+      const due: number[] = [];
+      const began = Date.UTC(2026, 10, 21);
+      t.mock.timers.enable({ apis: ['Date', 'setTimeout'], now: began });
+      await using clock = createClock({
+        database,
+        now: () => Date.now(),
+        due: async (_queue, at) => void due.push(at),
+      });
+      await clock.set([{ ...EACH_SECOND, cron: '0 * * * * *', expressions: ['0 * * * * *'] }]);
+
+      t.mock.timers.tick(200_000);
+      await clock.set([]);
+
+      assert.deepEqual(due, [began + 60_000]);
+    });
+
     it('goes on after what it started has failed', async () => {
       await using database = await engine.open();
       let times = 0;
