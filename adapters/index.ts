@@ -5,9 +5,10 @@ import { ecr } from './aws/ecr.ts';
 import { ecrPublic } from './aws/ecr-public.ts';
 import { distribution } from './distribution.ts';
 import { dockerHub } from './docker-hub.ts';
+import { google } from './google.ts';
 import { harbor } from './harbor.ts';
 
-const [first, ...others] = [distribution, dockerHub, harbor, ecr, ecrPublic] as const;
+const [first, ...others] = [distribution, dockerHub, harbor, ecr, ecrPublic, google] as const;
 
 /** What is told of them, by the value of `adapter:`. */
 export const VENDORS: readonly Vendor[] = [first, ...others];

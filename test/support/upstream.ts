@@ -41,7 +41,7 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
   readonly uploads = new UpstreamUploads(this);
   readonly #server: ReturnType<typeof createServer>;
   readonly #conduct = new Conduct();
-  #apis: { readonly prefix: string; readonly answer: ApiAnswers }[] = [];
+  #apis: { readonly paths: RegExp; readonly answer: ApiAnswers }[] = [];
   #mayEnter: (request: IncomingMessage, path: string) => string | undefined = () => undefined;
 
   constructor(server: ReturnType<typeof createServer>, options: UpstreamOptions, url: URL) {
@@ -104,9 +104,9 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
         : issuer.challenge(path, request.method);
   }
 
-  /** A vendor's own API below a path, on the same host. */
-  serveApi(prefix: string, answer: ApiAnswers): void {
-    this.#apis.push({ prefix, answer });
+  /** A vendor's own API at paths of the same host. */
+  serveApi(paths: RegExp, answer: ApiAnswers): void {
+    this.#apis.push({ paths, answer });
   }
 
   /** Anybody may read. */
@@ -176,7 +176,7 @@ export class Upstream extends UpstreamContent implements AsyncDisposable {
       const body = Buffer.from(how.body ?? '{"errors":[{"code":"UNKNOWN"}]}');
       return { status: how.status, headers: { 'content-type': 'application/json' }, body };
     }
-    const api = this.#apis.find(({ prefix }) => path.startsWith(prefix));
+    const api = this.#apis.find(({ paths }) => paths.test(path));
     if (api !== undefined) {
       const { method, headers } = seen;
       const question = {

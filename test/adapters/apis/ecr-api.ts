@@ -44,7 +44,7 @@ export async function startEcrApi(registry: Upstream): Promise<EcrApi> {
     lifetime: 12 * 3600,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
-  server.serveApi('/', ({ headers, body }) => {
+  server.serveApi(/^\//, ({ headers, body }) => {
     const operation = String(headers['x-amz-target']).replace(PREFIX, '');
     const input: Input = JSON.parse(body.toString());
     const keyId = /Credential=([^/]+)\//.exec(headers.authorization ?? '')?.[1] ?? '';

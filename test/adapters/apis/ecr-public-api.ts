@@ -34,7 +34,7 @@ export async function startEcrPublicApi(registry: Upstream): Promise<EcrPublicAp
     const held = [...registry.held.keys()].filter((name) => name.startsWith(`${ALIAS}/`));
     return [...new Set([...held.map((name) => name.slice(ALIAS.length + 1)), ...made])];
   };
-  server.serveApi('/', ({ headers, body }) => {
+  server.serveApi(/^\//, ({ headers, body }) => {
     const operation = String(headers['x-amz-target']).replace('SpencerFrontendService.', '');
     const input: Input = JSON.parse(body.toString());
     operations.push(operation);

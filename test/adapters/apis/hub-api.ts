@@ -22,7 +22,7 @@ export async function startHubApi(registry: Upstream): Promise<HubApi> {
   const server = await startUpstream();
   const tokens = new Set<string>();
   let logins = 0;
-  server.serveApi('/v2/', (question) => {
+  server.serveApi(/^\/v2\//, (question) => {
     const { method, url, headers, body } = question;
     if (url.pathname === '/v2/auth/token') {
       if (body.toString() !== JSON.stringify(ME)) return json({ detail: 'no such account' }, 401);
