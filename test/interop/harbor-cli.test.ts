@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { readdir, writeFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import got from 'got';
 import { z } from 'zod';
+import { until } from '../support/until.ts';
 import { type HarborCli, harborCliIn } from './support/harbor-cli.ts';
 import { read } from './support/management.ts';
 import { startWalkedWorld } from './support/walk.ts';
@@ -131,6 +133,56 @@ describe('harbor-cli', options, () => {
     await harbor('registry delete hub');
     const left = z.array(Named).parse(await read(world, '/registries?page_size=100'));
     assert.ok(!left.some(({ name }) => name === 'hub'));
+  });
+
+  it('manages replication policies, runs them and reads what they did', async () => {
+    await using world = await startWalkedWorld();
+    const harbor = await loggedIn(world);
+    await harbor(`registry create --name hub --type docker-registry --url ${world.hub.url}`);
+    const policy = {
+      name: 'onward',
+      description: 'as it was',
+      enabled: true,
+      override: true,
+      replication_mode: 'Push',
+      target_registry: 'hub',
+      trigger_mode: 'manual',
+      replication_filter: [
+        { type: 'name', value: 'local/app' },
+        { type: 'tag', value: '1', decoration: 'matches' },
+      ],
+    };
+    await writeFile(harbor.at('policy.json'), JSON.stringify(policy));
+    await harbor('replication policies create -f policy.json');
+    const [listed] = z
+      .array(z.looseObject({ id: z.int(), name: z.string() }))
+      .parse(JSON.parse(await harbor('replication policies list -o json')));
+    assert.equal(listed?.name, 'onward');
+    await harbor(`replication policies update ${listed.id} --description changed`);
+    const viewed = await harbor(`replication policies view ${listed.id} -o json`);
+    assert.match(viewed, /"description": "changed"/);
+    assert.match(viewed, /"value": "local\/app"/);
+
+    await harbor(`replication start ${listed.id}`);
+    const Executions = z.tuple([z.looseObject({ id: z.int(), status: z.string() })]);
+    const executions = async () =>
+      Executions.parse(
+        JSON.parse(await harbor(`replication executions list ${listed.id} -o json`)),
+      );
+    await until(async () => (await executions())[0].status !== 'InProgress');
+    const [{ id, status }] = await executions();
+    assert.equal(status, 'Succeed');
+    const execution = await harbor(`replication executions view ${id} --no-tasks -o json`);
+    assert.match(execution, /"succeed": 1/);
+    const tasks = await read(world, `/replication/executions/${id}/tasks`);
+    const [task] = z.tuple([z.looseObject({ id: z.int() })]).parse(tasks);
+    assert.match(await harbor(`replication log -e ${id} -t ${task.id}`), /succeeded/);
+    const pushed = await got(`${world.hub.url}/v2/local/app/tags/list`).json();
+    assert.deepEqual(pushed, { name: 'local/app', tags: ['1'] });
+
+    await assert.rejects(harbor('registry delete hub'), /deleteRegistryPreconditionFailed/);
+    await harbor(`replication policies delete ${listed.id}`);
+    await harbor('registry delete hub');
   });
 
   it('manages repositories, artifacts, tags and immutable rules', async () => {

@@ -32,9 +32,9 @@ describe('Terraform with the provider for Harbor', options, () => {
       return summaryIn(output);
     };
 
-    assert.equal(await settle(), 'Resources: 14 added, 0 changed, 0 destroyed.');
+    assert.equal(await settle(), 'Resources: 16 added, 0 changed, 0 destroyed.');
     const resources = await resourcesOf(terraform);
-    assert.equal(resources.length, 14);
+    assert.equal(resources.length, 16);
     assert.deepEqual(await foundOn(world), {
       quota: 10 * 2 ** 30,
       creation: 'adminonly',
@@ -43,6 +43,7 @@ describe('Terraform with the provider for Harbor', options, () => {
       labels: ['ours'],
       isDisabled: { 'v*': false, latest: true },
       robots: { robot$sweeper: true, 'robot$works+ci': true },
+      policies: { nightly: '0 0 3 * * *', onward: 'event_based' },
     });
 
     const changed = '-var=changed=true';
@@ -56,6 +57,7 @@ describe('Terraform with the provider for Harbor', options, () => {
       labels: ['theirs'],
       isDisabled: { 'r*': false, latest: false },
       robots: { robot$sweeper: false, 'robot$works+ci': true },
+      policies: { onward: 'event_based' },
     });
 
     await importAnew(terraform, changed);
@@ -64,7 +66,7 @@ describe('Terraform with the provider for Harbor', options, () => {
     assert.match(imported ?? '', /^Resources: 0 added, \d+ changed, 0 destroyed\.$/);
 
     const destroyed = await succeed(terraform('destroy', '-auto-approve', changed));
-    assert.equal(summaryIn(destroyed), 'Resources: 14 destroyed.');
+    assert.equal(summaryIn(destroyed), 'Resources: 16 destroyed.');
   });
 });
 
@@ -81,6 +83,16 @@ const GIVEN = {
     }),
   ),
   robots: z.array(z.object({ name: z.string(), disable: z.boolean() })),
+  policies: z.array(
+    z.object({
+      name: z.string(),
+      enabled: z.boolean(),
+      trigger: z.object({
+        type: z.string(),
+        trigger_settings: z.object({ cron: z.string().optional() }),
+      }),
+    }),
+  ),
 };
 
 /** What the node says of what the plan asks for. */
@@ -99,6 +111,7 @@ async function foundOn(world: World): Promise<object> {
     ...GIVEN.robots.parse(await read(world, '/robots')),
     ...GIVEN.robots.parse(await read(world, `/robots?q=Level=project,ProjectID=${works}`)),
   ];
+  const policies = GIVEN.policies.parse(await read(world, '/replication/policies'));
   return {
     quota: quota?.hard.storage,
     creation: configuration.project_creation_restriction.value,
@@ -109,6 +122,11 @@ async function foundOn(world: World): Promise<object> {
       rules.map(({ tag_selectors: [tags], disabled }) => [tags?.pattern, disabled]),
     ),
     robots: Object.fromEntries(robots.map(({ name, disable }) => [name, !disable])),
+    policies: Object.fromEntries(
+      policies
+        .filter(({ enabled }) => enabled)
+        .map(({ name, trigger }) => [name, trigger.trigger_settings.cron ?? trigger.type]),
+    ),
   };
 }
 
@@ -178,7 +196,7 @@ async function succeed(running: Promise<Ran>): Promise<string> {
   return stdout;
 }
 
-/** Of `Apply complete! Resources: 14 added, 0 changed, 0 destroyed.` */
+/** Of `Apply complete! Resources: 16 added, 0 changed, 0 destroyed.` */
 function summaryIn(output: string): string | undefined {
   return /^(?:Apply|Destroy) complete! (.*)$/m.exec(output)?.[1];
 }

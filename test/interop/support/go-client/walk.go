@@ -32,6 +32,8 @@ func main() {
 	labels(admin, works)
 	immutableRules(admin)
 	registries(admin)
+	vendors(admin)
+	replications(admin)
 	nodeWide(admin)
 	cleaning(admin, ann, ops)
 }

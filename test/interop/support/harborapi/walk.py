@@ -12,6 +12,7 @@ from client import client, refused
 from content import artifacts, immutable_rules, labels, node_wide, registries, repositories
 from harborapi import HarborAsyncClient
 from harborapi.exceptions import NotFound
+from replication import replications, vendors
 
 
 async def cleaning(admin: HarborAsyncClient) -> None:
@@ -40,6 +41,8 @@ async def main() -> None:
         labels,
         immutable_rules,
         registries,
+        vendors,
+        replications,
         node_wide,
         cleaning,
     ):

@@ -47,6 +47,47 @@ resource "harbor_registry" "hub" {
   endpoint_url  = var.upstream
 }
 
+resource "harbor_replication" "nightly" {
+  name                   = "nightly"
+  description            = var.changed ? "changed" : "of the plan"
+  action                 = "pull"
+  registry_id            = harbor_registry.hub.registry_id
+  schedule               = var.changed ? "0 30 4 * * *" : "0 0 3 * * *"
+  dest_namespace         = harbor_project.works.name
+  dest_namespace_replace = 1
+  enabled                = !var.changed
+  speed                  = 512
+  filters {
+    name = "library/**"
+  }
+  filters {
+    tag        = var.changed ? "v2*" : "v*"
+    decoration = "matches"
+  }
+  filters {
+    resource = "image"
+  }
+}
+
+resource "harbor_replication" "onward" {
+  name        = "onward"
+  action      = "push"
+  registry_id = harbor_registry.hub.registry_id
+  schedule    = "event_based"
+  deletion    = true
+  filters {
+    name = "${harbor_project.works.name}/**"
+  }
+  filters {
+    tag        = "latest"
+    decoration = "excludes"
+  }
+  filters {
+    labels     = [harbor_label.node.name]
+    decoration = "matches"
+  }
+}
+
 resource "harbor_project" "works" {
   name                   = "works"
   public                 = var.changed
