@@ -12,7 +12,7 @@ import { KeepRule } from './replication-pruning.ts';
 import { LabelFilter, RepositoryFilter, TagFilter } from './replication-selection.ts';
 import { Rate, Window } from './replication-windows.ts';
 import { TimeZone } from './time-zone.ts';
-import { Size } from './units.ts';
+import { Duration, Size } from './units.ts';
 
 /** The endpoint that is this node. */
 export const LOCAL = 'local';
@@ -24,7 +24,7 @@ const Trigger = z
     [
       z.literal('manual'),
       z.strictObject({ cron: CronExpression, timeZone: TimeZone.default('UTC') }),
-      z.strictObject({ event: z.enum(['push', 'arrival']) }),
+      z.strictObject({ event: z.enum(['push', 'arrival']), wait: Duration.optional() }),
     ],
     { error: '"manual", { cron, timeZone }, { event: push } or { event: arrival }' },
   )
@@ -32,7 +32,7 @@ const Trigger = z
   .meta({
     kind: 'mapping, or `manual`',
     description:
-      'When it runs: by hand alone; by `cron`, with `timeZone` (UTC); or by an `event` here, `push` of something or `arrival` of something pulled through. An event moves only what it is about.',
+      'When it runs: by hand alone; by `cron`, with `timeZone` (UTC); or by an `event` here, `push` of something or `arrival` of something pulled through. An event moves only what it is about. With `wait`, a push of a tag that the policy selects waits so long for the copy: the tag is set here after it is set there, and where that fails, the client hears of it and the tag stays what it was.',
     examples: [{ cron: '0 2 * * *', timeZone: 'Europe/Berlin' }],
   });
 

@@ -111,7 +111,7 @@ export async function startNode(
 
   const ports: Ports = {
     ...pullPorts(catalog, pulls),
-    ...pushPorts(catalog, { pulls, pullLog }),
+    ...pushPorts(catalog, { pulls, pullLog, forwarding: replicating.forwarding }),
     ...access,
     names: createNames({
       projects: catalog.projects,

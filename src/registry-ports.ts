@@ -1,10 +1,13 @@
 /** What `/v2` asks of the node, out of the catalog and the pulls. */
 import type { PullLog } from './audit/pull-log.ts';
 import type { Catalog } from './catalog/catalog.ts';
+import type { PushedManifest } from './catalog/manifests.ts';
 import type { Ports } from './http/app.ts';
 import type { Target } from './http/target.ts';
+import { digestOf } from './oci/digest.ts';
 import { OciError } from './oci/error.ts';
 import type { Pulls } from './proxy/pulls.ts';
+import type { Forwarding } from './replication/forward.ts';
 
 export function pullPorts(
   { projects, repositories }: Catalog,
@@ -27,7 +30,11 @@ export function pullPorts(
 
 export function pushPorts(
   { manifests, tags, blobs, uploads, projects }: Catalog,
-  { pulls, pullLog }: { readonly pulls: Pulls; readonly pullLog: PullLog },
+  {
+    pulls,
+    pullLog,
+    forwarding,
+  }: { readonly pulls: Pulls; readonly pullLog: PullLog; readonly forwarding: Forwarding },
 ): Pick<Ports, 'manifests' | 'blobs' | 'uploads'> {
   return {
     manifests: {
@@ -39,9 +46,20 @@ export function pushPorts(
       },
       headManifest: ({ repository }, reference, options) =>
         pulls.headManifest(repository, reference, options),
-      async putManifest(target, pushed) {
-        const { references } = target.project;
-        return manifests.put(pushable(target), { ...pushed, references });
+      async putManifest(target, pushed, { signal }) {
+        const repository = pushable(target);
+        const put = { ...pushed, references: target.project.references };
+        const tags = tagsOf(pushed);
+        if (await forwarding.awaits({ repository, tags })) {
+          // Here under its digest, there under its tags, and then here: whoever pulls the tag finds it at both.
+          const digest =
+            pushed.reference.kind === 'digest' ? pushed.reference.digest : digestOf(pushed.bytes);
+          const reference = { kind: 'digest', digest } as const;
+          await manifests.put(repository, { ...put, reference, tags: [] });
+          const operator = pushed.actor.name;
+          await forwarding.forward({ repository, digest, tags, operator }, { signal });
+        }
+        return manifests.put(repository, put);
       },
       removeManifest: ({ repository }, reference, actor) =>
         reference.kind === 'tag'
@@ -72,6 +90,11 @@ export function pushPorts(
       },
     },
   };
+}
+
+/** By which it will be pulled. */
+function tagsOf({ reference, tags }: Pick<PushedManifest, 'reference' | 'tags'>) {
+  return reference.kind === 'tag' ? [reference.tag, ...tags] : tags;
 }
 
 /** @throws OciError UNSUPPORTED for a proxy project: what it has is its upstream's */

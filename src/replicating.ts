@@ -6,9 +6,12 @@ import {
   type ReplicationPolicies,
 } from './catalog/replication-policies.ts';
 import type { Database } from './database/database.ts';
+import { EVERYTHING } from './database/listing.ts';
+import type { NewExecution } from './jobs/enqueue.ts';
 import { createJobs, type Jobs } from './jobs/jobs.ts';
 import type { Endpoints } from './proxy/endpoints.ts';
 import { failureOf } from './replication/failures.ts';
+import { createForwarding, type Forwarding } from './replication/forward.ts';
 import type { LocalParts } from './replication/local-side.ts';
 import {
   createReplication,
@@ -28,9 +31,14 @@ export interface ReplicatingParts {
   readonly now: () => number;
 }
 
+/** Tasks of one push whose reasons its client is told. */
+const MOST_REASONS = 100;
+
 export interface Replicating {
   readonly policies: ReplicationPolicies;
   readonly replication: Replication;
+  /** Pushes that wait for policies. */
+  readonly forwarding: Forwarding;
   readonly jobs: Jobs;
   /** Tasks that a former process left go on, schedules run, and what happens here triggers what it should. */
   start(): Promise<void>;
@@ -64,26 +72,45 @@ export async function openReplicating(
       instance,
     }),
   );
+  const enqueue = (execution: NewExecution) =>
+    database.write((transaction) => jobs.enqueue(transaction, execution));
   const replication = createReplication({
     connect,
-    enqueue: (execution) => database.write((transaction) => jobs.enqueue(transaction, execution)),
-    async isRunning(queue) {
-      const filters = [
-        { field: 'queue', kind: 'exact', value: queue },
-        { field: 'status', kind: 'any', values: ['waiting', 'running'] },
-      ] as const;
-      const { total } = await jobs.executions.list({ filters, sort: [], offset: 0, limit: 1 });
-      return total > 0;
-    },
+    enqueue,
+    isRunning: (queue) => isRunning(jobs, queue),
   });
   const triggers = createTriggers(opened, { database, policies, replication, jobs, connect, now });
   return {
     policies: triggers.following(policies),
     replication,
+    forwarding: createForwarding({
+      policies: async () => (await policies.list(EVERYTHING)).items,
+      hostOf: async (endpoint) => (await connect(endpoint))?.host,
+      enqueue,
+      ended: (execution, options) => jobs.ended(execution, options),
+      stop: (execution) => jobs.stop(execution),
+      reasons: (execution) => reasonsOf(jobs, execution),
+    }),
     jobs,
     async start() {
       jobs.start();
       await triggers.start();
     },
   };
+}
+
+async function isRunning({ executions }: Pick<Jobs, 'executions'>, queue: string) {
+  const filters = [
+    { field: 'queue', kind: 'exact', value: queue },
+    { field: 'status', kind: 'any', values: ['waiting', 'running'] },
+  ] as const;
+  const { total } = await executions.list({ filters, sort: [], offset: 0, limit: 1 });
+  return total > 0;
+}
+
+/** The same reason once. */
+async function reasonsOf({ tasks }: Pick<Jobs, 'tasks'>, execution: number) {
+  const filters = [{ field: 'execution', kind: 'exact', value: String(execution) }] as const;
+  const { items } = await tasks.list({ filters, sort: [], offset: 0, limit: MOST_REASONS });
+  return [...new Set(items.flatMap(({ reason }) => (reason === undefined ? [] : [reason])))];
 }

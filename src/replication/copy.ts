@@ -156,9 +156,10 @@ function blobOf(
 
 async function digestOf(
   source: Source,
-  { from, tag, digest }: SyncReference,
+  { from, tag, digest, isAhead = false }: SyncReference,
   signal: AbortSignal,
 ): Promise<Digest> {
+  if (isAhead && digest !== undefined) return digest;
   if (tag !== undefined) return source.digestOf(from, tag, { signal });
   if (digest !== undefined) return digest;
   throw new OciError('MANIFEST_UNKNOWN', { message: 'neither a tag nor a digest is named' });

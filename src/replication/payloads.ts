@@ -32,8 +32,10 @@ export const SyncReference = Place.extend({
   tag: z.string().optional(),
   /** What the tag pointed to when it was listed. */
   digest: DigestText.optional(),
+  /** Whether the tag is not at the source yet: a push waits for this copy. */
+  isAhead: z.boolean().default(false),
 });
-export type SyncReference = z.infer<typeof SyncReference>;
+export type SyncReference = z.input<typeof SyncReference>;
 
 export const CopyBlob = Place.extend({ digest: DigestText, size: z.int() });
 

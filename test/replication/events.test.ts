@@ -5,6 +5,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 import { ADMINS, endpointAt, type ReplicatingNode, startReplicatingNode } from './support/nodes.ts';
+import { push } from './support/push.ts';
 
 const WITHIN = { withinMs: 20_000 };
 
@@ -131,38 +132,4 @@ async function pullWhole(node: ReplicatingNode, repository: string, tag: string)
   for (const digest of blobs) {
     assert.equal((await node.send({ path: `/v2/${repository}/blobs/${digest}` })).status, 200);
   }
-}
-
-/** An artifact of one blob. @returns its digest */
-async function push(
-  node: ReplicatingNode,
-  repository: string,
-  tag: string | undefined,
-  { subject }: { readonly subject?: string } = {},
-): Promise<string> {
-  const blob = Buffer.from(`${tag} ${subject}`);
-  const digest = digestOf(blob);
-  const upload = `/v2/${repository}/blobs/uploads/?digest=${digest}`;
-  assert.equal((await node.send({ method: 'POST', path: upload, body: blob })).status, 201);
-  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
-  const descriptor = { mediaType: 'application/octet-stream', digest, size: blob.length };
-  const manifest = {
-    schemaVersion: 2,
-    mediaType,
-    artifactType:
-      subject === undefined ? 'application/vnd.example' : 'application/vnd.example.signature',
-    config: descriptor,
-    layers: [descriptor],
-    ...(subject === undefined ? {} : { subject: await descriptorOf(node, repository, subject) }),
-  };
-  const body = Buffer.from(JSON.stringify(manifest));
-  const path = `/v2/${repository}/manifests/${tag ?? digestOf(body)}`;
-  const headers = { 'content-type': mediaType };
-  assert.equal((await node.send({ method: 'PUT', path, headers, body })).status, 201);
-  return digestOf(body);
-}
-
-async function descriptorOf(node: ReplicatingNode, repository: string, digest: string) {
-  const { body, headers } = await node.send({ path: `/v2/${repository}/manifests/${digest}` });
-  return { mediaType: headers['content-type'], digest, size: body.length };
 }

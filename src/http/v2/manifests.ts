@@ -65,8 +65,17 @@ export interface Manifests {
     reference: Reference,
     options: { signal: AbortSignal },
   ): Promise<ManifestHead>;
-  /** @throws OciError MANIFEST_INVALID, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, STORAGE_FULL */
-  putManifest(target: Target, pushed: PushedManifest): Promise<StoredManifest>;
+  /**
+   * Aborting gives up where others have to take it first.
+   *
+   * @throws OciError MANIFEST_INVALID, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, STORAGE_FULL; UPSTREAM_UNAVAILABLE and
+   *   UPSTREAM_TIMEOUT where others have to take it first and do not
+   */
+  putManifest(
+    target: Target,
+    pushed: PushedManifest,
+    options: { signal: AbortSignal },
+  ): Promise<StoredManifest>;
   /** A tag alone, or a manifest with all tags on it. @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN */
   removeManifest(target: Target, reference: Reference, actor: Actor): Promise<void>;
 }
@@ -115,13 +124,8 @@ export function manifestRoutes(
     });
     const contentType = ctx.req.headers['content-type'];
     const actor = actorOf(ctx);
-    const stored = await manifests.putManifest(target, {
-      bytes,
-      contentType,
-      reference,
-      tags,
-      actor,
-    });
+    const pushed = { bytes, contentType, reference, tags, actor };
+    const stored = await manifests.putManifest(target, pushed, { signal: requestSignal(ctx) });
     created(ctx, target, stored);
   });
 

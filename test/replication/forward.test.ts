@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { digestOf } from '../../src/oci/digest.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { startUpstream } from '../support/upstream.ts';
+import { ADMINS, endpointAt, startReplicatingNode } from './support/nodes.ts';
+import { push, tryPush } from './support/push.ts';
+
+describe('a push that waits for a policy', () => {
+  it('is acknowledged once the tag is there and here', async () => {
+    await using directory = await temporaryDirectory();
+    await using there = await startReplicatingNode(directory.path, 'there', {
+      projects: { team: {} },
+    });
+    await using here = await startReplicatingNode(
+      directory.path,
+      'here',
+      forwardingTo(endpointAt(there.url, ADMINS)),
+    );
+
+    const digest = await push(here, 'team/app', 'v1');
+
+    for (const node of [here, there]) {
+      const { body } = await node.send({ path: '/v2/team/app/manifests/v1' });
+      assert.equal(digestOf(body), digest);
+    }
+  });
+
+  it('fails with the reason where the other refuses it, and leaves the tag as it was', async () => {
+    await using directory = await temporaryDirectory();
+    await using there = await startReplicatingNode(directory.path, 'there', {
+      projects: { team: {} },
+    });
+    const folder = directory.path;
+    const good = forwardingTo(endpointAt(there.url, ADMINS));
+    let before: string;
+    {
+      await using here = await startReplicatingNode(folder, 'here', good);
+      before = await push(here, 'team/app', 'v1');
+    }
+    const credential = { username: 'admin', password: 'not that one' };
+    const bad = forwardingTo(endpointAt(there.url, { credential }));
+    await using here = await startReplicatingNode(folder, 'here', bad);
+
+    const { answer, digest } = await tryPush(here, 'team/app', 'v1', { text: 'new' });
+
+    assert.equal(answer.status, 502, answer.body.toString());
+    assert.match(answer.body.toString(), /the tag is not set: .*refuses us/);
+    const tagged = await here.send({ path: '/v2/team/app/manifests/v1' });
+    assert.equal(digestOf(tagged.body), before);
+    // Kept by its digest: the next push sends nothing but the tag.
+    assert.equal((await here.send({ path: `/v2/team/app/manifests/${digest}` })).status, 200);
+  });
+
+  it('gives up in time where the other says nothing', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    using _ = upstream.behave({ path: /team/ }, { silent: true });
+    await using here = await startReplicatingNode(
+      directory.path,
+      'here',
+      forwardingTo(endpointAt(upstream.url), '500ms'),
+    );
+
+    const { answer } = await tryPush(here, 'team/app', 'v1');
+
+    assert.equal(answer.status, 504, answer.body.toString());
+    assert.deepEqual(await here.tags('team/app'), []);
+  });
+
+  it('waits for nothing that the policy does not select', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    using _ = upstream.behave({}, { silent: true });
+    await using here = await startReplicatingNode(
+      directory.path,
+      'here',
+      forwardingTo(endpointAt(upstream.url)),
+    );
+
+    await push(here, 'team/app', 'edge');
+
+    assert.deepEqual(await here.tags('team/app'), ['edge']);
+  });
+});
+
+function forwardingTo(endpoint: object, wait = '15s') {
+  return {
+    projects: { team: {} },
+    endpoints: { there: endpoint },
+    policies: {
+      replication: {
+        onward: {
+          source: 'local',
+          destinations: [{ endpoint: 'there' }],
+          repositories: ['team/**'],
+          tags: ['v*'],
+          trigger: { event: 'push', wait },
+        },
+      },
+    },
+  };
+}
