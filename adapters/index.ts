@@ -3,12 +3,21 @@ import { z } from 'zod';
 import type { Vendor } from '../src/registry/vendor.ts';
 import { ecr } from './aws/ecr.ts';
 import { ecrPublic } from './aws/ecr-public.ts';
+import { azure } from './azure.ts';
 import { distribution } from './distribution.ts';
 import { dockerHub } from './docker-hub.ts';
 import { google } from './google.ts';
 import { harbor } from './harbor.ts';
 
-const [first, ...others] = [distribution, dockerHub, harbor, ecr, ecrPublic, google] as const;
+const [first, ...others] = [
+  distribution,
+  dockerHub,
+  harbor,
+  ecr,
+  ecrPublic,
+  google,
+  azure,
+] as const;
 
 /** What is told of them, by the value of `adapter:`. */
 export const VENDORS: readonly Vendor[] = [first, ...others];

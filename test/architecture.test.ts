@@ -84,6 +84,7 @@ const USED_IN: Record<string, readonly string[]> = {
   '@aws-sdk/client-ecr': ['adapters/aws'],
   '@aws-sdk/client-ecr-public': ['adapters/aws'],
   'google-auth-library': ['adapters/google.ts'],
+  '@azure/identity': ['adapters/azure.ts'],
   'ipaddr.js': ['src/registry', 'src/http', 'src/config'],
   semver: ['policies/tag-version.ts'],
   re2js: ['policies/name-pattern.ts'],

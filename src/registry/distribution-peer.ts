@@ -27,16 +27,18 @@ const ACCEPT = { accept: ACCEPTED_MANIFESTS.join(', ') };
 export interface DistributionOptions extends DistributionAccess {
   /** In chunks of any size where it is left out. */
   readonly uploads?: UploadAbilities;
+  /** What listing tags is called in scopes, where that is not a pull. */
+  readonly listing?: string;
 }
 
 /** A peer that speaks distribution-spec v1.1.1 and `_catalog`, and nothing else; vendors build on it. */
 export function distributionPeer(
-  { uploads = { chunks: true }, ...access }: DistributionOptions,
+  { uploads = { chunks: true }, listing = 'pull', ...access }: DistributionOptions,
   client: RegistryClient,
 ): DistributionPeer {
   const at = repositoryCalls(access, client);
   const base = access.url;
-  const reading = readsFrom(at, access);
+  const reading = readsFrom(at, { ...access, listing });
   return {
     ...reading,
     ...writesTo(at, base),
@@ -66,7 +68,10 @@ export type DistributionPeer = ReadablePeer &
   WritablePeer &
   Required<Pick<ListingPeer, 'repositories'>>;
 
-function readsFrom(at: RepositoryCalls, access: DistributionAccess): ReadablePeer {
+function readsFrom(
+  at: RepositoryCalls,
+  access: DistributionAccess & { readonly listing: string },
+): ReadablePeer {
   const { calls, host } = at;
   const referrers = new Referrers(at);
 
@@ -136,7 +141,8 @@ function readsFrom(at: RepositoryCalls, access: DistributionAccess): ReadablePee
     },
 
     // end-8b
-    tags: (repository, options) => listTags(at, repository, options),
+    tags: (repository, options) =>
+      listTags(at, repository, { ...options, actions: access.listing }),
 
     // end-12a
     referrers: (repository, subject, options) => referrers.list(repository, subject, options),

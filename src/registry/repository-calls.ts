@@ -16,13 +16,10 @@ export interface DistributionAccess extends RegistryAccess {
   readonly canonicalRepository?: (name: string) => string;
 }
 
-/** What a request does in its repository, in the token specification's words. */
-export type Actions = 'pull' | 'pull,push' | 'pull,push,delete';
-
 type Asking = CallOptions &
   Partial<Pick<Call, 'method' | 'headers' | 'lane' | 'body'>> & {
-    /** `pull` by default. */
-    readonly actions?: Actions;
+    /** What it does in the repository, in the token specification's words; `pull` by default. */
+    readonly actions?: string;
     /** Another repository that is read in the same request. */
     readonly from?: string;
   };

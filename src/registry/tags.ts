@@ -15,7 +15,7 @@ const TagList = z.object({ tags: z.array(z.string()).nullish() });
 export async function* listTags(
   at: RepositoryCalls,
   repository: string,
-  options: CallOptions,
+  options: CallOptions & { readonly actions: string },
 ): AsyncGenerator<string> {
   const { calls, host } = at;
   const call = at.to(repository, `tags/list?n=${PAGE_SIZE}`, options);

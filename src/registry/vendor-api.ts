@@ -20,6 +20,8 @@ export interface Question extends CallOptions {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | number>> | undefined;
   readonly json?: unknown;
+  /** Instead of `json`: as HTML forms are sent. */
+  readonly form?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -82,17 +84,18 @@ export class VendorApi {
     }
   }
 
-  #call({ method = 'GET', path, query = {}, json, headers, signal, abandoned }: Question): Call {
+  #call(question: Question): Call {
+    const { method = 'GET', path, query = {}, headers, signal, abandoned } = question;
     const url = new URL(path, this.#base);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-    const body = json === undefined ? undefined : Buffer.from(JSON.stringify(json));
+    const { type, body } = bodyOf(question);
     return {
       method,
       url,
       scope: '',
       headers: {
         accept: 'application/json',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(type === undefined ? {} : { 'content-type': type }),
         ...headers,
       },
       lane: 'control',
@@ -101,6 +104,15 @@ export class VendorApi {
       abandoned,
     };
   }
+}
+
+function bodyOf({ json, form }: Question): { type?: string; body?: Uint8Array } {
+  if (form !== undefined) {
+    const body = Buffer.from(new URLSearchParams(form).toString());
+    return { type: 'application/x-www-form-urlencoded', body };
+  }
+  if (json === undefined) return {};
+  return { type: 'application/json', body: Buffer.from(JSON.stringify(json)) };
 }
 
 /** A hundred thousand repositories at a hundred a page. */
