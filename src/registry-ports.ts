@@ -1,7 +1,7 @@
 /** What `/v2` asks of the node, out of the catalog and the pulls. */
 import type { PullLog } from './audit/pull-log.ts';
 import type { Catalog } from './catalog/catalog.ts';
-import type { PushedManifest } from './catalog/manifests.ts';
+import type { PushedManifest, PushResult } from './catalog/manifests.ts';
 import type { Ports } from './http/app.ts';
 import type { Target } from './http/target.ts';
 import { digestOf } from './oci/digest.ts';
@@ -46,21 +46,8 @@ export function pushPorts(
       },
       headManifest: ({ repository }, reference, options) =>
         pulls.headManifest(repository, reference, options),
-      async putManifest(target, pushed, { signal }) {
-        const repository = pushable(target);
-        const put = { ...pushed, references: target.project.references };
-        const tags = tagsOf(pushed);
-        if (await forwarding.awaits({ repository, tags })) {
-          // Here under its digest, there under its tags, and then here: whoever pulls the tag finds it at both.
-          const digest =
-            pushed.reference.kind === 'digest' ? pushed.reference.digest : digestOf(pushed.bytes);
-          const reference = { kind: 'digest', digest } as const;
-          await manifests.put(repository, { ...put, reference, tags: [] });
-          const operator = pushed.actor.name;
-          await forwarding.forward({ repository, digest, tags, operator }, { signal });
-        }
-        return manifests.put(repository, put);
-      },
+      putManifest: (target, pushed, { signal }) =>
+        putManifest({ manifests, forwarding }, target, { pushed, signal }),
       removeManifest: ({ repository }, reference, actor) =>
         reference.kind === 'tag'
           ? tags.remove(repository, reference.tag, actor)
@@ -90,6 +77,28 @@ export function pushPorts(
       },
     },
   };
+}
+
+/** Where a policy has pushes wait, it is here under its digest, there under its tags, and then here under them. */
+async function putManifest(
+  { manifests, forwarding }: Pick<Catalog, 'manifests'> & { readonly forwarding: Forwarding },
+  target: Target,
+  {
+    pushed,
+    signal,
+  }: { readonly pushed: Omit<PushedManifest, 'references'>; readonly signal: AbortSignal },
+): Promise<PushResult> {
+  const repository = pushable(target);
+  const put = { ...pushed, references: target.project.references };
+  const tags = tagsOf(pushed);
+  if (await forwarding.awaits({ repository, tags })) {
+    const { bytes, actor, reference: asked } = pushed;
+    const digest = asked.kind === 'digest' ? asked.digest : digestOf(bytes);
+    const reference = { kind: 'digest', digest } as const;
+    await manifests.put(repository, { ...put, reference, tags: [] });
+    await forwarding.forward({ repository, digest, tags, operator: actor.name }, { signal });
+  }
+  return manifests.put(repository, put);
 }
 
 /** By which it will be pulled. */
