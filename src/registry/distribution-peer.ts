@@ -8,9 +8,9 @@ import { pushBlob, type UploadAbilities } from './blob-push.ts';
 import { listCatalog } from './catalog.ts';
 import { UpstreamDenied, UpstreamInvalid } from './errors.ts';
 import { jsonIn } from './json.ts';
-import type { ListingPeer, ReadablePeer, WritablePeer } from './peer.ts';
+import type { CallOptions, ListingPeer, ReadablePeer, WritablePeer } from './peer.ts';
 import { Referrers } from './referrers.ts';
-import type { RegistryClient } from './registry-client.ts';
+import type { RegistryCalls, RegistryClient } from './registry-client.ts';
 import {
   type DistributionAccess,
   type RepositoryCalls,
@@ -76,19 +76,7 @@ function readsFrom(
   const referrers = new Referrers(at);
 
   return {
-    // end-1
-    async ping({ signal }) {
-      const url = new URL('v2/', access.url);
-      const call = { method: 'GET', url, scope: '', lane: 'control', signal } as const;
-      try {
-        const { status } = await calls.read(call, MOST_PING_BYTES);
-        if (status !== 200) throw new UpstreamInvalid(host, `${status} to GET ${url.pathname}`);
-      } catch (error) {
-        // Many let nobody in here and give away what is public all the same.
-        const isNobody = access.credential === undefined && error instanceof UpstreamDenied;
-        if (!isNobody) throw error;
-      }
-    },
+    ping: (options) => ping(calls, access, options),
 
     // end-3
     async headManifest(repository, reference, options) {
@@ -147,6 +135,24 @@ function readsFrom(
     // end-12a
     referrers: (repository, subject, options) => referrers.list(repository, subject, options),
   };
+}
+
+/** end-1 */
+async function ping(
+  calls: RegistryCalls,
+  access: DistributionAccess,
+  { signal }: CallOptions,
+): Promise<void> {
+  const url = new URL('v2/', access.url);
+  const call = { method: 'GET', url, scope: '', lane: 'control', signal } as const;
+  try {
+    const { status } = await calls.read(call, MOST_PING_BYTES);
+    if (status !== 200) throw new UpstreamInvalid(url.host, `${status} to GET ${url.pathname}`);
+  } catch (error) {
+    // Many let nobody in here and give away what is public all the same.
+    const isNobody = access.credential === undefined && error instanceof UpstreamDenied;
+    if (!isNobody) throw error;
+  }
 }
 
 interface Claims {

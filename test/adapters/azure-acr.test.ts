@@ -92,7 +92,7 @@ describe('the Azure adapter', () => {
     await using entra = await startUpstream();
     await using registry = await startUpstream();
     // As App Service gives tokens: https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
-    using _environment = managedIdentityAt(new URL('msi/token', entra.url));
+    using _ = managedIdentityAt(new URL('msi/token', entra.url));
     entra.serveApi(/^\/msi\/token/, ({ url, headers }) => {
       assert.equal(headers['x-identity-header'], 'the-header');
       assert.equal(url.searchParams.get('resource'), 'https://containerregistry.azure.net');
