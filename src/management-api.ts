@@ -12,6 +12,7 @@ import type { Projects } from './catalog/projects.ts';
 import type { Database } from './database/database.ts';
 import { EVERYTHING } from './database/listing.ts';
 import type { ApiPorts } from './http/api/api.ts';
+import { jobServicePorts } from './job-service-ports.ts';
 import { ManagementError } from './oci/management-error.ts';
 import { policyPorts } from './policy-ports.ts';
 import type { Replicating } from './replicating.ts';
@@ -59,6 +60,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     auditLog: { ...createAudit(database), eventTypes: EVENT_TYPES },
     vendors: vendorPorts(management),
     replications: replicationPorts(replicating),
+    jobService: jobServicePorts(replicating, options.now),
     replicationPolicies: policyPorts(replicating.policies, management.endpoints),
     system: { ...options, readiness, space: () => store.space() },
   };

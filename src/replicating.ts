@@ -40,6 +40,8 @@ export interface Replicating {
   /** Pushes that wait for policies. */
   readonly forwarding: Forwarding;
   readonly jobs: Jobs;
+  /** The same at each start of this node, and no other's. */
+  readonly instance: string;
   /** Tasks that a former process left go on, schedules run, and what happens here triggers what it should. */
   start(): Promise<void>;
 }
@@ -92,6 +94,7 @@ export async function openReplicating(
       reasons: (execution) => reasonsOf(jobs, execution),
     }),
     jobs,
+    instance,
     async start() {
       jobs.start();
       await triggers.start();

@@ -18,6 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/management-api.ts': EVERYTHING,
   'src/registry-ports.ts': EVERYTHING,
   'src/replicating.ts': EVERYTHING,
+  'src/job-service-ports.ts': EVERYTHING,
   'src/policy-ports.ts': EVERYTHING,
   'src/replication-ports.ts': EVERYTHING,
   'src/replication-triggers.ts': EVERYTHING,

@@ -1,4 +1,5 @@
-import { pauseHost, pauseQueue, resumeHost, resumeQueue } from './pausing.ts';
+import type { Queries } from '../database/database.ts';
+import { isQueuePaused, pauseHost, pauseQueue, resumeHost, resumeQueue } from './pausing.ts';
 import type { Settling } from './settling.ts';
 import { EVERYTHING, type QueueShare, shareQueue } from './shares.ts';
 
@@ -11,6 +12,9 @@ export interface QueueControls {
   share(queue: string, share: QueueShare): Promise<void>;
   pauseAll(): Promise<void>;
   resumeAll(): Promise<void>;
+  isPaused(queue: string): Promise<boolean>;
+  /** Whether everything is, and not whether all of them are. */
+  isAllPaused(): Promise<boolean>;
 }
 
 /** What they do to hosts. */
@@ -24,13 +28,15 @@ export interface HostControls {
 /** Runs `work` in a transaction of its own, and has workers look for tasks then. */
 type Settle = (work: (settling: Settling) => Promise<void>) => Promise<void>;
 
-export function queueControls(settle: Settle): QueueControls {
+export function queueControls(settle: Settle, queries: Queries): QueueControls {
   return {
     pause: (queue) => settle((settling) => pauseQueue(settling, queue)),
     resume: (queue) => settle((settling) => resumeQueue(settling, queue)),
     share: (queue, share) => settle((settling) => shareQueue(settling, queue, share)),
     pauseAll: () => settle((settling) => pauseQueue(settling, EVERYTHING)),
     resumeAll: () => settle((settling) => resumeQueue(settling, EVERYTHING)),
+    isPaused: (queue) => isQueuePaused(queries, queue),
+    isAllPaused: () => isQueuePaused(queries, EVERYTHING),
   };
 }
 

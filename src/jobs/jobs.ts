@@ -111,7 +111,7 @@ export function createJobs(options: JobsOptions): Jobs {
       for (const each of ended) tellEnd(each);
     },
     retryFailed: (execution) => settledThenWake((settling) => retryFailed(settling, execution)),
-    queues: queueControls(settledThenWake),
+    queues: queueControls(settledThenWake, database.read),
     hosts: hostControls(settledThenWake),
     executions: {
       list: (query) => listExecutions(database.read, query),

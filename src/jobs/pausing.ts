@@ -1,3 +1,4 @@
+import type { Queries } from '../database/database.ts';
 import { ensureHost } from './hosts.ts';
 import { takeLead } from './leading.ts';
 import { MOVABLE, type Settling } from './settling.ts';
@@ -14,6 +15,15 @@ export async function resumeQueue(settling: Settling, name: string): Promise<voi
   await lockQueue(settling.transaction, name);
   await setPaused(settling, name, 0);
   if (name !== EVERYTHING) await liftQueue(settling.transaction, name);
+}
+
+export async function isQueuePaused(queries: Queries, name: string): Promise<boolean> {
+  const row = await queries
+    .selectFrom('job_queues')
+    .select('paused')
+    .where('name', '=', name)
+    .executeTakeFirst();
+  return row?.paused === 1;
 }
 
 async function setPaused({ transaction }: Settling, name: string, paused: 0 | 1): Promise<void> {

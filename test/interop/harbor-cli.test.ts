@@ -180,6 +180,7 @@ describe('harbor-cli', options, () => {
     const pushed = await got(`${world.hub.url}/v2/local/app/tags/list`).json();
     assert.deepEqual(pushed, { name: 'local/app', tags: ['1'] });
 
+    assert.match(await harbor('jobservice queues list -o json'), /REPLICATION/);
     await assert.rejects(harbor('registry delete hub'), /deleteRegistryPreconditionFailed/);
     await harbor(`replication policies delete ${listed.id}`);
     await harbor('registry delete hub');

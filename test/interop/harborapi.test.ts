@@ -8,10 +8,17 @@ import { operationsMissedBy, startWalkedWorld } from './support/walk.ts';
 
 /** What no request of the walk carries out, and why. */
 const NOT_CARRIED_OUT: Readonly<Record<string, string>> = {
+  actionGetJobLog: 'harborapi 0.26 has no method',
+  actionPendingJobs: 'harborapi 0.26 has no method',
   getCert: 'walked and refused: the node has no certificate to hand out',
   getLogExts: 'harborapi 0.26 has no method',
+  getSchedulePaused: 'harborapi 0.26 has no method',
+  getWorkerPools: 'harborapi 0.26 has no method',
+  getWorkers: 'harborapi 0.26 has no method',
   listAuditLogEventTypes: 'harborapi 0.26 has no method',
   listAuditLogExts: 'harborapi 0.26 has no method',
+  listJobQueues: 'harborapi 0.26 has no method',
+  listSchedules: 'harborapi 0.26 has no method',
   setCliSecret: 'walked and refused: for people who sign in elsewhere',
 };
 

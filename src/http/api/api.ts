@@ -5,6 +5,7 @@ import { configurationRoutes, type Settings } from './configurations.ts';
 import type { Projects } from './gate.ts';
 import { type Groups, groupRoutes } from './groups.ts';
 import { type ImmutableRules, immutableRoutes } from './immutable-rules.ts';
+import { type JobService, jobServiceRoutes } from './job-service.ts';
 import { type Labels, labelRoutes } from './labels.ts';
 import { type Members, memberRoutes } from './members.ts';
 import { metadataRoutes } from './metadata.ts';
@@ -45,6 +46,7 @@ export interface ApiPorts {
   readonly overview: Overview;
   readonly vendors: Vendors;
   readonly replications: Replications;
+  readonly jobService: JobService;
   readonly replicationPolicies: ReplicationPolicies;
 }
 
@@ -78,6 +80,7 @@ export function operationsOf(ports: ApiPorts): readonly ApiRoute[] {
     ...auditRoutes(ports.auditLog, projects),
     ...overviewRoutes(ports.overview, projects),
     ...replicationRoutes(ports.replications),
+    ...jobServiceRoutes(ports.jobService),
     ...replicationPolicyRoutes(ports.replicationPolicies, vendors),
   ];
 }

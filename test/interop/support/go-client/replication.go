@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/client"
+	"github.com/goharbor/go-client/pkg/sdk/v2.0/client/jobservice"
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/client/project"
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/client/registry"
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/client/replication"
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/client/repository"
+	"github.com/goharbor/go-client/pkg/sdk/v2.0/client/schedule"
 	"github.com/goharbor/go-client/pkg/sdk/v2.0/models"
 )
 
@@ -55,6 +57,7 @@ func replications(admin *client.HarborAPI) {
 	refused[*registry.DeleteRegistryPreconditionFailed](
 		admin.Registry.DeleteRegistry(ctx, &registry.DeleteRegistryParams{ID: from}))
 
+	jobs(admin, id)
 	executed(admin, id)
 
 	must(admin.Replication.DeleteReplicationPolicy(ctx, &replication.DeleteReplicationPolicyParams{ID: id}))
@@ -64,6 +67,26 @@ func replications(admin *client.HarborAPI) {
 		&repository.DeleteRepositoryParams{ProjectName: "copies", RepositoryName: "x"}))
 	must(admin.Project.DeleteProject(ctx, &project.DeleteProjectParams{ProjectNameOrID: "copies"}))
 	must(admin.Registry.DeleteRegistry(ctx, &registry.DeleteRegistryParams{ID: from}))
+}
+
+// jobs looks at what runs when, and at who does it.
+func jobs(admin *client.HarborAPI, policy int64) {
+	schedules := must(admin.Schedule.ListSchedules(ctx, &schedule.ListSchedulesParams{}))
+	check(schedules.XTotalCount == 1 && schedules.Payload[0].VendorID == policy, schedules)
+	queue := &models.ActionRequest{Action: "pause"}
+	act := &jobservice.ActionPendingJobsParams{JobType: "REPLICATION", ActionRequest: queue}
+	must(admin.Jobservice.ActionPendingJobs(ctx, act))
+	queues := must(admin.Jobservice.ListJobQueues(ctx, &jobservice.ListJobQueuesParams{})).Payload
+	check(len(queues) == 1 && queues[0].Paused, queues)
+	queue.Action = "resume"
+	must(admin.Jobservice.ActionPendingJobs(ctx, act))
+	paused := must(admin.Schedule.GetSchedulePaused(ctx, &schedule.GetSchedulePausedParams{JobType: "all"})).Payload
+	check(!paused.Paused, paused)
+	pools := must(admin.Jobservice.GetWorkerPools(ctx, &jobservice.GetWorkerPoolsParams{})).Payload
+	check(len(pools) == 1, pools)
+	workers := must(admin.Jobservice.GetWorkers(ctx,
+		&jobservice.GetWorkersParams{PoolID: pools[0].WorkerPoolID})).Payload
+	check(int64(len(workers)) == pools[0].Concurrency, workers)
 }
 
 // executed runs the policy, and looks at all that is told of it.
@@ -88,6 +111,9 @@ func executed(admin *client.HarborAPI, policy int64) {
 	told := must(admin.Replication.GetReplicationLog(ctx,
 		&replication.GetReplicationLogParams{ID: id, TaskID: tasks[0].ID})).Payload
 	check(strings.Contains(told, "succeeded"), told)
+	worked := must(admin.Jobservice.ActionGetJobLog(ctx,
+		&jobservice.ActionGetJobLogParams{JobID: tasks[0].JobID})).Payload
+	check(worked == told, worked)
 	must(admin.Replication.StopReplication(ctx, &replication.StopReplicationParams{ID: id}))
 	copied := must(admin.Repository.GetRepository(ctx,
 		&repository.GetRepositoryParams{ProjectName: "copies", RepositoryName: "x"})).Payload
