@@ -11,6 +11,8 @@ export interface Execution {
   readonly trigger: ExecutionTrigger;
   readonly operator: string;
   readonly status: ExecutionStatus;
+  /** Somebody stopped it, and what ran then may still run. */
+  readonly isStopping: boolean;
   readonly facts: unknown;
   readonly scheduledFor: number | undefined;
   /** Tasks: all, those that are not over, and the others by how they ended. */
@@ -70,6 +72,7 @@ function executionOf(row: Selectable<ExecutionRow>): Execution {
     trigger: row.trigger,
     operator: row.operator,
     status: row.status,
+    isStopping: row.stopping === 1 && row.ended_at === null,
     facts: JSON.parse(row.facts),
     scheduledFor: row.scheduled_for ?? undefined,
     total: row.total,

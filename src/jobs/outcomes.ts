@@ -9,20 +9,27 @@ import { type Claim, type ClaimedTask, hostsOf, type TaskOutcome } from './task.
 /**
  * The handler returned, having told of `sent` bytes. Everything in `outcome` is true with it, or nothing.
  *
+ * @param claim with the execution that the handler worked for
  * @throws LeaseLost
  */
 export async function settleOutcome(
   settling: Settling,
-  claim: Claim,
+  claim: Claim & Pick<ClaimedTask, 'execution'>,
   { outcome, sent }: { readonly outcome: TaskOutcome; readonly sent: number },
 ): Promise<'succeeded' | 'again' | 'stopped'> {
   const task = await heldTask(settling, claim);
   const { next = [], again, note, bytes = sent } = outcome;
   await closeAttempt(settling, task, bytes);
   // Nothing new begins in an execution that was stopped: what led to it is done again when somebody wants it.
-  if (task.state === 'stopping' && (next.length > 0 || again !== undefined)) {
+  const goesOn = next.length > 0 || again !== undefined;
+  if (goesOn && task.state === 'stopping') {
     await endStopped(settling, task);
     return 'stopped';
+  }
+  // Nor what another execution had in mind, from which this one has the task.
+  if (goesOn && task.execution !== claim.execution) {
+    await rearm(settling, task, { attempts: 0 });
+    return 'again';
   }
   await hostsWork(settling, hostsOf(task.route));
   await outcome.alongside?.(settling.transaction);

@@ -1,7 +1,9 @@
 import { batchesOf } from '../database/batches.ts';
+import type { WriteTransaction } from '../database/database.ts';
 import { insertDependencies } from './dependencies.ts';
 import { promoteFollower } from './leading.ts';
 import { MOVABLE, type Movable, type Settling } from './settling.ts';
+import { chargeOf } from './shares.ts';
 import { type Ended, endOf } from './tally.ts';
 
 export interface Stopped {
@@ -81,43 +83,55 @@ async function wantedElsewhere(
   return wanted;
 }
 
-/** The two rows change places, so that the worker goes on with the one it has; what waited for either waits for the other. */
-async function handOver(
-  { transaction, tally, now }: Settling,
-  leader: Movable,
-  follower: Movable,
-): Promise<void> {
-  const mine = { execution: leader.execution, queue: leader.queue };
-  const theirs = { execution: follower.execution, queue: follower.queue };
+/**
+ * The two rows change places, so that the worker goes on with the one it has; what waited for either waits for the other.
+ * What each wants done stays with its execution: another attempt is at what the new one asked for.
+ */
+async function handOver(settling: Settling, leader: Movable, follower: Movable): Promise<void> {
+  const { transaction, tally, now } = settling;
+  const mine = await wishOf(settling, leader.id);
+  const theirs = await wishOf(settling, follower.id);
   tally.moved(leader, 'running', 'stopped');
-  tally.moved({ ...theirs, route: leader.route }, 'waiting', 'running');
+  tally.charged(leader, -chargeOf(mine.cost));
+  tally.moved(follower, 'waiting', 'running');
+  tally.charged(follower, chargeOf(theirs.cost));
   await transaction
     .updateTable('tasks')
     .set({ ...mine, follows: null, state: 'stopped', ended_at: now, note: 'handed over' })
     .where('id', '=', follower.id)
     .execute();
   await transaction.updateTable('tasks').set(theirs).where('id', '=', leader.id).execute();
+  await exchangeDependents(transaction, leader.id, follower.id);
+}
+
+function wishOf({ transaction }: Settling, id: number) {
+  return transaction
+    .selectFrom('tasks')
+    .select(['execution', 'queue', 'route', 'kind', 'payload', 'resource', 'priority', 'cost'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+}
+
+async function exchangeDependents(
+  transaction: WriteTransaction,
+  one: number,
+  other: number,
+): Promise<void> {
   const dependents = await transaction
     .selectFrom('task_dependencies')
     .selectAll()
-    .where('blocker', 'in', [leader.id, follower.id])
+    .where('blocker', 'in', [one, other])
     .execute();
   await transaction
     .deleteFrom('task_dependencies')
     .where((row) =>
       // What they waited for themselves: one of them has begun, and so it is done.
-      row.or([
-        row('blocker', 'in', [leader.id, follower.id]),
-        row('task', 'in', [leader.id, follower.id]),
-      ]),
+      row.or([row('blocker', 'in', [one, other]), row('task', 'in', [one, other])]),
     )
     .execute();
   await insertDependencies(
     transaction,
-    dependents.map(({ task, blocker }) => ({
-      task,
-      blocker: blocker === leader.id ? follower.id : leader.id,
-    })),
+    dependents.map(({ task, blocker }) => ({ task, blocker: blocker === one ? other : one })),
   );
 }
 

@@ -84,6 +84,42 @@ for (const engine of databases) {
       assert.deepEqual(await load(world), []);
     });
 
+    it('hands on no more than the work: what it led to is the other one’s own', async () => {
+      const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
+      const runs: unknown[] = [];
+      const handlers: TaskHandlers = {
+        sync: async ({ payload, execution }) => {
+          runs.push([payload, execution]);
+          if (payload === 'mine') await allowed;
+          return { next: [task('copy', { payload: `for ${String(payload)}` })] };
+        },
+        copy: async ({ payload, execution }) => {
+          runs.push([payload, execution]);
+          return undefined;
+        },
+      };
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const mine = await enqueue(world, [task('sync', { key: 's', payload: 'mine' })]);
+      const theirs = await enqueue(
+        world,
+        [task('sync', { key: 's', payload: 'theirs', hosts: ['hub'] })],
+        { queue: 'other' },
+      );
+      await until(() => runs.length === 1);
+
+      await world.jobs.stop(mine);
+      allow();
+      await world.jobs.ended(theirs, { signal });
+
+      assert.deepEqual(runs, [
+        ['mine', mine],
+        ['theirs', theirs],
+        ['for theirs', theirs],
+      ]);
+      assert.deepEqual(await load(world), []);
+    });
+
     it('leaves a task that has not begun, and that another waits for, to that one', async () => {
       const runs: number[] = [];
       const handlers: TaskHandlers = {
