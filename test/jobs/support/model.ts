@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import type { Database } from '../../../src/database/database.ts';
+import type { ClaimedTask } from '../../../src/jobs/task.ts';
+
+/** A task that a process works on, as far as the process knows. */
+export interface Hand {
+  readonly task: ClaimedTask;
+  leaseUntil: number;
+}
+
+/** One that claims tasks; `boot` counts its starts. */
+export interface Process {
+  readonly instance: string;
+  boot: number;
+  hands: Hand[];
+}
+
+/** What is true of the queue, whatever happens. */
+export interface Model {
+  readonly processes: readonly Process[];
+  /** Ids of executions. */
+  readonly executions: number[];
+}
+
+export interface Real {
+  readonly database: Database;
+  readonly clock: { at: number };
+}
+
+export function newModel(): Model {
+  return {
+    processes: ['one', 'two'].map((instance) => ({ instance, boot: 0, hands: [] })),
+    executions: [],
+  };
+}
+
+/** Nobody else works on it, or on anything that brings about the same, and what it waited for is done. */
+export async function mayRun({ processes }: Model, real: Real, task: ClaimedTask): Promise<void> {
+  for (const hand of processes.flatMap(({ hands }) => hands)) {
+    if (hand.leaseUntil < real.clock.at) continue;
+    assert.notEqual(hand.task.id, task.id, 'run twice at once');
+    assert.ok(task.key === null || hand.task.key !== task.key, 'its key is worked on');
+  }
+  const unfinished = await real.database.read
+    .selectFrom('task_dependencies')
+    .innerJoin('tasks', 'tasks.id', 'task_dependencies.blocker')
+    .select('tasks.id')
+    .where('task', '=', task.id)
+    .where('state', '!=', 'succeeded')
+    .execute();
+  assert.deepEqual(unfinished, [], 'it begins after what it waits for');
+}
+
+/** The counters are those of the tasks, and the status follows them. */
+export async function countersAreRight({ database: { read } }: Real): Promise<void> {
+  const tasks = await read
+    .selectFrom('tasks')
+    .select(['execution', 'queue', 'route', 'state', 'pending', 'follows'])
+    .execute();
+  for (const row of await read.selectFrom('executions').selectAll().execute()) {
+    const states = tasks.filter(({ execution }) => execution === row.id).map(({ state }) => state);
+    const count = (state: string): number => states.filter((each) => each === state).length;
+    const [succeeded, failed, stopped] = [count('succeeded'), count('failed'), count('stopped')];
+    const live = states.length - succeeded - failed - stopped;
+    const { total } = row;
+    assert.deepEqual(
+      { total, live: row.live, succeeded: row.succeeded, failed: row.failed, stopped: row.stopped },
+      { total: states.length, live, succeeded, failed, stopped },
+      `execution ${row.id}`,
+    );
+    const told = failed > 0 ? 'failed' : stopped > 0 ? 'stopped' : 'succeeded';
+    if (total > 0) assert.equal(row.status, live > 0 ? 'running' : told);
+    assert.equal(row.ended_at === null, row.status === 'running' || row.status === 'waiting');
+  }
+  for (const lane of await read.selectFrom('job_lanes').selectAll().execute()) {
+    const states = tasks
+      .filter(({ queue, route }) => queue === lane.queue && route === lane.route)
+      .map(({ state }) => state);
+    const ready = states.filter((state) => state === 'ready').length;
+    const running = states.filter((state) => state === 'running' || state === 'stopping').length;
+    assert.deepEqual({ ready: lane.ready, running: lane.running }, { ready, running }, lane.queue);
+  }
+  for (const { state, pending, follows } of tasks)
+    if (state === 'waiting') assert.ok(pending > 0 || follows !== null, 'it waits for something');
+}
+
+/** All is over; what succeeded was done once, by itself or by the one that it followed, and nothing else was. */
+export async function allIsDoneOnce({ database: { read } }: Real): Promise<void> {
+  const effects = await read.selectFrom('settings').select('name').execute();
+  const done = new Set(effects.map(({ name }) => Number(name)));
+  for (const task of await read.selectFrom('tasks').selectAll().execute()) {
+    assert.ok(task.ended_at !== null, `task ${task.id} is ${task.state}`);
+    const isDone = task.state === 'succeeded' && task.follows === null;
+    assert.equal(done.has(task.id), isDone, `task ${task.id} is ${task.state}`);
+  }
+}
