@@ -6,6 +6,7 @@ import { ecrPublic } from './aws/ecr-public.ts';
 import { azure } from './azure.ts';
 import { distribution } from './distribution.ts';
 import { dockerHub } from './docker-hub.ts';
+import { ghcr } from './ghcr.ts';
 import { google } from './google.ts';
 import { harbor } from './harbor.ts';
 
@@ -17,6 +18,7 @@ const [first, ...others] = [
   ecrPublic,
   google,
   azure,
+  ghcr,
 ] as const;
 
 /** What is told of them, by the value of `adapter:`. */

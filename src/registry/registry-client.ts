@@ -12,7 +12,7 @@ import { DEFAULT_LIMITS, type RegistryLimits } from './limits.ts';
 import type { CallOptions } from './peer.ts';
 import type { Renewable } from './renewable.ts';
 import type { RequestBody } from './request-body.ts';
-import { pauseMs, retryAfterIn } from './retry.ts';
+import { isSpent, pauseMs, retryAfterIn } from './retry.ts';
 import type { Lane } from './slots.ts';
 import { Throttle } from './throttle.ts';
 
@@ -170,7 +170,7 @@ class Registry implements RegistryCalls {
 
   async #accepted(response: HttpResponse, lane: Lane): Promise<HttpResponse> {
     const { status, headers, url, content } = response;
-    if (status === 429) {
+    if (status === 429 || (status === 403 && isSpent(headers))) {
       discard(content);
       const after = retryAfterIn(headers, this.now());
       throw this.#throttle.block(lane, after, this.limits.throttledMs);

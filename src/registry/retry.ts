@@ -64,9 +64,19 @@ export function parseRetryAfter(header: string | undefined, now: number): number
   return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000));
 }
 
-/** Seconds to wait, as an answer says it. Docker Hub's API says in `X-Retry-After` when: seconds of Unix time. */
+/**
+ * Seconds to wait, as an answer says it: in `Retry-After`, or in seconds of Unix time as Docker Hub's API (`X-Retry-After`) and
+ * GitHub's do, whose budget is spent (`X-RateLimit-Remaining: 0`).
+ */
 export function retryAfterIn(headers: IncomingHttpHeaders, now: number): number | undefined {
   const asked = parseRetryAfter(headers['retry-after'], now);
-  const at = /^\d{10}$/.exec(String(headers['x-retry-after'] ?? ''))?.[0];
-  return asked ?? (at === undefined ? undefined : Math.max(0, Number(at) - Math.floor(now / 1000)));
+  if (asked !== undefined) return asked;
+  const until = headers['x-retry-after'] ?? (isSpent(headers) ? headers['x-ratelimit-reset'] : '');
+  const at = /^\d{10}$/.exec(String(until))?.[0];
+  return at === undefined ? undefined : Math.max(0, Number(at) - Math.floor(now / 1000));
+}
+
+/** Whether an answer says that it is too much by now, though its status may be that of a refusal (GitHub: 403). */
+export function isSpent(headers: IncomingHttpHeaders): boolean {
+  return headers['x-ratelimit-remaining'] === '0';
 }
