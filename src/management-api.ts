@@ -16,6 +16,7 @@ import { jobServicePorts } from './job-service-ports.ts';
 import { ManagementError } from './oci/management-error.ts';
 import { policyPorts } from './policy-ports.ts';
 import type { Replicating } from './replicating.ts';
+import { replicationControlPorts } from './replication-control-ports.ts';
 import { replicationPorts } from './replication-ports.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import type { Readiness } from './telemetry/readiness.ts';
@@ -60,6 +61,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     auditLog: { ...createAudit(database), eventTypes: EVENT_TYPES },
     vendors: vendorPorts(management),
     replications: replicationPorts(replicating),
+    replicationControl: replicationControlPorts(replicating),
     jobService: jobServicePorts(replicating, options.now),
     replicationPolicies: policyPorts(replicating.policies, management.endpoints),
     system: { ...options, readiness, space: () => store.space() },

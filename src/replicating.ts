@@ -42,6 +42,8 @@ export interface Replicating {
   readonly jobs: Jobs;
   /** The same at each start of this node, and no other's. */
   readonly instance: string;
+  /** Where the endpoint is: `host` or `host:port`. */
+  hostOf(endpoint: string): Promise<string | undefined>;
   /** Tasks that a former process left go on, schedules run, and what happens here triggers what it should. */
   start(): Promise<void>;
 }
@@ -95,6 +97,7 @@ export async function openReplicating(
     }),
     jobs,
     instance,
+    hostOf: async (endpoint) => (await connect(endpoint))?.host,
     async start() {
       jobs.start();
       await triggers.start();

@@ -11,16 +11,11 @@ import type { Replicating } from './replicating.ts';
 const QUEUE = 'replication:';
 
 export function replicationPorts({ policies, replication, jobs }: Replicating): Replications {
-  const executionOf = async (id: number): Promise<Execution> => {
-    const execution = await jobs.executions.get(id);
-    if (execution?.queue.startsWith(QUEUE) === true) return execution;
-    throw new ManagementError('NOT_FOUND', `execution ${id} not found`);
-  };
   const shown = async (executions: readonly Execution[]) => {
     const counts = await jobs.resources.count(executions.map(({ id }) => id));
     return executions.map((execution) => ({
       id: execution.id,
-      policy: Number(execution.queue.slice(QUEUE.length)),
+      policy: policyIn(execution.queue),
       status: execution.status,
       trigger: execution.trigger,
       counts: counts.get(execution.id) ?? NOTHING,
@@ -34,7 +29,7 @@ export function replicationPorts({ policies, replication, jobs }: Replicating): 
       return { items: await shown(items), total };
     },
     async execution(id) {
-      const [execution] = await shown([await executionOf(id)]);
+      const [execution] = await shown([await executionOf(jobs, id)]);
       if (execution !== undefined) return execution;
       throw new ManagementError('NOT_FOUND', `execution ${id} not found`);
     },
@@ -45,7 +40,7 @@ export function replicationPorts({ policies, replication, jobs }: Replicating): 
       throw new ManagementError('CONFLICT', `policy ${kept.name} was started at that time`);
     },
     async stop(execution) {
-      await executionOf(execution);
+      await executionOf(jobs, execution);
       await jobs.stop(execution);
     },
     // None of an execution that there is not: the contract has no other word for that.
@@ -66,10 +61,24 @@ export function replicationPorts({ policies, replication, jobs }: Replicating): 
   };
 }
 
+/** One of a policy. @throws ManagementError NOT_FOUND */
+export async function executionOf(
+  { executions }: Pick<Replicating['jobs'], 'executions'>,
+  id: number,
+): Promise<Execution> {
+  const execution = await executions.get(id);
+  if (execution?.queue.startsWith(QUEUE) === true) return execution;
+  throw new ManagementError('NOT_FOUND', `execution ${id} not found`);
+}
+
+export function policyIn(queue: string): number {
+  return Number(queue.slice(QUEUE.length));
+}
+
 const NOTHING = { waiting: 0, running: 0, failed: 0, stopped: 0, succeeded: 0 } as const;
 
 /** By their queue, which is the policy's. */
-function queued(query: ListQuery): ListQuery {
+export function queued(query: ListQuery): ListQuery {
   const own = { field: 'kind', kind: 'exact', value: 'replication' } as const;
   const filters = query.filters.map((filter) =>
     filter.field === 'policy' && filter.kind === 'exact'

@@ -1,6 +1,6 @@
 import Koa from 'koa';
 import { requestFailed } from '../telemetry/channels.ts';
-import { type ApiPorts, apiRoutes } from './api/api.ts';
+import { type ApiPorts, apiRoutes, ownApiRoutes } from './api/api.ts';
 import { apiDoor } from './api/door.ts';
 import { versionRoutes } from './api/system.ts';
 import { type ChallengeOptions, createChallenge } from './challenge.ts';
@@ -96,6 +96,7 @@ function routesOf(ports: Ports, options: AppOptions): readonly Routes[] {
     versionRoutes(),
     sessionRoutes(ports.sessions, options),
     apiRoutes(ports.api),
+    ownApiRoutes(ports.api),
     devcenterRoutes(),
   ];
 }

@@ -14,12 +14,13 @@ import { permissionRoutes } from './permissions.ts';
 import { type ManagedProjects, projectRoutes } from './projects.ts';
 import { type Quotas, quotaRoutes } from './quotas.ts';
 import { type Endpoints, registryRoutes } from './registries.ts';
+import { type ReplicationControl, replicationControlRoutes } from './replication-control.ts';
 import { type ReplicationPolicies, replicationPolicyRoutes } from './replication-policies.ts';
 import { type Replications, replicationRoutes } from './replications.ts';
 import { type ManagedRepositories, repositoryRoutes } from './repositories.ts';
 import { type Robots, robotRoutes } from './robots.ts';
 import type { ApiRoute } from './route.ts';
-import { apiRouter } from './router.ts';
+import { apiRouter, OWN } from './router.ts';
 import { type System, systemRoutes } from './system.ts';
 import { tagRoutes } from './tags.ts';
 import { type Users, userRoutes } from './users.ts';
@@ -46,6 +47,7 @@ export interface ApiPorts {
   readonly overview: Overview;
   readonly vendors: Vendors;
   readonly replications: Replications;
+  readonly replicationControl: ReplicationControl;
   readonly jobService: JobService;
   readonly replicationPolicies: ReplicationPolicies;
 }
@@ -53,6 +55,15 @@ export interface ApiPorts {
 /** Harbor's management API, `/api/v2.0`, as far as there is something behind it. */
 export function apiRoutes(ports: ApiPorts): Routes {
   return apiRouter(operationsOf(ports), ports.projects);
+}
+
+/** The node's own, `/api/portolan/v1`. */
+export function ownApiRoutes(ports: ApiPorts): Routes {
+  return apiRouter(ownOperationsOf(ports), ports.projects, OWN);
+}
+
+export function ownOperationsOf(ports: ApiPorts): readonly ApiRoute[] {
+  return replicationControlRoutes(ports.replicationControl);
 }
 
 /** Every operation that there is, in the contract's words. */

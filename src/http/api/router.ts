@@ -12,7 +12,10 @@ import { listQueryOf, type Parameter, pageNumberOf } from './list-query.ts';
 import { refusal } from './refusal.ts';
 import { type ApiAnswer, type ApiRequest, type ApiRoute, isId } from './route.ts';
 
-const BASE_PATH = '/api/v2.0';
+/** Of Harbor's API. */
+export const HARBOR = '/api/v2.0';
+/** Of the node's own. */
+export const OWN = '/api/portolan/v1';
 
 /** Bytes. The largest that a client has a reason for, a list of permissions, comes to a few KiB. */
 const LARGEST_JSON = 1024 * 1024;
@@ -27,11 +30,15 @@ const VERBS = {
 } as const satisfies Readonly<Record<ApiRoute['method'], string>>;
 
 /** The operations of the management API, each behind its permission. */
-export function apiRouter(routes: readonly ApiRoute[], projects: Projects): Routes {
+export function apiRouter(
+  routes: readonly ApiRoute[],
+  projects: Projects,
+  base: typeof HARBOR | typeof OWN = HARBOR,
+): Routes {
   const router: Routes = new Router<State, object>();
   const gate = createGate(projects);
   for (const route of inOrder(routes)) {
-    router[VERBS[route.method]](patternOf(route.path), handlerOf(route, gate));
+    router[VERBS[route.method]](patternOf(base, route.path), handlerOf(base, route, gate));
   }
   return router;
 }
@@ -46,12 +53,12 @@ function rankOf({ path, method }: ApiRoute): string {
 }
 
 /** With a slash at the end or without: the Terraform provider sends both. */
-function patternOf(path: string): RegExp {
+function patternOf(base: string, path: string): RegExp {
   const pattern = path.replace(/\/$/, '').replaceAll(/\{\w+\}/g, '([^/]+)');
-  return new RegExp(`^/api/v2\\.0${pattern}/?$`);
+  return new RegExp(`^${RegExp.escape(base)}${pattern}/?$`);
 }
 
-function handlerOf(route: ApiRoute, gate: Gate): Middleware {
+function handlerOf(base: string, route: ApiRoute, gate: Gate): Middleware {
   const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   return async (ctx) => {
     ctx.state.route = 'api';
@@ -59,7 +66,7 @@ function handlerOf(route: ApiRoute, gate: Gate): Middleware {
       if (ctx.state.caller.grants !== undefined) {
         throw new ManagementError('UNAUTHORIZED', 'the token is one for repositories alone');
       }
-      answer(ctx, route, await route.serve(requestOf(ctx, names), gate));
+      answer(ctx, { base, ...route }, await route.serve(requestOf(ctx, names), gate));
     } catch (error) {
       throw refusal(error, [...route.answers, ...(route.undeclared ?? [])]);
     }
@@ -153,11 +160,15 @@ function validated<T>(schema: ZodType<T>, content: unknown): T {
   }
 }
 
-function answer(ctx: Context, { answers }: ApiRoute, given: ApiAnswer): void {
+function answer(
+  ctx: Context,
+  { base, answers }: Pick<ApiRoute, 'answers'> & { readonly base: string },
+  given: ApiAnswer,
+): void {
   const { res } = ctx;
   const { json, text, location, total } = given;
   res.setHeader('Cache-Control', 'no-store');
-  if (location !== undefined) res.setHeader('Location', `${BASE_PATH}${location}`);
+  if (location !== undefined) res.setHeader('Location', `${base}${location}`);
   if (total !== undefined) announcePages(ctx, total);
   const [status] = answers;
   if (json === undefined && text === undefined) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { operationsOf } from '../../../src/http/api/api.ts';
+import { operationsOf, ownOperationsOf } from '../../../src/http/api/api.ts';
 import { openCatalogPorts } from '../support/catalog-ports.ts';
 import { apiPage } from './support/api-page.ts';
 import { OPERATIONS } from './support/contract.ts';
@@ -13,6 +13,7 @@ const OPEN = new Set<unknown>(['nobody', 'visible']);
 describe('every operation', async () => {
   await using opened = await openCatalogPorts();
   const routes = operationsOf(opened.ports.api);
+  const own = ownOperationsOf(opened.ports.api);
 
   for (const route of routes) {
     it(`${route.operation} is the contract's, and names what it needs`, () => {
@@ -34,7 +35,7 @@ describe('every operation', async () => {
   it('is on the page about them; `npm run docs` writes it', async () => {
     const page = await readFile(join(import.meta.dirname, '../../../docs/api.md'), 'utf8');
 
-    assert.equal(page, apiPage(OPERATIONS, routes));
+    assert.equal(page, apiPage(OPERATIONS, routes, own));
   });
 
   it('is there once', () => {

@@ -6,6 +6,7 @@ import { CONFIGURATIONS, type ContractOperation } from './contract.ts';
 export function apiPage(
   operations: readonly ContractOperation[],
   routes: readonly ApiRoute[],
+  own: readonly ApiRoute[],
 ): string {
   const known = new Map(routes.map((route) => [route.operation, route]));
   const tags = [...new Set(operations.map(({ tag }) => tag))].toSorted();
@@ -20,7 +21,7 @@ export function apiPage(
     ];
   });
   const count = `${known.size} of ${operations.length} operations exist.`;
-  return [...INTRODUCTION, count, '', ...lines, ...configurationKeys()]
+  return [...INTRODUCTION, count, '', ...lines, ...configurationKeys(), ...ownOperations(own)]
     .join('\n')
     .trimEnd()
     .concat('\n');
@@ -59,6 +60,19 @@ function configurationKeys(): readonly string[] {
   ];
 }
 
+function ownOperations(own: readonly ApiRoute[]): readonly string[] {
+  return [
+    '## The node’s own operations',
+    '',
+    'Below `/api/portolan/v1`, for what Harbor’s API has no words: executions by tasks and bytes, the failed tasks of one done again,',
+    'and pauses, during which nothing of a policy, an endpoint or all of them begins, and what runs goes on to its end. Lists are',
+    'filtered, sorted and paged as Harbor’s, and refusals are as Harbor’s.',
+    '',
+    ...table(own, new Map(own.map((route) => [route.operation, route]))),
+    '',
+  ];
+}
+
 function listed(names: readonly string[]): string {
   return names.map((name) => `\`${name}\``).join(', ');
 }
@@ -68,7 +82,7 @@ function missing(operations: readonly ContractOperation[]): readonly string[] {
 }
 
 function table(
-  operations: readonly ContractOperation[],
+  operations: readonly Pick<ContractOperation, 'operation' | 'method' | 'path'>[],
   known: ReadonlyMap<string, ApiRoute>,
 ): readonly string[] {
   return [

@@ -1,0 +1,150 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { z } from 'zod';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
+import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { endpointAt, type ReplicatingNode, startReplicatingNode } from './support/nodes.ts';
+
+const OWN = '/api/portolan/v1/replication';
+
+const Execution = z.object({
+  id: z.int(),
+  policy: z.int(),
+  status: z.string(),
+  operator: z.string(),
+  total: z.int(),
+  live: z.int(),
+  failed: z.int(),
+  bytes: z.int(),
+  createdAt: z.iso.datetime(),
+});
+
+const Tasks = z.array(
+  z.object({ kind: z.string(), state: z.string(), reason: z.string().optional() }),
+);
+
+describe('an execution, by the node’s own API', () => {
+  it('that failed in part is done again in that part, and has succeeded then', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    const broken = Buffer.from('broken');
+    const { layers } = upstream.addImage('library/app', 'v1', [broken]);
+    upstream.remove('library/app', layers[0]?.digest ?? '');
+    upstream.addImage('library/fine', 'v1', [Buffer.from('fine')]);
+    const configuration = copying(upstream, { both: ['library/app', 'library/fine'] });
+    await using node = await startReplicatingNode(directory.path, 'node', configuration);
+    const { id } = await node.run(1);
+    const failed = await execution(node, id);
+    assert.deepEqual(
+      [failed.policy, failed.status, failed.operator, failed.live],
+      [1, 'failed', 'admin', 0],
+    );
+    assert.ok(failed.failed > 0 && failed.bytes > 0);
+    const query = 'q=state=failed,kind=copy-blob';
+    const told = await node.send({ path: `${OWN}/executions/${id}/tasks?${query}` });
+    const [task] = Tasks.parse(told.json());
+    assert.match(task?.reason ?? '', /BLOB_UNKNOWN/);
+    assert.equal(told.headers['x-total-count'], '1');
+    upstream.addBlob('library/app', broken);
+    const before = upstream.requests.length;
+
+    const retried = await node.send({ method: 'POST', path: `${OWN}/executions/${id}/retry` });
+
+    assert.equal(retried.status, 200, retried.body.toString());
+    assert.deepEqual(retried.json(), { retried: failed.failed });
+    await until(async () => (await execution(node, id)).status === 'succeeded');
+    assert.deepEqual(await node.tags('copies/library/app'), ['v1']);
+    const asked = upstream.requests.slice(before).map(({ path }) => path);
+    assert.ok(
+      asked.every((path) => path.includes('/library/app/')),
+      asked.join('\n'),
+    );
+    const missing = await node.send({ method: 'POST', path: `${OWN}/executions/99/retry` });
+    assert.equal(missing.status, 404);
+  });
+});
+
+describe('a pause', () => {
+  const held = [
+    ['of a policy', 'policies/1'],
+    ['of an endpoint', 'endpoints/first'],
+  ] as const;
+  for (const [what, path] of held) {
+    it(`${what} holds it until it is resumed, and nothing else`, async () => {
+      await using directory = await temporaryDirectory();
+      await using first = await startUpstream();
+      await using second = await startUpstream();
+      for (const each of [first, second]) each.addImage('library/app', 'v1', [Buffer.from('x')]);
+      const { endpoints, policies } = copying(first, { held: ['library/app'] });
+      const other = copying(second, { free: ['library/app'] }, 'second');
+      await using node = await startReplicatingNode(directory.path, 'node', {
+        projects: { copies: {} },
+        endpoints: { ...endpoints, ...other.endpoints },
+        policies: { replication: { ...policies.replication, ...other.policies.replication } },
+      });
+      const turn = (verb: string) => node.send({ method: 'POST', path: `${OWN}/${path}/${verb}` });
+      assert.equal((await turn('pause')).status, 200);
+      const id = await start(node, 1);
+
+      assert.equal((await node.run(2)).status, 'Succeed');
+      assert.equal((await execution(node, id)).status, 'running');
+      assert.equal(first.requests.length, 0);
+
+      assert.equal((await turn('resume')).status, 200);
+      await until(async () => (await execution(node, id)).status === 'succeeded');
+    });
+  }
+
+  it('of everything holds all, and what is not there is not found', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    upstream.addImage('library/app', 'v1', [Buffer.from('x')]);
+    const configuration = copying(upstream, { only: ['library/app'] });
+    await using node = await startReplicatingNode(directory.path, 'node', configuration);
+    const post = async (path: string) =>
+      (await node.send({ method: 'POST', path: `${OWN}/${path}` })).status;
+
+    assert.equal(await post('pause'), 200);
+    const id = await start(node, 1);
+    assert.equal((await execution(node, id)).status, 'running');
+    assert.equal(await post('resume'), 200);
+    await until(async () => (await execution(node, id)).status === 'succeeded');
+    assert.equal(await post('policies/99/pause'), 404);
+    assert.equal(await post('endpoints/nowhere/pause'), 404);
+    const listed = await node.send({ path: `${OWN}/executions?q=status=succeeded,policy=1` });
+    assert.deepEqual(z.array(Execution).parse(listed.json()), [await execution(node, id)]);
+  });
+});
+
+async function execution(node: ReplicatingNode, id: number): Promise<z.infer<typeof Execution>> {
+  return Execution.parse((await node.send({ path: `${OWN}/executions/${id}` })).json());
+}
+
+async function start(node: ReplicatingNode, policy: number): Promise<number> {
+  const started = await node.send({
+    method: 'POST',
+    path: '/api/v2.0/replication/executions',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ policy_id: policy }),
+  });
+  assert.equal(started.status, 201, started.body.toString());
+  return Number(String(started.headers.location).split('/').at(-1));
+}
+
+function copying(
+  upstream: Upstream,
+  policies: Readonly<Record<string, readonly string[]>>,
+  name = 'first',
+) {
+  const destinations = [{ endpoint: 'local', namespace: 'copies' }];
+  const rules = Object.entries(policies).map(([policy, repositories]): [string, object] => [
+    policy,
+    { source: name, destinations, repositories },
+  ]);
+  return {
+    projects: { copies: {} },
+    endpoints: { [name]: endpointAt(upstream.url) },
+    policies: { replication: Object.fromEntries(rules) },
+  };
+}
