@@ -11,11 +11,16 @@ import { startWalkedWorld } from './support/walk.ts';
 
 const NONE_OF_THE_CONTRACT = 'a request that breaks the contract, which has no status for that';
 
-/** What the contract cannot say: it declares no 400 for these, whose requests can be wrong. */
+/** What the contract cannot say: it declares no 400 for these, whose requests can be wrong, and no 404 for one. */
 const UNDECLARED = {
+  actionPendingJobs: { status: 400, why: NONE_OF_THE_CONTRACT },
   getCurrentUserPermissions: { status: 400, why: NONE_OF_THE_CONTRACT },
+  getReplicationPolicy: { status: 404, why: 'clients know by it that the policy is gone' },
   listQuotas: { status: 400, why: NONE_OF_THE_CONTRACT },
   listRegistries: { status: 400, why: NONE_OF_THE_CONTRACT },
+  listReplicationExecutions: { status: 400, why: NONE_OF_THE_CONTRACT },
+  listReplicationPolicies: { status: 400, why: NONE_OF_THE_CONTRACT },
+  listReplicationTasks: { status: 400, why: NONE_OF_THE_CONTRACT },
   listUserGroups: { status: 400, why: NONE_OF_THE_CONTRACT },
   listUsers: { status: 400, why: NONE_OF_THE_CONTRACT },
   searchUserGroups: { status: 400, why: NONE_OF_THE_CONTRACT },
