@@ -9,6 +9,7 @@ import { dockerHub } from './docker-hub.ts';
 import { ghcr } from './ghcr.ts';
 import { google } from './google.ts';
 import { harbor } from './harbor.ts';
+import { quay } from './quay.ts';
 
 const [first, ...others] = [
   distribution,
@@ -19,6 +20,7 @@ const [first, ...others] = [
   google,
   azure,
   ghcr,
+  quay,
 ] as const;
 
 /** What is told of them, by the value of `adapter:`. */

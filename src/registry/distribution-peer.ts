@@ -29,11 +29,13 @@ export interface DistributionOptions extends DistributionAccess {
   readonly uploads?: UploadAbilities;
   /** What listing tags is called in scopes, where that is not a pull. */
   readonly listing?: string;
+  /** What deleting is called there: `pull,push,delete` where it is left out. */
+  readonly deleting?: string;
 }
 
 /** A peer that speaks distribution-spec v1.1.1 and `_catalog`, and nothing else; vendors build on it. */
 export function distributionPeer(
-  { uploads = { chunks: true }, listing = 'pull', ...access }: DistributionOptions,
+  { uploads = { chunks: true }, listing = 'pull', deleting, ...access }: DistributionOptions,
   client: RegistryClient,
 ): DistributionPeer {
   const at = repositoryCalls(access, client);
@@ -41,7 +43,7 @@ export function distributionPeer(
   const reading = readsFrom(at, { ...access, listing });
   return {
     ...reading,
-    ...writesTo(at, base),
+    ...writesTo(at, base, deleting),
 
     // end-4a, end-5, end-6, end-13
     pushBlob: (repository, blob, open, options) =>

@@ -9,7 +9,11 @@ import { assertSame, type SessionPlace, UploadSession } from './upload-session.t
 
 type Writes = Pick<WritablePeer, 'mountBlob' | 'pushManifest' | 'deleteManifest' | 'deleteTag'>;
 
-export function writesTo(at: RepositoryCalls, base: URL): Writes {
+export function writesTo(
+  at: RepositoryCalls,
+  base: URL,
+  deleting: string = 'pull,push,delete',
+): Writes {
   return {
     // end-11
     async mountBlob(repository, digest, from, options) {
@@ -50,13 +54,14 @@ export function writesTo(at: RepositoryCalls, base: URL): Writes {
       assertSame(answer.headers['docker-content-digest'], digest, at.host);
     },
 
-    deleteManifest: (repository, digest, options) => remove(at, repository, digest, options),
+    deleteManifest: (repository, digest, options) =>
+      remove(at, repository, digest, { ...options, actions: deleting }),
 
     async deleteTag(repository, tag, options) {
       const { kind } = parseReference(tag);
       if (kind === 'digest') throw new TypeError(`${tag} is a digest and no tag`);
       try {
-        await remove(at, repository, tag, options);
+        await remove(at, repository, tag, { ...options, actions: deleting });
       } catch (error) {
         // distribution 2, which wants a digest there (docs/wire-notes.md 9).
         if (!(error instanceof UpstreamRefused) || error.code !== 'DIGEST_INVALID') throw error;
@@ -73,13 +78,9 @@ async function remove(
   at: RepositoryCalls,
   repository: string,
   reference: string,
-  options: CallOptions,
+  options: CallOptions & { readonly actions: string },
 ): Promise<void> {
-  const call = at.to(repository, `manifests/${reference}`, {
-    ...options,
-    method: 'DELETE',
-    actions: 'pull,push,delete',
-  });
+  const call = at.to(repository, `manifests/${reference}`, { ...options, method: 'DELETE' });
   const answer = await at.calls.read(call, MOST_ERROR_BYTES);
   if (!isDone(answer.status)) throw writeRefusal(call, answer, 'MANIFEST_UNKNOWN');
 }
