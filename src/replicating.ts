@@ -108,6 +108,7 @@ export async function openReplicating(
 async function isRunning({ executions }: Pick<Jobs, 'executions'>, queue: string) {
   const filters = [
     { field: 'queue', kind: 'exact', value: queue },
+    { field: 'exclusive', kind: 'exact', value: 'true' },
     { field: 'status', kind: 'any', values: ['waiting', 'running'] },
   ] as const;
   const { total } = await executions.list({ filters, sort: [], offset: 0, limit: 1 });

@@ -92,7 +92,14 @@ function planOf({
   hostOf,
 }: Pick<TriggerParts, 'policies' | 'jobs'> & { readonly hostOf: HostOf }) {
   return async (events: readonly Happened[]) => {
-    const executions = await executionsFor(await everyPolicy(policies), events, hostOf);
+    // Once for each endpoint; one that cannot be connected is what its tasks say.
+    const hosts = new Map<string, Promise<string | undefined>>();
+    const known: HostOf = (endpoint) => {
+      const host = hosts.get(endpoint) ?? hostOf(endpoint).catch(() => undefined);
+      hosts.set(endpoint, host);
+      return host;
+    };
+    const executions = await executionsFor(await everyPolicy(policies), events, known);
     if (executions.length === 0) return undefined;
     return async (transaction: WriteTransaction): Promise<void> => {
       for (const execution of executions) await jobs.enqueue(transaction, execution);

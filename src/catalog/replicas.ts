@@ -54,6 +54,8 @@ export interface Replicas {
   held(repository: string, reference: Reference): Promise<HeldManifest | undefined>;
   /** Tags after that one in byte order; cached ones only where they are asked for. Empty where there is no such repository. */
   heldTags(repository: string, page: HeldTagPage): Promise<readonly HeldTag[]>;
+  /** Of a manifest that is here, cached or not. */
+  labels(repository: string, digest: Digest): Promise<readonly string[]>;
   /** Those that the repository lacks as blobs. */
   missingBlobs(repository: string, digests: readonly Digest[]): Promise<readonly Digest[]>;
   /**
@@ -87,6 +89,14 @@ export function createReplicas({ database, now }: ReplicasOptions): Replicas {
     },
 
     heldTags: (repository, page) => heldTags(database.read, repository, page),
+
+    async labels(repository, digest) {
+      const row = await manifestRows(database.read, repository)
+        .where('manifests.digest', '=', digest)
+        .executeTakeFirst();
+      if (row === undefined) return [];
+      return (await labelsOf(database.read, [row.id])).get(row.id) ?? [];
+    },
 
     async missingBlobs(repository, digests) {
       const missing: Digest[] = [];

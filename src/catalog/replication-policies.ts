@@ -5,6 +5,7 @@ import type { Database, Queries, WriteTransaction } from '../database/database.t
 import { type Listed, type Listing, type ListQuery, listPage } from '../database/listing.ts';
 import type { Tables } from '../database/tables.ts';
 import { ManagementError } from '../oci/management-error.ts';
+import { DeclarationConflict } from './declarations.ts';
 import { endpointsOf, registriesIn } from './policy-endpoints.ts';
 
 /** A replication policy as it is kept. */
@@ -37,7 +38,11 @@ export interface ReplicationPolicies {
   update(id: number, policy: PolicyContent, actor: Actor): Promise<void>;
   /** @throws ManagementError FORBIDDEN (declared), NOT_FOUND, PRECONDITION while an execution of it is not over */
   remove(id: number, actor: Actor): Promise<void>;
-  /** Makes those of the configuration file what it says; those that it does not name any more are the API's again. */
+  /**
+   * Makes those of the configuration file what it says; those that it does not name any more are the API's again.
+   *
+   * @throws DeclarationConflict for an endpoint that there is not, and for one that would copy its own copies
+   */
   declare(policies: readonly PolicyContent[]): Promise<void>;
 }
 
@@ -112,6 +117,7 @@ export function createReplicationPolicies({
       await database.write(async (transaction) => {
         await transaction.updateTable('replication_policies').set({ declared: 0 }).execute();
         for (const policy of policies) await declarePolicy(transaction, policy, now());
+        for (const policy of policies) await refuseDeclaration(transaction, policy);
       });
     },
   };
@@ -210,6 +216,17 @@ function checkName(name: string): void {
   if (name.trim() !== '' && name.length <= LONGEST_NAME && !/\p{Cc}/u.test(name)) return;
   const message = `a replication policy has a name of 1 to ${LONGEST_NAME} characters`;
   throw new ManagementError('BAD_REQUEST', message);
+}
+
+/** @throws DeclarationConflict */
+async function refuseDeclaration(queries: Queries, policy: PolicyContent): Promise<void> {
+  const same = await policyRows(queries).where('name', '=', policy.name).executeTakeFirst();
+  try {
+    await refuseContent(queries, policy, same?.id);
+  } catch (error) {
+    if (!(error instanceof ManagementError)) throw error;
+    throw new DeclarationConflict(`replication policy ${policy.name}: ${error.message}`);
+  }
 }
 
 /** @throws ManagementError BAD_REQUEST where it names an endpoint that there is not, or copies what it copied */

@@ -35,6 +35,7 @@ const LISTING: Listing<Tables, 'executions'> = {
     trigger: ['trigger', 'text'],
     operator: ['operator', 'text'],
     status: ['status', 'text'],
+    exclusive: ['exclusive', 'flag'],
     createdAt: ['created_at', 'time'],
     startedAt: ['started_at', 'time'],
     endedAt: ['ended_at', 'time'],

@@ -2,20 +2,25 @@
 import { companionsOf, isCompanion } from '../../policies/replication-companions.ts';
 import { needsTimes, tagsToCopy } from '../../policies/replication-pruning.ts';
 import { selectsArtifact, selectsTag } from '../../policies/replication-selection.ts';
-import type { Digest } from '../oci/digest.ts';
+import { algorithmOf, type Digest, digestOf as digestOfBytes } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
 import { parseManifest } from '../oci/manifest.ts';
+import { UpstreamInvalid } from '../registry/errors.ts';
 import type { Run } from './run.ts';
 import type { Source, SourceTag, Waiting } from './sides.ts';
 
 /** A tag that is copied. */
 export interface ChosenTag {
   readonly name: string;
-  readonly digest: Digest;
+  /** Undefined where the source would not say: whoever copies the tag finds out why, and fails alone. */
+  readonly digest: Digest | undefined;
 }
 
 /** Questions about tags at the same time, as many as a registry's control lane takes without making others wait long. */
 const MOST_AT_ONCE = 4;
 /** Of an image's configuration, which says when it was built. */
+/** Of indexes in indexes. */
+const MOST_DEPTH = 4;
 const MOST_CONFIG_BYTES = 4 * 1024 * 1024;
 
 /** In the order of their names. Companions, of those that are copied, come along with no rule of their own. */
@@ -34,19 +39,38 @@ export async function chosenTags(
   );
   const resolved = await inBatches(selected, async (tag) => ({
     ...tag,
-    digest: tag.digest ?? (await source.digestOf(repository, tag.name, options)),
+    digest: tag.digest ?? (await digestOf(source, repository, { tag: tag.name, ...options })),
   }));
   const chosen = await pruned(resolved, { rules, source, repository }, options);
   const companions = rules.referrers ? companionsAmong(listed, chosen) : [];
   const beside = await inBatches(companions, async ({ name, digest }) => ({
     name,
-    digest: digest ?? (await source.digestOf(repository, name, options)),
+    digest: digest ?? (await digestOf(source, repository, { tag: name, ...options })),
   }));
   return [...chosen, ...beside].toSorted((one, other) => (one.name < other.name ? -1 : 1));
 }
 
 interface ResolvedTag extends SourceTag {
-  readonly digest: Digest;
+  readonly digest: Digest | undefined;
+}
+
+/** What is wrong with one tag must not keep the others. */
+async function digestOf(
+  source: Source,
+  repository: string,
+  { tag, signal }: Waiting & { readonly tag: string },
+): Promise<Digest | undefined> {
+  try {
+    return await source.digestOf(repository, tag, { signal });
+  } catch (error) {
+    if (isOfOne(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Not what the host, or all of the repository, is the matter with. */
+function isOfOne(error: unknown): boolean {
+  return error instanceof OciError || error instanceof UpstreamInvalid;
 }
 
 interface Asked extends Pick<Run, 'rules'> {
@@ -64,7 +88,14 @@ async function pruned(
   const dated = await inBatches(tags, async (tag) => {
     const isKnown = keep.by === 'pushed' && tag.pushedAt !== undefined;
     if (!asks || isKnown) return tag;
-    return { ...tag, createdAt: await createdAt(source, { repository, ...tag }, { signal }) };
+    const { digest } = tag;
+    if (digest === undefined) return tag;
+    try {
+      return { ...tag, createdAt: await createdAt(source, { repository, digest }, { signal }) };
+    } catch (error) {
+      if (isOfOne(error)) return tag;
+      throw error;
+    }
   });
   return tagsToCopy(dated, keep, now).copied;
 }
@@ -72,21 +103,35 @@ async function pruned(
 /** When the image was built, as its configuration says; of an index, its first image. Milliseconds UTC. */
 async function createdAt(
   source: Source,
-  { repository, digest }: { readonly repository: string; readonly digest: Digest },
+  {
+    repository,
+    digest,
+    depth = 0,
+  }: { readonly repository: string; readonly digest: Digest; readonly depth?: number },
   { signal }: Waiting,
 ): Promise<number | undefined> {
+  if (depth > MOST_DEPTH) return undefined;
   const { bytes, descriptor } = await source.manifest(repository, digest, { signal });
   const { references } = parseManifest(bytes, descriptor.mediaType);
   const child = references.find(({ kind }) => kind === 'manifest');
   if (child !== undefined) {
-    return createdAt(source, { repository, digest: child.digest }, { signal });
+    return createdAt(source, { repository, digest: child.digest, depth: depth + 1 }, { signal });
   }
   const config = references.find(({ kind }) => kind === 'config');
   if (config === undefined || config.size > MOST_CONFIG_BYTES) return undefined;
   const { content } = await source.blob(repository, config.digest, { start: 0 }, { signal });
   const chunks: Buffer[] = [];
-  for await (const chunk of content) chunks.push(chunk);
-  return createdIn(Buffer.concat(chunks));
+  let size = 0;
+  for await (const chunk of content) {
+    if (!(chunk instanceof Buffer)) continue;
+    size += chunk.length;
+    // More than the manifest promises: leaving the loop ends the transfer.
+    if (size > config.size) return undefined;
+    chunks.push(chunk);
+  }
+  const found = Buffer.concat(chunks);
+  const isRight = digestOfBytes(found, algorithmOf(config.digest)) === config.digest;
+  return isRight ? createdIn(found) : undefined;
 }
 
 function createdIn(config: Buffer): number | undefined {
@@ -106,7 +151,9 @@ function companionsAmong(
   listed: readonly SourceTag[],
   chosen: readonly ResolvedTag[],
 ): readonly SourceTag[] {
-  const stems = new Set(chosen.flatMap(({ digest }) => companionsOf(digest).map(stemOf)));
+  const stems = new Set(
+    chosen.flatMap(({ digest }) => (digest === undefined ? [] : companionsOf(digest).map(stemOf))),
+  );
   return listed.filter(({ name }) => isCompanion(name) && stems.has(stemOf(name)));
 }
 

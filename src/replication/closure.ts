@@ -27,6 +27,7 @@ export interface ClosureOptions {
 /** Far above what any real artifact has; below what would fill the memory. */
 const MOST_MANIFESTS = 10_000;
 const MOST_DEPTH = 16;
+const MOST_BLOBS = 20_000;
 
 /**
  * @throws what reading a manifest throws; OciError MANIFEST_INVALID where there is no end to it
@@ -63,8 +64,7 @@ class Walk {
     if (this.#seen.has(digest)) return;
     this.#seen.add(digest);
     if (depth > MOST_DEPTH || this.#seen.size > MOST_MANIFESTS) {
-      const message = `more than ${MOST_MANIFESTS} manifests hang together, or ${MOST_DEPTH} deep`;
-      throw new OciError('MANIFEST_INVALID', { message });
+      throw tooLarge(`${MOST_MANIFESTS} manifests, or ${MOST_DEPTH} one below the other`);
     }
     this.#size += size;
     for (const child of this.#contentOf(manifest)) {
@@ -72,7 +72,10 @@ class Walk {
     }
     this.#manifests.push(digest);
     for (const referrer of await this.#options.referrers(digest)) {
-      await this.visit(await this.#options.manifest(referrer.digest), depth + 1);
+      const found = await this.#options.manifest(referrer.digest);
+      const { subject } = parseManifest(found.bytes, found.descriptor.mediaType);
+      // What a list says is not enough: it could name anything.
+      if (subject?.digest === digest) await this.visit(found, depth + 1);
     }
   }
 
@@ -84,6 +87,7 @@ class Walk {
       if (kind === 'manifest') children.push(digest);
       else if (!optional && !this.#blobs.has(digest)) {
         this.#blobs.set(digest, { mediaType, digest, size });
+        if (this.#blobs.size > MOST_BLOBS) throw tooLarge(`${MOST_BLOBS} blobs`);
         this.#size += size;
       }
     }
@@ -93,4 +97,8 @@ class Walk {
     if (left.length > 0) this.#isSparse = true;
     return wanted;
   }
+}
+
+function tooLarge(what: string): OciError {
+  return new OciError('MANIFEST_INVALID', { message: `more than ${what} hang together` });
 }

@@ -1,18 +1,17 @@
 /** Copying one artifact: what it needs, its blobs, then its manifests, and its tag last. */
-import { LRUCache } from 'lru-cache';
-import { isCompanion, isSigned } from '../../policies/replication-companions.ts';
-import { type ArtifactFacts, selectsArtifact } from '../../policies/replication-selection.ts';
+import { selectsArtifact } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import type { Digest } from '../oci/digest.ts';
-import { OciError } from '../oci/error.ts';
-import { type Manifest, parseManifest } from '../oci/manifest.ts';
-import { closureOf } from './closure.ts';
+import { artifactFacts, belongsElsewhere } from './artifact-facts.ts';
+import { type Closure, closureOf } from './closure.ts';
 import { CopyBlob, type Place, PutManifests, SyncReference } from './payloads.ts';
-import { keyOf, type Run, type Runs } from './run.ts';
+import type { Planning } from './planning.ts';
+import { putManifests } from './put.ts';
+import { ReadManifests } from './read-manifests.ts';
+import { type Asker, keyOf, type Runs } from './run.ts';
 import { type Destination, hostsOf, type Source } from './sides.ts';
+import { tagAt } from './tag-at.ts';
 
-/** Manifests between their planning and their being put: asking twice would be counted twice (Docker Hub). */
-const MANIFEST_BYTES = 64 * 1024 * 1024;
 const SMALLEST_COST = 64 * 1024;
 
 export interface Copying {
@@ -52,22 +51,9 @@ export function createCopying(runs: Runs): Copying {
       const plan = PutManifests.parse(payload);
       const source = await run.source();
       const destination = await run.destination(plan.destination);
-      for (const [index, digest] of plan.manifests.entries()) {
-        const manifest = await manifests.read(source, { repository: plan.from, digest, signal });
-        const tag = index === plan.manifests.length - 1 ? plan.tag : undefined;
-        await destination.put(plan.to, manifest, { tag, isSparse: plan.isSparse, signal });
-      }
-      return { note: 'copied' };
+      return putManifests({ run, plan, source, destination, manifests }, signal);
     },
   };
-}
-
-interface Planning {
-  readonly run: Run;
-  readonly plan: SyncReference;
-  readonly source: Source;
-  readonly destination: Destination;
-  readonly manifests: ReadManifests;
 }
 
 async function syncReference(task: RunningTask, planning: Planning): Promise<TaskOutcome> {
@@ -75,6 +61,7 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
   const { signal } = task;
   const { from, to, tag } = plan;
   const digest = await digestOf(source, plan, signal);
+  if (digest === undefined) return { note: 'skipped: the source has it no more' };
   const held = await destination.held(to, tag ?? digest, { signal });
   if (held?.digest === digest && held.isWhole) return { note: 'skipped: it is there' };
   if (held !== undefined && held.digest !== digest && !run.rules.override) {
@@ -91,24 +78,42 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
   const facts = await artifactFacts(planning, root, closure.size, signal);
   const selection = selectsArtifact(facts, run.rules);
   if (!selection.isSelected) return { note: `skipped: ${selection.why}` };
+  const isBeside = await belongsElsewhere(planning, root, signal);
+  if (isBeside) return { note: 'skipped: what it belongs to is left out' };
   const sizes = new Map(closure.blobs.map((blob) => [blob.digest, blob.size]));
   const missing = await destination.missingBlobs(to, [...sizes.keys()], { signal });
+  if (missing.length === 0 && (await hasAll(planning, { digest, tag, closure }, signal))) {
+    return { note: 'skipped: all that is wanted of it is there' };
+  }
   if (run.isDryRun) {
     const bytes = missing.reduce((sum, blob) => sum + (sizes.get(blob) ?? 0), 0);
     return { note: `would copy ${digest}: ${bytes} bytes in ${missing.length} blobs` };
   }
+  const next = copyTasks(planning, { digest, closure, missing: new Set(missing) });
+  return { next, note: `${missing.length} of ${sizes.size} blobs are missing` };
+}
+
+interface Needed {
+  readonly digest: Digest;
+  readonly closure: Closure;
+  readonly missing: ReadonlySet<Digest>;
+}
+
+/** Blobs, each by itself, and then what needs them. */
+function copyTasks(
+  { run, plan, source, destination }: Planning,
+  { digest, closure, missing }: Needed,
+): readonly NewTask[] {
+  const { from, to, tag } = plan;
   const place = { from, to, destination: plan.destination };
   const common = {
     resource: from,
     priority: run.rules.priority,
     hosts: hostsOf(source, destination),
   };
-  const blobs = missing.map(
-    (blob): NewTask => ({
-      ...common,
-      ...blobOf(place, destination, { digest: blob, size: sizes.get(blob) ?? 0 }),
-    }),
-  );
+  const blobs = closure.blobs
+    .filter((blob) => missing.has(blob.digest))
+    .map((blob): NewTask => ({ ...common, ...blobOf(run, place, destination, blob) }));
   // What refers to it comes after it, and before its tag: who pulls by the tag finds the signatures there.
   const isLast = closure.manifests.at(-1) === digest;
   const ordered = isLast ? closure.manifests : [...closure.manifests, digest];
@@ -117,38 +122,48 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
     kind: 'put-manifests',
     key: `${keyOf(run, 'put')} ${destination.endpoint} ${to} ${tag ?? digest} ${digest}`,
     cost: SMALLEST_COST,
-    payload: { ...place, manifests: ordered, tag, isSparse: closure.isSparse },
+    payload: {
+      ...place,
+      manifests: ordered,
+      tag,
+      isSparse: closure.isSparse,
+      isAhead: plan.isAhead ?? false,
+      attempt: plan.attempt ?? 0,
+    },
     after: blobs.map((_, index) => index),
   };
-  return { next: [...blobs, put], note: `${missing.length} of ${sizes.size} blobs are missing` };
+  return [...blobs, put];
 }
 
-/** What rules judge an artifact by, when all of it is known. What belongs to another goes where that goes. */
-async function artifactFacts(
-  { run, plan, source }: Planning,
-  { bytes, descriptor }: Manifest,
-  size: number,
+/** Whether the tag points there already, and nothing of what the rules want is missing. */
+async function hasAll(
+  { plan, destination }: Planning,
+  {
+    digest,
+    tag,
+    closure,
+  }: { readonly digest: Digest; readonly tag: string | undefined; readonly closure: Closure },
   signal: AbortSignal,
-): Promise<ArtifactFacts> {
-  const { mediaType, artifactType, subject } = parseManifest(bytes, descriptor.mediaType);
-  const isBeside = subject !== undefined || (plan.tag !== undefined && isCompanion(plan.tag));
-  if (isBeside) return {};
-  const facts = { mediaType, artifactType, size };
-  if (!run.rules.signedOnly) return facts;
-  const { digest } = descriptor;
-  const referrers = await source.referrers(plan.from, digest, { signal });
-  const tags = (await source.tags(plan.from, { signal })).map(({ name }) => name);
-  return { ...facts, isSigned: isSigned(digest, { referrers, tags }) };
+): Promise<boolean> {
+  if (!closure.isSparse) return false;
+  const held = await destination.held(plan.to, tag ?? digest, { signal });
+  if (held?.digest !== digest) return false;
+  for (const manifest of closure.manifests) {
+    if ((await destination.held(plan.to, manifest, { signal })) === undefined) return false;
+  }
+  return true;
 }
 
 function blobOf(
+  asker: Asker,
   place: Place,
   { endpoint }: Destination,
   { digest, size }: { readonly digest: Digest; readonly size: number },
 ): Pick<NewTask, 'kind' | 'key' | 'cost' | 'payload'> {
   return {
     kind: 'copy-blob',
-    key: `blob ${endpoint} ${place.to} ${digest}`,
+    // By its policy: whose rules, whose source and whose place it is must not be another's.
+    key: `${keyOf(asker, 'blob')} ${endpoint} ${place.to} ${digest}`,
     cost: Math.max(size, SMALLEST_COST),
     payload: { ...place, digest, size },
   };
@@ -158,32 +173,7 @@ async function digestOf(
   source: Source,
   { from, tag, digest, isAhead = false }: SyncReference,
   signal: AbortSignal,
-): Promise<Digest> {
+): Promise<Digest | undefined> {
   if (isAhead && digest !== undefined) return digest;
-  if (tag !== undefined) return source.digestOf(from, tag, { signal });
-  if (digest !== undefined) return digest;
-  throw new OciError('MANIFEST_UNKNOWN', { message: 'neither a tag nor a digest is named' });
-}
-
-class ReadManifests {
-  readonly #known = new LRUCache<string, Manifest>({
-    maxSize: MANIFEST_BYTES,
-    sizeCalculation: ({ bytes }) => bytes.length + 1,
-  });
-
-  async read(
-    source: Source,
-    {
-      repository,
-      digest,
-      signal,
-    }: { readonly repository: string; readonly digest: Digest; readonly signal: AbortSignal },
-  ): Promise<Manifest> {
-    const key = `${source.endpoint} ${repository} ${digest}`;
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const manifest = await source.manifest(repository, digest, { signal });
-    this.#known.set(key, manifest);
-    return manifest;
-  }
+  return tag === undefined ? digest : tagAt(source, from, { tag, signal });
 }

@@ -1,5 +1,6 @@
 /** What happened here, for the policies that it triggers: each copies what the event is about, and no more. */
 import { LOCAL } from '../../policies/replication.ts';
+import { isCompanion } from '../../policies/replication-companions.ts';
 import { destinationOf } from '../../policies/replication-naming.ts';
 import {
   selectsRepository,
@@ -79,6 +80,8 @@ function isAbout({ rules, createdAt }: KeptPolicy, event: Happened): boolean {
   if (!selectsRepository(event.repository, rules.repositories)) return false;
   if (event.isDeletion)
     return rules.delete && event.tag !== undefined && selectsTag(event.tag, rules.tags);
+  // What belongs to something goes where that went, whatever it is called.
+  if (event.tag !== undefined && isCompanion(event.tag)) return rules.referrers;
   if (event.tag !== undefined) return selectsTag(event.tag, rules.tags);
   return event.isReferrer ? rules.referrers : selectsUntagged(rules.tags);
 }

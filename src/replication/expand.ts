@@ -1,9 +1,10 @@
 /** What a policy selects at its source, found page by page: repositories, then the tags of each that differ. */
-import { destinationOf } from '../../policies/replication-naming.ts';
+import { destinationOf, mayCallAlike, namingConflicts } from '../../policies/replication-naming.ts';
 import { listsNoMoreThan, selectsRepository } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
+import { ManagementError } from '../oci/management-error.ts';
 import { chosenTags } from './choice.ts';
 import { deletionsAt } from './mirror.ts';
 import { Expand, ExpandRepository, type SyncReference } from './payloads.ts';
@@ -20,18 +21,33 @@ export async function expand(task: RunningTask, runs: Runs): Promise<TaskOutcome
   const source = await run.source();
   const { after } = Expand.parse(task.payload);
   const names = listsNoMoreThan(run.rules.repositories);
-  const page: string[] = [];
-  const listed = names ?? source.repositories({ signal: task.signal });
-  let isPast = after === undefined;
-  for await (const repository of listed) {
-    if (isPast && selectsRepository(repository, run.rules.repositories)) page.push(repository);
-    if (repository === after) isPast = true;
-    if (page.length === PAGE) break;
+  const selected: string[] = [];
+  for await (const repository of names ?? source.repositories({ signal: task.signal })) {
+    if (selectsRepository(repository, run.rules.repositories)) selected.push(repository);
   }
+  if (after === undefined) refuseConflicts(run, selected);
+  // One that went away between two passes begins them anew: what is in sync by then costs little.
+  const page = selected.slice(after === undefined ? 0 : selected.indexOf(after) + 1).slice(0, PAGE);
   const next = page.map((repository) => repositoryTask(run, source, repository));
   const last = page.at(-1);
   if (page.length < PAGE || last === undefined) return { next };
   return { next, again: { payload: { after: last } } };
+}
+
+/** @throws ManagementError CONFLICT where two repositories would have one name, and the last that is copied would win */
+function refuseConflicts({ rules }: Run, repositories: readonly string[]): void {
+  const claims = rules.destinations.filter(mayCallAlike).flatMap((destination) =>
+    repositories.flatMap((repository) => {
+      const named = destinationOf({ repository, endpoint: rules.source }, destination);
+      if (!('repository' in named)) return [];
+      const source = { endpoint: rules.source, repository };
+      return { source, endpoint: destination.endpoint, repository: named.repository };
+    }),
+  );
+  const [conflict] = namingConflicts(claims);
+  if (conflict === undefined) return;
+  const sources = conflict.sources.map(({ repository }) => repository).join(' and ');
+  throw new ManagementError('CONFLICT', `${sources} would both be ${conflict.repository}`);
 }
 
 export function expandTask(rules: Run['rules'], host: string | undefined): NewTask {
@@ -68,7 +84,7 @@ export async function expandRepository(
   for (const { name: tag, digest } of left) {
     for (const { place, to, has } of comparisons) {
       if (await has(tag, digest)) continue;
-      next.push(referenceTask(run, source, { ...place, tag, digest }, to));
+      next.push(referenceTask(run, source, { ...place, tag, digest, isChosen: true }, to));
     }
     if (next.length >= PAGE && tag !== left.at(-1)?.name) {
       return { next, again: { payload: { repository, after: tag } } };
@@ -86,7 +102,7 @@ interface Comparison {
   readonly place: Pick<SyncReference, 'from' | 'destination' | 'to'>;
   readonly to: Destination;
   /** Whether the tag is there, points to that, and has all that it needs. */
-  readonly has: (tag: string, digest: Digest) => Promise<boolean>;
+  readonly has: (tag: string, digest: Digest | undefined) => Promise<boolean>;
 }
 
 async function comparisonOf(
@@ -102,7 +118,7 @@ async function comparisonOf(
     to,
     async has(tag, digest) {
       const held = tags === undefined ? await to.held(name, tag, { signal }) : tags.get(tag);
-      return held?.digest === digest && held.isWhole;
+      return held !== undefined && held.digest === digest && held.isWhole;
     },
   };
 }
@@ -123,7 +139,8 @@ export function referenceTask(
   payload: SyncReference,
   destination: Pick<Destination, 'endpoint' | 'host'>,
 ): NewTask {
-  const reference = payload.tag ?? payload.digest;
+  // With its digest: what was pushed while a copy of the tag is under way is another thing to do.
+  const reference = [payload.tag, payload.digest].filter((part) => part !== undefined).join('@');
   return {
     kind: 'sync-ref',
     key: `${keyOf(asker, 'ref')} ${destination.endpoint} ${payload.to} ${reference}`,

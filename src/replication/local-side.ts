@@ -42,6 +42,7 @@ export function localSource(parts: LocalParts): Source {
       }
     },
     tags: (repository) => allTags(replicas, repository, { withCached: true }),
+    labels: (repository, digest) => replicas.labels(repository, digest),
     async digestOf(repository, tag) {
       const found = await manifests.find(repository, { kind: 'tag', tag });
       if (found === undefined) throw new OciError('MANIFEST_UNKNOWN', { detail: tag });
@@ -49,7 +50,7 @@ export function localSource(parts: LocalParts): Source {
     },
     async manifest(repository, digest) {
       const found = await manifests.find(repository, { kind: 'digest', digest });
-      if (found === undefined) throw new OciError('MANIFEST_UNKNOWN', { detail: digest });
+      if (found === undefined) throw await notHere(projects, repository, 'MANIFEST_UNKNOWN');
       const { bytes, mediaType } = found;
       return { bytes, descriptor: { mediaType, digest, size: bytes.length } };
     },
@@ -64,7 +65,7 @@ export function localSource(parts: LocalParts): Source {
     },
     async blob(repository, digest, range) {
       if ((await blobs.find(repository, digest)) === undefined) {
-        throw new OciError('BLOB_UNKNOWN', { detail: digest });
+        throw await notHere(projects, repository, 'BLOB_UNKNOWN');
       }
       const reader = await store.open(digest);
       return { start: range.start, size: reader.size, content: streamOf(reader, range) };
@@ -72,14 +73,35 @@ export function localSource(parts: LocalParts): Source {
   };
 }
 
-/** `act` is what the history, the feed and the audit log say of what is put here. */
-export function localDestination(parts: LocalParts, act: CopyingAct): Destination {
-  const { projects, replicas } = parts;
+/** What was pulled through comes bit by bit: what is not here yet may be in a while. */
+async function notHere(
+  projects: Pick<Projects, 'get'>,
+  repository: string,
+  code: 'MANIFEST_UNKNOWN' | 'BLOB_UNKNOWN',
+): Promise<OciError> {
+  const { kind } = await projectOf(projects, repository);
+  if (kind === 'hosted') return new OciError(code);
+  return new OciError('UNAVAILABLE', { message: 'it has not been pulled through as yet' });
+}
+
+/** `act` is what the history, the feed and the audit log say of what is put here, `from` the endpoint that it comes from. */
+export function localDestination(
+  parts: LocalParts,
+  { from, ...act }: CopyingAct & { readonly from: string },
+): Destination {
+  const { projects: known, replicas } = parts;
+  const projects = { get: (name: string) => known.get(name) };
+  const writable = async (repository: string): Promise<Project> => {
+    const project = await projectOf(projects, repository);
+    if (project.kind === 'hosted' || project.endpoints.includes(from)) return project;
+    const message = `project ${project.name} is a cache of another registry than ${from}`;
+    throw new OciError('DENIED', { message });
+  };
   return {
     endpoint: LOCAL,
     host: undefined,
     async prepare(repository) {
-      await projectOf(projects, repository);
+      await writable(repository);
     },
     held: (repository, reference) => replicas.held(repository, parseReference(reference)),
     async tags(repository) {
@@ -89,25 +111,22 @@ export function localDestination(parts: LocalParts, act: CopyingAct): Destinatio
     listed: (repository) => allTags(replicas, repository, { withCached: false }),
     missingBlobs: (repository, digests) => replicas.missingBlobs(repository, digests),
     async copyBlob(blob, repository, { signal, moved }) {
-      const project = await projectOf(projects, repository);
+      const project = await writable(repository);
       if (blob.source.endpoint === LOCAL) return linked(parts, blob, repository);
-      let before = 0;
+      // Its members may see it already, whichever repository of it has the bytes.
+      if (await parts.blobs.heldByProject(project.id, blob.digest)) {
+        await parts.blobs.link(repository, blob.digest, 'replica');
+        return 'mounted';
+      }
       const source = fillSourceOf(blob, project);
       await parts.transfers.bring(
         { digest: blob.digest, size: blob.size, repository, source },
-        {
-          signal,
-          arrived(bytes) {
-            moved(Math.max(0, bytes - before));
-            before = bytes;
-          },
-        },
+        { signal, arrived: moved },
       );
-      moved(Math.max(0, blob.size - before));
       return 'copied';
     },
     async put(repository, manifest, { tag, isSparse }) {
-      const { references } = await projectOf(projects, repository);
+      const { references } = await writable(repository);
       await replicas.put(repository, {
         ...act,
         manifest,

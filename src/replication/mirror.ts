@@ -29,12 +29,16 @@ export async function deletionsAt(
   const there = await to.listed(place.to, { signal });
   const gone = tagsToDelete({ wanted, there }, rules.tags);
   const selected = there.filter(({ name }) => selectsTag(name, rules.tags)).length;
-  const most = deletionLimit(selected, rules.prune);
+  // A source that has nothing at all is more likely broken than empty.
+  const isSuspicious = wanted.length === 0 && typeof rules.prune.atMost !== 'number';
+  const most = isSuspicious ? 0 : deletionLimit(selected, rules.prune);
   if (gone.length > most) {
     const message = `${gone.length} of ${selected} tags of ${place.to} would be deleted, and ${most} may be`;
     throw new ManagementError('PRECONDITION', message);
   }
-  return gone.map(({ name }) => deletionTask(run, { ...place, tag: name, isMirrored: true }, to));
+  // Without pruning by age or number, what the source has is wanted: it is asked again when the time comes.
+  const isMirrored = rules.keep !== undefined;
+  return gone.map(({ name }) => deletionTask(run, { ...place, tag: name, isMirrored }, to));
 }
 
 export function deletionTask(
@@ -44,7 +48,7 @@ export function deletionTask(
 ): NewTask {
   return {
     kind: 'delete-tag',
-    key: `${keyOf(asker, 'ref')} ${destination.endpoint} ${payload.to} ${payload.tag}`,
+    key: `${keyOf(asker, 'delete')} ${destination.endpoint} ${payload.to} ${payload.tag}`,
     hosts: hostsOf({ host: undefined }, destination),
     cost: 0,
     payload,

@@ -34,6 +34,10 @@ export const SyncReference = Place.extend({
   digest: DigestText.optional(),
   /** Whether the tag is not at the source yet: a push waits for this copy. */
   isAhead: z.boolean().default(false),
+  /** Whether it was chosen with what it belongs to, if it belongs to anything. */
+  isChosen: z.boolean().default(false),
+  /** Times that it was planned before, because its content went away. */
+  attempt: z.int().default(0),
 });
 export type SyncReference = z.input<typeof SyncReference>;
 
@@ -52,4 +56,7 @@ export const PutManifests = Place.extend({
   tag: z.string().optional(),
   /** Where a rule leaves children out. */
   isSparse: z.boolean(),
+  /** As in `SyncReference`. */
+  isAhead: z.boolean().default(false),
+  attempt: z.int().default(0),
 });

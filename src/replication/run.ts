@@ -86,7 +86,8 @@ export function createRuns({ local, connect, facts, now }: RunsOptions): Runs {
       },
       async destination(index) {
         const endpoint = rules.destinations[index]?.endpoint ?? '';
-        if (endpoint === LOCAL) return localDestination(local, { execution, policy: name });
+        if (endpoint === LOCAL)
+          return localDestination(local, { execution, policy: name, from: rules.source });
         return remoteDestination(await remote(endpoint));
       },
     };

@@ -34,6 +34,8 @@ export interface Source {
   tags(repository: string, options: Waiting): Promise<readonly SourceTag[]>;
   /** What a tag points to, without a pull that is counted where that can be. @throws OciError MANIFEST_UNKNOWN */
   digestOf(repository: string, tag: string, options: Waiting): Promise<Digest>;
+  /** Of a manifest; left out where nobody knows any. */
+  labels?(repository: string, digest: Digest): Promise<readonly string[]>;
   /** @throws OciError MANIFEST_UNKNOWN, MANIFEST_INVALID */
   manifest(repository: string, digest: Digest, options: Waiting): Promise<Manifest>;
   referrers(repository: string, subject: Digest, options: Waiting): Promise<readonly Referrer[]>;

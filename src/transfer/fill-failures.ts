@@ -1,5 +1,6 @@
 import { OciError } from '../oci/error.ts';
-import { UpstreamDenied, UpstreamThrottled, UpstreamUnavailable } from '../registry/errors.ts';
+import { UpstreamInvalid } from '../registry/errors.ts';
+import { StorageFull } from '../storage/errors.ts';
 
 /** Nobody read the fill for as long as it may go on alone. */
 export class FillAbandoned extends Error {
@@ -12,12 +13,11 @@ export function stopping(): OciError {
 
 /** Whether upstream may give the rest another time, so that what is here spares it that much. */
 export function mayComeBack(error: Error): boolean {
-  return (
-    error instanceof UpstreamUnavailable ||
-    error instanceof UpstreamThrottled ||
-    error instanceof UpstreamDenied ||
-    error instanceof OciError
-  );
+  const isOver =
+    error instanceof UpstreamInvalid ||
+    error instanceof FillAbandoned ||
+    error instanceof StorageFull;
+  return !isOver;
 }
 
 export function asError(thrown: unknown): Error {

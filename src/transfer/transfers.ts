@@ -47,7 +47,7 @@ export interface Transfers extends AsyncDisposable {
    */
   open(wanted: WantedBlob, options: FollowOptions): Promise<BlobReader>;
   /**
-   * As `open`, for who wants the blob kept and reads none of it. `arrived` is told of all the bytes that are here, once a
+   * As `open`, for who wants the blob kept and reads none of it. `arrived` is told of bytes that came since, once a
    * second. Aborting it pauses the fill, where nobody else waits for it; what came stays for the next time.
    *
    * @throws what upstream refuses with, StorageFull, OciError NAME_UNKNOWN, DENIED over the project's limit
@@ -112,11 +112,18 @@ class RunningTransfers implements Transfers {
   async bring(wanted: WantedBlob, { signal, arrived }: BringOptions): Promise<void> {
     const entered = await this.#enter(wanted, signal);
     if (!(entered instanceof Fill)) return entered[Symbol.asyncDispose]();
-    const telling = setInterval(() => arrived?.(entered.arrivedBytes), PROGRESS_MS);
+    let told = entered.arrivedBytes;
+    const tell = (): void => {
+      const bytes = entered.arrivedBytes;
+      if (bytes > told) arrived?.(bytes - told);
+      told = Math.max(told, bytes);
+    };
+    const telling = setInterval(tell, PROGRESS_MS);
     try {
       await abortable(entered.kept(), signal);
     } finally {
       clearInterval(telling);
+      tell();
       await entered.leave({ halting: true });
     }
   }

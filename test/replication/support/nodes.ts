@@ -30,6 +30,8 @@ export interface ReplicatingNode extends AsyncDisposable {
   ended(execution: number): Promise<Execution>;
   log(execution: number): Promise<string>;
   untilLogged(execution: number, line: RegExp): Promise<void>;
+  /** Waits until what happened so far has been copied: no execution is under way, and none came for a while. */
+  idle(): Promise<void>;
   tags(repository: string): Promise<readonly string[]>;
 }
 
@@ -92,6 +94,17 @@ export async function startReplicatingNode(
     ended,
     log,
     untilLogged: (execution, line) => until(async () => line.test(await log(execution)), WITHIN),
+    async idle() {
+      let quiet = 0;
+      await until(async () => {
+        const running = z
+          .array(z.unknown())
+          .parse((await send({ path: `${EXECUTIONS}?status=InProgress` })).json());
+        quiet = running.length === 0 ? quiet + 1 : 0;
+        // The feed is read five times a second.
+        return quiet > 100;
+      }, WITHIN);
+    },
     async tags(repository) {
       const answer = await send({ path: `/v2/${repository}/tags/list` });
       if (answer.status === 404) return [];

@@ -8,7 +8,7 @@ export async function push(
   node: Pick<ReplicatingNode, 'send'>,
   repository: string,
   tag: string | undefined,
-  options: { readonly subject?: string } = {},
+  options: { readonly subject?: string; readonly text?: string } = {},
 ): Promise<string> {
   const { answer, digest } = await tryPush(node, repository, tag, options);
   assert.equal(answer.status, 201, answer.body.toString());
