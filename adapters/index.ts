@@ -7,6 +7,7 @@ import { azure } from './azure.ts';
 import { distribution } from './distribution.ts';
 import { dockerHub } from './docker-hub.ts';
 import { ghcr } from './ghcr.ts';
+import { gitlab } from './gitlab.ts';
 import { google } from './google.ts';
 import { harbor } from './harbor.ts';
 import { quay } from './quay.ts';
@@ -21,6 +22,7 @@ const [first, ...others] = [
   azure,
   ghcr,
   quay,
+  gitlab,
 ] as const;
 
 /** What is told of them, by the value of `adapter:`. */
