@@ -3,7 +3,7 @@ import { taskFinished } from '../telemetry/channels.ts';
 import { type RetryRules, settleFailure } from './failing.ts';
 import { settleOutcome } from './outcomes.ts';
 import { writeLines } from './progress.ts';
-import { closeAttempt, heldTask, rearm, type Settling } from './settling.ts';
+import { closeAttempt, heldTask, rearm, type Settle, type Settling } from './settling.ts';
 import { type Failure, hostsOf, LeaseLost, type TaskHandlers, type TaskOutcome } from './task.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -28,8 +28,7 @@ export interface AttemptOptions {
   readonly classify: (error: unknown) => Failure;
   readonly random: () => number;
   readonly rules: RetryRules;
-  /** Runs `work` in a transaction of its own. */
-  readonly settle: <T>(work: (settling: Settling) => Promise<T>) => Promise<T>;
+  readonly settle: Settle;
 }
 
 type AttemptEnd = Parameters<typeof taskFinished.publish>[0]['outcome'];

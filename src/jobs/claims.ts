@@ -49,6 +49,7 @@ export async function claimTasks(
     .where('id', 'in', chosen)
     // Another process may have been faster.
     .where('state', '=', 'ready')
+    .where((row) => row.not(row.exists(stoppingExecution(transaction))))
     .returningAll()
     .execute();
   const tally = new Tally();
@@ -58,6 +59,15 @@ export async function claimTasks(
   }
   await tally.write(transaction, options.now);
   return claimed.toSorted((left, right) => chosen.indexOf(left.id) - chosen.indexOf(right.id));
+}
+
+/** Of a task, where somebody stops it: some tasks of it may not be stopped yet. */
+function stoppingExecution(transaction: WriteTransaction) {
+  return transaction
+    .selectFrom('executions')
+    .select('executions.id')
+    .where('executions.id', '=', sql.ref<number>('tasks.execution'))
+    .where('executions.stopping', '=', 1);
 }
 
 /** Whether a claim may find anything: asked of the reader, so that idle workers write nothing. */

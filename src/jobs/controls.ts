@@ -1,6 +1,6 @@
 import type { Queries } from '../database/database.ts';
 import { isQueuePaused, pauseHost, pauseQueue, resumeHost, resumeQueue } from './pausing.ts';
-import type { Settling } from './settling.ts';
+import type { Settle } from './settling.ts';
 import { EVERYTHING, type QueueShare, shareQueue } from './shares.ts';
 
 /** What operators do to queues. */
@@ -24,9 +24,6 @@ export interface HostControls {
   /** Forgets its failures, too. */
   resume(host: string): Promise<void>;
 }
-
-/** Runs `work` in a transaction of its own, and has workers look for tasks then. */
-type Settle = (work: (settling: Settling) => Promise<void>) => Promise<void>;
 
 export function queueControls(settle: Settle, queries: Queries): QueueControls {
   return {

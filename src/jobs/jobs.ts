@@ -9,9 +9,9 @@ import { type Execution, findExecution, listExecutions } from './executions.ts';
 import { type JobLimits, LIMITS } from './limits.ts';
 import { readLines } from './progress.ts';
 import { type Resources, resourcesIn } from './resources.ts';
-import { retryFailed } from './retrying.ts';
-import type { Settling } from './settling.ts';
-import { stopExecution } from './stopping.ts';
+import { failedTasks, retryTasks } from './retrying.ts';
+import type { Settle } from './settling.ts';
+import { beginStop, finishStops } from './stopping.ts';
 import type { Ended } from './tally.ts';
 import type { Failure, TaskHandlers } from './task.ts';
 import type { LogLine } from './task-run.ts';
@@ -79,14 +79,14 @@ export function createJobs(options: JobsOptions): Jobs {
   const heard = (ended: readonly Ended[]): void => {
     for (const { id } of ended) endings.emit(`${id}`);
   };
-  const settled = async <T>(work: (settling: Settling) => Promise<T>): Promise<T> => {
+  const settled: Settle = async (work) => {
     const { value, ended } = await settle(database, now, work);
     heard(ended);
     return value;
   };
   const rules = { rules: retry, mostPerHost: perHost, boot: randomUUID() };
   const workers = new Workers({ ...options, ...limits, ...rules, most, settle: settled });
-  const settledThenWake = async <T>(work: (settling: Settling) => Promise<T>): Promise<T> => {
+  const settledThenWake: Settle = async (work) => {
     const value = await settled(work);
     workers.wake();
     return value;
@@ -103,14 +103,19 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     start: () => workers.start(),
     async stop(execution) {
-      const { running, ended } = await settledThenWake((settling) =>
-        stopExecution(settling, execution),
-      );
+      const { running, ended } = await settled((settling) => beginStop(settling, execution));
       workers.stop(running);
       heard(ended);
       for (const each of ended) tellEnd(each);
+      await finishStops(database, settled);
+      workers.wake();
     },
-    retryFailed: (execution) => settledThenWake((settling) => retryFailed(settling, execution)),
+    async retryFailed(execution) {
+      let retried = 0;
+      for (const ids of await failedTasks(database, execution))
+        retried += await settledThenWake((settling) => retryTasks(settling, execution, ids));
+      return retried;
+    },
     queues: queueControls(settledThenWake, database.read),
     hosts: hostControls(settledThenWake),
     executions: {

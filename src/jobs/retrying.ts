@@ -1,22 +1,48 @@
 import { batchesOf } from '../database/batches.ts';
+import type { Database } from '../database/database.ts';
 import { countPending } from './dependencies.ts';
 import { leadersOf } from './leading.ts';
 import { MOVABLE, type Movable, type Settling } from './settling.ts';
 
+/** Tasks that are done again by one write. */
+const AT_ONCE = 500;
+
+/** The failed tasks of an execution, some at a time. */
+export async function failedTasks(
+  { read }: Database,
+  execution: number,
+): Promise<readonly (readonly number[])[]> {
+  const failed = await read
+    .selectFrom('tasks')
+    .select('id')
+    .where('execution', '=', execution)
+    .where('state', '=', 'failed')
+    .orderBy('id')
+    .execute();
+  const ids = failed.map(({ id }) => id);
+  return ids.flatMap((_, index) =>
+    index % AT_ONCE === 0 ? [ids.slice(index, index + AT_ONCE)] : [],
+  );
+}
+
 /**
- * The failed tasks of the execution are to be done again, with what they wait for, as if they had never been tried; those
- * that succeeded are not.
+ * Those of the tasks that have failed are to be done again, with what they wait for that did not succeed, as if they had
+ * never been tried.
  *
- * @returns how many failed tasks it were
+ * @returns how many of them it were
  */
-export async function retryFailed(settling: Settling, execution: number): Promise<number> {
+export async function retryTasks(
+  settling: Settling,
+  execution: number,
+  ids: readonly number[],
+): Promise<number> {
   const { transaction } = settling;
   const failed = await transaction
     .selectFrom('tasks')
     .select([...MOVABLE, 'key'])
+    .where('id', 'in', ids)
     .where('execution', '=', execution)
     .where('state', '=', 'failed')
-    .orderBy('id')
     .execute();
   if (failed.length === 0) return 0;
   await transaction
@@ -24,7 +50,7 @@ export async function retryFailed(settling: Settling, execution: number): Promis
     .set({ stopping: 0 })
     .where('id', '=', execution)
     .execute();
-  const again = [...failed, ...(await unfinishedBlockers(settling, failed))];
+  const again = await withBlockers(settling, failed);
   await wait(settling, again);
   await countPending(
     transaction,
@@ -38,29 +64,31 @@ interface Retried extends Movable {
   readonly key: string | null;
 }
 
-/** What failed tasks wait for that was stopped, and what those wait for. */
-async function unfinishedBlockers(
+/** With those that they wait for and that failed or were stopped, and what those wait for. */
+async function withBlockers(
   { transaction }: Settling,
   failed: readonly Retried[],
 ): Promise<readonly Retried[]> {
-  const found = new Map<number, Retried>();
+  const found = new Map(failed.map((task) => [task.id, task]));
   for (let level = failed; level.length > 0; ) {
     const next: Retried[] = [];
     for (const batch of batchesOf(level.map(({ id }) => id))) {
       const blockers = await transaction
         .selectFrom('tasks')
         .select([...MOVABLE, 'key'])
-        .where('state', '=', 'stopped')
+        .where('state', 'in', ['stopped', 'failed'])
         .where('id', 'in', (row) =>
           row.selectFrom('task_dependencies').select('blocker').where('task', 'in', batch),
         )
         .execute();
-      next.push(...blockers.filter(({ id }) => !found.has(id)));
-      for (const blocker of blockers) found.set(blocker.id, blocker);
+      for (const blocker of blockers) {
+        if (!found.has(blocker.id)) next.push(blocker);
+        found.set(blocker.id, blocker);
+      }
     }
     level = next;
   }
-  return [...found.values()];
+  return [...found.values()].toSorted((left, right) => left.id - right.id);
 }
 
 /** Of those with one key that are not over only one leads, here as elsewhere. */

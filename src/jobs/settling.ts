@@ -14,6 +14,9 @@ export interface Settling {
   readonly facts: (() => void)[];
 }
 
+/** Runs `work` in a transaction of its own. */
+export type Settle = <T>(work: (settling: Settling) => Promise<T>) => Promise<T>;
+
 /** What has to be known of a task to move it. */
 export type Movable = Pick<ClaimedTask, 'id' | 'execution' | 'queue' | 'route' | 'state'>;
 export const MOVABLE = ['id', 'execution', 'queue', 'route', 'state'] as const;

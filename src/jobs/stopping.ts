@@ -1,8 +1,9 @@
 import { batchesOf } from '../database/batches.ts';
-import type { WriteTransaction } from '../database/database.ts';
+import type { Database, WriteTransaction } from '../database/database.ts';
 import { insertDependencies } from './dependencies.ts';
+import { endTasks } from './endings.ts';
 import { promoteFollower } from './leading.ts';
-import { MOVABLE, type Movable, type Settling } from './settling.ts';
+import { MOVABLE, type Movable, type Settle, type Settling } from './settling.ts';
 import { chargeOf } from './shares.ts';
 import { type Ended, endOf } from './tally.ts';
 
@@ -13,11 +14,14 @@ export interface Stopped {
   readonly ended: readonly Ended[];
 }
 
+/** Tasks that are stopped in one write, so that nobody waits long behind it. */
+const AT_ONCE = 1_000;
+
 /**
- * Nothing of the execution begins any more. What other executions wait for is theirs from now on: a task that runs goes
- * on for them, one that does not is led by one of them.
+ * Nothing of the execution begins any more, and what runs is told to end. A task that runs and that another execution
+ * waits for goes on for that one. What does not run is left for `stopSome`.
  */
-export async function stopExecution(settling: Settling, id: number): Promise<Stopped> {
+export async function beginStop(settling: Settling, id: number): Promise<Stopped> {
   const { transaction, now } = settling;
   const execution = await transaction
     .updateTable('executions')
@@ -32,15 +36,61 @@ export async function stopExecution(settling: Settling, id: number): Promise<Sto
     await transaction.updateTable('executions').set(stopped).where('id', '=', id).execute();
     return { running: [], ended: [endOf({ ...execution, ...stopped }, now)] };
   }
-  const wanted = await wantedElsewhere(settling, id);
-  for (const { leader, follower } of wanted) {
-    if (leader.state === 'running') await handOver(settling, leader, follower);
-  }
-  await stopIdle(settling, id);
-  for (const { leader } of wanted) {
-    if (leader.state !== 'running') await promoteFollower(settling, leader.id);
-  }
+  for (const { leader, follower } of await wantedElsewhere(settling, id))
+    await handOver(settling, leader, follower);
   return { running: await stopRunning(settling, id), ended: [] };
+}
+
+/**
+ * Stops tasks of an execution that do not run. Those that other executions wait for are led by one of them.
+ *
+ * @returns whether there may be more
+ */
+export async function stopSome(
+  settling: Settling,
+  execution: number,
+  most = AT_ONCE,
+): Promise<boolean> {
+  const { transaction } = settling;
+  const idle = await transaction
+    .selectFrom('tasks')
+    .innerJoin('executions', 'executions.id', 'tasks.execution')
+    .select(MOVABLE.map((column) => `tasks.${column}` as const))
+    .where('tasks.execution', '=', execution)
+    .where('tasks.state', 'in', ['waiting', 'ready', 'delayed'])
+    .where('executions.stopping', '=', 1)
+    .limit(most)
+    .execute();
+  await endTasks(settling, idle, { state: 'stopped' });
+  for (const batch of batchesOf(idle.map(({ id }) => id))) {
+    const followed = await transaction
+      .selectFrom('tasks')
+      .select('follows')
+      .distinct()
+      .where('follows', 'in', batch)
+      .where('ended_at', 'is', null)
+      .execute();
+    for (const { follows } of followed) {
+      if (follows !== null) await promoteFollower(settling, follows);
+    }
+  }
+  return idle.length === most;
+}
+
+/** Goes on with stops that were begun, here or elsewhere, and not brought to their end. */
+export async function finishStops(database: Database, settle: Settle): Promise<void> {
+  for (const execution of await stoppingExecutions(database))
+    while (await settle((settling) => stopSome(settling, execution)));
+}
+
+async function stoppingExecutions({ read }: Database): Promise<readonly number[]> {
+  const executions = await read
+    .selectFrom('executions')
+    .select('id')
+    .where('status', 'in', ['waiting', 'running'])
+    .where('stopping', '=', 1)
+    .execute();
+  return executions.map(({ id }) => id);
 }
 
 interface Wanted {
@@ -48,7 +98,7 @@ interface Wanted {
   readonly follower: Movable;
 }
 
-/** Tasks that others follow, each with the first of those. */
+/** Tasks that run and that others follow, each with the first of those. */
 async function wantedElsewhere(
   { transaction }: Settling,
   execution: number,
@@ -59,7 +109,7 @@ async function wantedElsewhere(
     .select(MOVABLE.map((column) => `follower.${column}` as const))
     .select('follower.follows')
     .where('leader.execution', '=', execution)
-    .where('leader.ended_at', 'is', null)
+    .where('leader.state', '=', 'running')
     .where('follower.execution', '!=', execution)
     .where('follower.ended_at', 'is', null)
     .orderBy('follower.id')
@@ -133,26 +183,6 @@ async function exchangeDependents(
     transaction,
     dependents.map(({ task, blocker }) => ({ task, blocker: blocker === one ? other : one })),
   );
-}
-
-const IDLE = ['waiting', 'ready', 'delayed'] as const;
-
-async function stopIdle({ transaction, tally, now }: Settling, execution: number): Promise<void> {
-  const groups = await transaction
-    .selectFrom('tasks')
-    .select((row) => ['queue', 'route', 'state', row.fn.countAll<number>().as('count')])
-    .where('execution', '=', execution)
-    .where('state', 'in', IDLE)
-    .groupBy(['queue', 'route', 'state'])
-    .execute();
-  for (const { count, state, ...placed } of groups)
-    tally.moved({ ...placed, execution }, state, 'stopped', count);
-  await transaction
-    .updateTable('tasks')
-    .set({ state: 'stopped', follows: null, run_at: null, ended_at: now })
-    .where('execution', '=', execution)
-    .where('state', 'in', IDLE)
-    .execute();
 }
 
 async function stopRunning(

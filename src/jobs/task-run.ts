@@ -23,6 +23,7 @@ export class TaskRun {
   /** Of the process's clock that only goes forward. */
   readonly begunAt = performance.now();
   readonly #controller = new AbortController();
+  readonly #end = Promise.withResolvers<void>();
   readonly #now: () => number;
   readonly #told: () => void;
   #sent = 0;
@@ -41,6 +42,15 @@ export class TaskRun {
 
   get signal(): AbortSignal {
     return this.#controller.signal;
+  }
+
+  /** Resolves when nothing works on it here any more. */
+  get ended(): Promise<void> {
+    return this.#end.promise;
+  }
+
+  end(): void {
+    this.#end.resolve();
   }
 
   get sent(): number {

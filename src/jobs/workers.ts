@@ -8,6 +8,7 @@ import { type ClaimOptions, claimTasks, mayClaim } from './claims.ts';
 import { reap, renewLeases, takeBackOwn } from './leases.ts';
 import { writeProgress } from './progress.ts';
 import { forgetOld, type RetentionRules } from './retention.ts';
+import { finishStops } from './stopping.ts';
 import { type ClaimedTask, LeaseLost } from './task.ts';
 import { TaskRun } from './task-run.ts';
 
@@ -35,7 +36,7 @@ const FORGET_MS = 10 * 60_000;
 export class Workers implements AsyncDisposable {
   readonly #options: WorkerOptions;
   readonly #queue: PQueue;
-  readonly #running = new Map<number, TaskRun>();
+  readonly #running = new Set<TaskRun>();
   readonly #timers = new DisposableStack();
   #claiming: Promise<void> | undefined;
   #writing: Promise<void> | undefined;
@@ -71,12 +72,7 @@ export class Workers implements AsyncDisposable {
 
   /** Those of the tasks that run here are told to end. */
   stop(tasks: readonly number[]): void {
-    for (const id of tasks) this.#running.get(id)?.abort(new TaskStopped());
-  }
-
-  /** How far a task that runs here is, in bytes, before that is written. */
-  sentBy(task: number): number | undefined {
-    return this.#running.get(task)?.sent;
+    for (const run of this.#running) if (tasks.includes(run.task.id)) run.abort(new TaskStopped());
   }
 
   /** What runs may end for a moment; the rest is told to, and can be claimed again: that attempt does not count. */
@@ -85,7 +81,7 @@ export class Workers implements AsyncDisposable {
     this.#stopping.abort();
     await this.#claiming;
     await this.#idleWithin(graceMs);
-    for (const run of this.#running.values()) run.abort(new TaskReleased());
+    for (const run of this.#running) run.abort(new TaskReleased());
     // Who does not listen keeps the lease, and the next start takes it back.
     await this.#idleWithin(shutdownMs);
     this.#timers.dispose();
@@ -125,10 +121,15 @@ export class Workers implements AsyncDisposable {
         if (run.unwritten >= progressBytes) void this.#write();
       },
     });
-    this.#running.set(task.id, run);
+    // Its lease was lost and is held again: never twice at once, not even for a moment.
+    const former = [...this.#running].find((each) => each.task.id === task.id);
+    former?.abort(new LeaseLost(task));
+    this.#running.add(run);
     void this.#queue.add(async () => {
+      await former?.ended;
       await attempted('settling of a task', () => attempt(run, this.#options));
-      this.#running.delete(task.id);
+      this.#running.delete(run);
+      run.end();
       this.wake();
     });
   }
@@ -139,24 +140,27 @@ export class Workers implements AsyncDisposable {
   }
 
   async #recover(): Promise<void> {
-    await this.#options.settle((settling) => takeBackOwn(settling, this.#options));
+    const { database, settle } = this.#options;
+    await settle((settling) => takeBackOwn(settling, this.#options));
+    await finishStops(database, settle);
   }
 
   async #renew(): Promise<void> {
     const { database, now, leaseMs, rules, settle } = this.#options;
-    const runs = [...this.#running.values()];
+    const runs = [...this.#running];
     const claims = runs.map(({ task }) => task);
     const renewed = await database.write((transaction) =>
       renewLeases(transaction, claims, { until: now() + leaseMs }),
     );
-    const held = new Map(renewed.map((claim) => [claim.id, claim]));
     for (const run of runs) {
-      const claim = held.get(run.task.id);
+      const { id, epoch } = run.task;
+      const claim = renewed.find((each) => each.id === id && each.epoch === epoch);
       if (claim === undefined) run.abort(new LeaseLost(run.task));
       else if (claim.isStopping) run.abort(new TaskStopped());
     }
-    const working = new Set(this.#running.keys());
+    const working = new Set([...this.#running].map(({ task }) => task.id));
     const reaped = await settle((settling) => reap(settling, { except: working, rules }));
+    await finishStops(database, settle);
     if (reaped > 0) this.wake();
   }
 
@@ -167,7 +171,7 @@ export class Workers implements AsyncDisposable {
 
   async #write(): Promise<void> {
     this.#writing ??= attempted('progress of tasks', async () => {
-      const runs = [...this.#running.values()].filter(({ hasNews }) => hasNews);
+      const runs = [...this.#running].filter(({ hasNews }) => hasNews);
       const news = runs.map((run) => run.news());
       if (news.length === 0) return;
       await this.#options.database.write((transaction) => writeProgress(transaction, news));

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { RETRY_RULES } from '../../src/jobs/failing.ts';
+import { reap } from '../../src/jobs/leases.ts';
 import type { RunningTask, TaskHandlers } from '../../src/jobs/task.ts';
+import { settle } from '../../src/jobs/transactions.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
 import { enqueue, openJobs, signal, task } from './world.ts';
@@ -51,6 +54,27 @@ for (const engine of databases) {
 
       assert.equal(execution.succeeded, 2);
       assert.equal((await other.tasks.get(1))?.note, 'by the other');
+    });
+
+    it('that are lost and held again let one attempt end before the next', async () => {
+      const { handlers, release, attempts } = holding();
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const id = await enqueue(world, [task('copy')]);
+      await until(() => attempts.length === 1);
+
+      world.clock.at += LEASE_MS + 1;
+      await settle(
+        world.database,
+        () => world.clock.at,
+        (settling) => reap(settling, { except: new Set(), rules: RETRY_RULES }),
+      );
+      await until(async () => (await world.jobs.tasks.get(1))?.attempts === 2);
+      assert.deepEqual(attempts, [1]);
+      release();
+      const { succeeded } = await world.jobs.ended(id, { signal });
+
+      assert.deepEqual([attempts, succeeded], [[1, 2], 1]);
     });
 
     it('are given back when the node stops, and the attempt does not count', async () => {

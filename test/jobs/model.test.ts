@@ -3,8 +3,9 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { holds } from '../fuzz/support/runs.ts';
 import { databases } from '../support/databases.ts';
-import { commands, finish } from './support/commands.ts';
+import { commands } from './support/commands.ts';
 import { allIsDoneOnce, newModel, type Real } from './support/model.ts';
+import { finish } from './support/steps.ts';
 import { START } from './world.ts';
 
 /** Of the runs of all fuzz tests. */

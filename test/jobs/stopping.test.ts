@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { EVERYTHING } from '../../src/database/listing.ts';
+import { failedTasks, retryTasks } from '../../src/jobs/retrying.ts';
 import type { RunningTask, TaskHandlers } from '../../src/jobs/task.ts';
+import { settle } from '../../src/jobs/transactions.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
 import { enqueue, type JobsWorld, openJobs, signal, Thrown, task } from './world.ts';
@@ -27,6 +29,32 @@ for (const engine of databases) {
       assert.equal(execution.stopped, execution.total);
       await world.jobs.stop(id);
       assert.equal((await world.jobs.executions.get(id))?.stopped, 3);
+    });
+
+    it('is stopped to its end by the next start, where the process was killed meanwhile', async () => {
+      const { handlers, begun } = chunks();
+      await using world = await openJobs(engine, { handlers });
+      const id = await enqueue(world, [task('copy'), task('copy')]);
+      await world.database.write(async (transaction) => {
+        await transaction.updateTable('executions').set({ stopping: 1 }).execute();
+      });
+
+      world.jobs.start();
+      const { status, stopped } = await world.jobs.ended(id, { signal });
+
+      assert.deepEqual([status, stopped, begun], ['stopped', 2, []]);
+    });
+
+    it('has many tasks that are stopped some at a time', async () => {
+      const { handlers } = chunks();
+      await using world = await openJobs(engine, { handlers });
+      const many = Array.from({ length: 2_100 }, () => task('copy'));
+      const id = await enqueue(world, many);
+
+      await world.jobs.stop(id);
+
+      assert.equal((await world.jobs.executions.get(id))?.stopped, many.length);
+      assert.deepEqual(await load(world), []);
     });
 
     it('lets one of its queue begin that waited for it', async () => {
@@ -181,6 +209,37 @@ for (const engine of databases) {
       ]);
       assert.deepEqual([healed.status, healed.succeeded, healed.total], ['succeeded', 3, 3]);
       assert.equal(await world.jobs.retryFailed(id), 0);
+    });
+
+    it('are done again with what they wait for', async () => {
+      let isDown = true;
+      const handlers: TaskHandlers = {
+        copy: async () => {
+          if (isDown) throw new Thrown({ kind: 'permanent', reason: 'gone' });
+          return undefined;
+        },
+      };
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const id = await enqueue(world, [
+        task('copy'),
+        task('copy', { after: [0] }),
+        task('copy', { after: [1] }),
+        task('copy', { payload: 'other' }),
+      ]);
+      await world.jobs.ended(id, { signal });
+      const failed = await failedTasks(world.database, id);
+
+      isDown = false;
+      await settle(
+        world.database,
+        () => world.clock.at,
+        (settling) => retryTasks(settling, id, [3]),
+      );
+      const execution = await world.jobs.ended(id, { signal });
+
+      assert.deepEqual(failed, [[1, 2, 3, 4]]);
+      assert.deepEqual([execution.succeeded, execution.failed], [3, 1]);
     });
 
     it('follow who does the same by now, and bring along what was stopped before them', async () => {

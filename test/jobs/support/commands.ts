@@ -1,36 +1,26 @@
-import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { WriteTransaction } from '../../../src/database/database.ts';
-import { claimTasks } from '../../../src/jobs/claims.ts';
 import { addExecution, beginWaiting } from '../../../src/jobs/enqueue.ts';
-import { RETRY_RULES, settleFailure } from '../../../src/jobs/failing.ts';
+import { settleFailure } from '../../../src/jobs/failing.ts';
 import { reap, renewLeases, takeBackOwn } from '../../../src/jobs/leases.ts';
 import { settleOutcome } from '../../../src/jobs/outcomes.ts';
 import { pauseHost, pauseQueue, resumeHost, resumeQueue } from '../../../src/jobs/pausing.ts';
-import { retryFailed } from '../../../src/jobs/retrying.ts';
-import type { Settling } from '../../../src/jobs/settling.ts';
-import { stopExecution } from '../../../src/jobs/stopping.ts';
+import { failedTasks, retryTasks } from '../../../src/jobs/retrying.ts';
+import { beginStop, stopSome } from '../../../src/jobs/stopping.ts';
+import type { Failure, NewTask, TaskOutcome } from '../../../src/jobs/task.ts';
+import { countersAreRight, type Hand, type Model, type Real } from './model.ts';
 import {
-  type ClaimedTask,
-  type Failure,
-  LeaseLost,
-  type NewTask,
-  type TaskOutcome,
-} from '../../../src/jobs/task.ts';
-import { settle } from '../../../src/jobs/transactions.ts';
-import {
-  countersAreRight,
-  type Hand,
-  type Model,
-  mayRun,
-  type Process,
-  type Real,
-} from './model.ts';
-
-export const QUEUES = ['q0', 'q1', 'q2'];
-export const HOSTS = ['h0', 'h1'];
-export const LEASE_MS = 60_000;
-const RULES = { ...RETRY_RULES, attempts: 4 };
+  claimSome,
+  effectOf,
+  endStops,
+  HOSTS,
+  LEASE_MS,
+  processOf,
+  QUEUES,
+  RULES,
+  settled,
+  withHand,
+} from './steps.ts';
 
 type Run = (model: Model, real: Real) => Promise<void>;
 
@@ -123,29 +113,6 @@ const claim = fc
     }),
   );
 
-export async function claimSome(
-  model: Model,
-  real: Real,
-  { by, most }: { readonly by: number; readonly most: number },
-): Promise<number> {
-  const process = processOf(model, by);
-  const claimed = await real.database.write((transaction) =>
-    claimTasks(transaction, {
-      most,
-      mostPerHost: 3,
-      instance: process.instance,
-      boot: `${process.boot}`,
-      leaseMs: LEASE_MS,
-      now: real.clock.at,
-    }),
-  );
-  for (const task of claimed) {
-    await mayRun(model, real, task);
-    process.hands.push({ task, leaseUntil: real.clock.at + LEASE_MS });
-  }
-  return claimed.length;
-}
-
 const succeed = fc
   .record({
     by: fc.nat({ max: 1 }),
@@ -165,16 +132,6 @@ const succeed = fc
       }),
     ),
   );
-
-/** Fails where it is there already. */
-export function effectOf({ id }: ClaimedTask): (transaction: WriteTransaction) => Promise<void> {
-  return async (transaction) => {
-    await transaction
-      .insertInto('settings')
-      .values({ name: `${id}`, value: '', updated_at: 0 })
-      .execute();
-  };
-}
 
 const fail = fc
   .record({
@@ -197,27 +154,6 @@ const fail = fc
     ),
   );
 
-/** The first task that the process has in hand. Where its lease is lost, nothing happens. */
-async function withHand(
-  model: Model,
-  real: Real,
-  by: number,
-  work: (hand: Hand) => (settling: Settling) => Promise<unknown>,
-): Promise<void> {
-  const hand = processOf(model, by).hands.shift();
-  if (hand === undefined) return;
-  try {
-    await settled(real, work(hand));
-  } catch (error) {
-    if (!(error instanceof LeaseLost)) throw error;
-    assert.ok(hand.leaseUntil < real.clock.at, 'only a lease that lapsed is lost');
-  }
-}
-
-async function settled(real: Real, work: (settling: Settling) => Promise<unknown>): Promise<void> {
-  await settle(real.database, () => real.clock.at, work);
-}
-
 const renew = fc.nat({ max: 1 }).map((by) =>
   command(`renew ${by}`, async (model, real) => {
     const process = processOf(model, by);
@@ -226,8 +162,9 @@ const renew = fc.nat({ max: 1 }).map((by) =>
     const held = await real.database.write((transaction) =>
       renewLeases(transaction, claims, { until }),
     );
-    const ids = new Set(held.map(({ id }) => id));
-    process.hands = process.hands.filter(({ task }) => ids.has(task.id));
+    const isHeld = ({ task }: Hand): boolean =>
+      held.some(({ id, epoch }) => id === task.id && epoch === task.epoch);
+    process.hands = process.hands.filter(isHeld);
     for (const hand of process.hands) hand.leaseUntil = until;
   }),
 );
@@ -256,17 +193,27 @@ const crash = fc.nat({ max: 1 }).map((by) =>
   }),
 );
 
-const stop = fc.nat({ max: 5 }).map((which) =>
-  command(`stop ${which}`, async (model, real) => {
-    const id = model.executions[which];
-    if (id !== undefined) await settled(real, (settling) => stopExecution(settling, id));
-  }),
-);
+/** As far as the process came before it was killed, or to its end. */
+const stop = fc
+  .record({ which: fc.nat({ max: 5 }), writes: fc.nat({ max: 2 }), isFinished: fc.boolean() })
+  .map(({ which, writes, isFinished }) =>
+    command(`stop ${which} ${writes} ${isFinished}`, async (model, real) => {
+      const id = model.executions[which];
+      if (id === undefined) return;
+      await settled(real, (settling) => beginStop(settling, id));
+      for (let write = 0; write < writes; write++)
+        await settled(real, (settling) => stopSome(settling, id, 1));
+      if (isFinished) await endStops(real);
+    }),
+  );
 
-const retry = fc.nat({ max: 5 }).map((which) =>
-  command(`retry ${which}`, async (model, real) => {
+const retry = fc.record({ which: fc.nat({ max: 5 }), some: fc.boolean() }).map(({ which, some }) =>
+  command(`retry ${which} ${some}`, async (model, real) => {
     const id = model.executions[which];
-    if (id !== undefined) await settled(real, (settling) => retryFailed(settling, id));
+    if (id === undefined) return;
+    const all = (await failedTasks(real.database, id)).flat();
+    const ids = some ? all.slice(0, 1) : all;
+    if (ids.length > 0) await settled(real, (settling) => retryTasks(settling, id, ids));
   }),
 );
 
@@ -304,30 +251,3 @@ export const commands = [
   pause,
   pauseOfHost,
 ];
-
-/** Nothing is held back any more, and everything succeeds. */
-export async function finish(model: Model, real: Real): Promise<void> {
-  await settled(real, async (settling) => {
-    for (const queue of QUEUES) await resumeQueue(settling, queue);
-    for (const host of HOSTS) await resumeHost(settling, host);
-  });
-  for (let idle = 0; idle < 3; ) {
-    while (processOf(model, 0).hands.length > 0) {
-      await withHand(model, real, 0, ({ task }) => (settling) => {
-        const outcome = { alongside: effectOf(task) };
-        return settleOutcome(settling, task, { outcome, sent: 0 });
-      });
-    }
-    real.clock.at += 20 * LEASE_MS;
-    await settled(real, (settling) => reap(settling, { except: new Set(), rules: RULES }));
-    const claimed = await claimSome(model, real, { by: 0, most: 8 });
-    idle = claimed === 0 ? idle + 1 : 0;
-    await countersAreRight(real);
-  }
-}
-
-function processOf({ processes }: Model, by: number): Process {
-  const process = processes[by];
-  assert.ok(process);
-  return process;
-}
