@@ -10,6 +10,7 @@ import { ghcr } from './ghcr.ts';
 import { gitlab } from './gitlab.ts';
 import { google } from './google.ts';
 import { harbor } from './harbor.ts';
+import { helm } from './helm/helm.ts';
 import { quay } from './quay.ts';
 
 const [first, ...others] = [
@@ -23,6 +24,7 @@ const [first, ...others] = [
   ghcr,
   quay,
   gitlab,
+  helm,
 ] as const;
 
 /** What is told of them, by the value of `adapter:`. */

@@ -90,8 +90,8 @@ const USED_IN: Record<string, readonly string[]> = {
   'ipaddr.js': ['src/registry', 'src/http', 'src/config'],
   semver: ['policies/tag-version.ts'],
   re2js: ['policies/name-pattern.ts'],
-  yaml: ['src/config'],
-  'tar-stream': ['src/cli'],
+  yaml: ['src/config', 'adapters/helm'],
+  'tar-stream': ['src/cli', 'adapters/helm'],
 };
 
 const root = join(import.meta.dirname, '..');

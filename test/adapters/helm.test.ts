@@ -1,0 +1,319 @@
+import assert from 'node:assert/strict';
+import { buffer } from 'node:stream/consumers';
+import { describe, it } from 'node:test';
+import { digestOf } from '../../src/oci/digest.ts';
+import { parseManifest } from '../../src/oci/manifest.ts';
+import { connectPeer } from '../support/registry-peer.ts';
+import { startUpstream, type Upstream } from '../support/upstream.ts';
+import { archiveOf, chartOf, type Indexed, indexOf } from './helm-support.ts';
+
+const signal = AbortSignal.timeout(120_000);
+const ME = { username: 'me', password: 'secret' };
+
+/** A web server with an index and archives. */
+async function startRepository(charts: readonly Indexed[], more: { credential?: typeof ME } = {}) {
+  const stack = new AsyncDisposableStack();
+  const web = stack.use(await startUpstream());
+  let index = indexOf(charts);
+  web.serveApi(/^\/stable\/index\.yaml$/, ({ headers }) => {
+    const etag = `"${digestOf(Buffer.from(index))}"`;
+    const isKnown = headers['if-none-match'] === etag;
+    const body = isKnown ? Buffer.alloc(0) : Buffer.from(index);
+    return { status: isKnown ? 304 : 200, headers: { etag }, body };
+  });
+  serveArchives(web, charts);
+  const clock = { ms: 0 };
+  const now = () => Date.now() + clock.ms;
+  const url = new URL('stable', web.url);
+  const { peer } = stack.use(connectPeer({ adapter: 'helm', url, now, ...more }));
+  return {
+    web,
+    clock,
+    peer,
+    write(text: string) {
+      index = text;
+    },
+    fetched: (path: RegExp) => web.count({ path }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+function serveArchives(web: Upstream, charts: readonly Indexed[]): void {
+  web.serveApi(/\.tgz$/, ({ url }) => {
+    const found = charts.find((chart) => url.href.endsWith(chart.url) && chart.archive);
+    if (found?.archive === undefined) return undefined;
+    return { status: 200, headers: { 'content-type': 'application/gzip' }, body: found.archive };
+  });
+}
+
+async function someCharts(): Promise<readonly Indexed[]> {
+  const versions = [
+    ['nginx', '1.1.0'],
+    ['nginx', '1.0.0+build.5'],
+    ['redis', '2.0.0'],
+  ] as const;
+  return Promise.all(
+    versions.map(async ([name, version]) => ({
+      name,
+      version,
+      url: `charts/${name}-${version}.tgz`,
+      archive: await chartOf(name, version),
+    })),
+  );
+}
+
+describe('the Helm adapter', () => {
+  it('has a repository for each chart and a tag for each version', async () => {
+    await using helm = await startRepository(await someCharts());
+
+    const names = await Array.fromAsync(helm.peer.repositories?.({ signal }) ?? []);
+    const some = await Array.fromAsync(helm.peer.repositories?.({ signal, prefix: 're' }) ?? []);
+    const tags = await Array.fromAsync(helm.peer.tags('nginx', { signal }));
+
+    assert.deepEqual(names, ['nginx', 'redis']);
+    assert.deepEqual(some, ['redis']);
+    assert.deepEqual(tags, ['1.1.0', '1.0.0_build.5']);
+    assert.equal(helm.fetched(/tgz/), 0);
+    await assert.rejects(Array.fromAsync(helm.peer.tags('none', { signal })), {
+      code: 'NAME_UNKNOWN',
+    });
+  });
+
+  it('makes an OCI chart of a version, whole and readable', async () => {
+    const [nginx] = await someCharts();
+    assert.ok(nginx?.archive);
+    await using helm = await startRepository([nginx]);
+
+    const head = await helm.peer.headManifest('nginx', '1.1.0', { signal });
+    const { bytes, descriptor } = await helm.peer.manifest('nginx', '1.1.0', { signal });
+    const parsed = parseManifest(bytes, descriptor.mediaType);
+
+    assert.deepEqual(head, descriptor);
+    const [config, layer] = parsed.references;
+    assert.ok(config !== undefined && layer !== undefined);
+    assert.equal(config.mediaType, 'application/vnd.cncf.helm.config.v1+json');
+    assert.equal(layer.mediaType, 'application/vnd.cncf.helm.chart.content.v1.tar+gzip');
+    const read = async (digest: typeof layer.digest) =>
+      buffer((await helm.peer.blob('nginx', digest, { signal })).content);
+    assert.deepEqual(await read(layer.digest), nginx.archive);
+    assert.equal(
+      (await read(config.digest)).toString(),
+      '{"name":"nginx","version":"1.1.0","description":"A chart \\u003cfor\\u003e tests","apiVersion":"v2","appVersion":"1.0"}',
+    );
+    assert.equal(await helm.peer.blobSize('nginx', layer.digest, { signal }), layer.size);
+    assert.equal(await helm.peer.blobSize('nginx', config.digest, { signal }), config.size);
+    assert.equal(parsed.annotations['org.opencontainers.image.version'], '1.1.0');
+    // Once for the manifest, which was made of it, and once for its bytes.
+    assert.equal(helm.fetched(/tgz/), 2);
+  });
+
+  it('makes the same of the same archive, whenever and wherever', async () => {
+    const all = await someCharts();
+    const digests = new Set<string | undefined>();
+    for (let i = 0; i < 2; i++) {
+      await using helm = await startRepository(all);
+      digests.add((await helm.peer.headManifest('nginx', '1.0.0_build.5', { signal }))?.digest);
+    }
+
+    assert.equal(digests.size, 1);
+  });
+
+  it('finds manifests and blobs by digest, though it was started a moment ago', async () => {
+    const all = await someCharts();
+    await using first = await startRepository(all);
+    const { descriptor, bytes } = await first.peer.manifest('nginx', '1.0.0_build.5', { signal });
+    const [config, layer] = parseManifest(bytes, descriptor.mediaType).references;
+    assert.ok(config !== undefined && layer !== undefined);
+
+    await using second = await startRepository(all);
+    const found = await second.peer.blob('nginx', layer.digest, { signal, range: { start: 5 } });
+    const rest = (await buffer(found.content)).subarray(5 - found.start);
+    assert.deepEqual(rest, all[1]?.archive?.subarray(5));
+    // The index said which one it is.
+    assert.equal(second.fetched(/nginx-1\.1\.0/), 0);
+
+    await using third = await startRepository(all);
+    assert.deepEqual(
+      (await third.peer.manifest('nginx', descriptor.digest, { signal })).bytes,
+      bytes,
+    );
+    await using fourth = await startRepository(all);
+    const part = await fourth.peer.blob('nginx', config.digest, {
+      signal,
+      range: { start: 1, end: 7 },
+    });
+    assert.equal((await buffer(part.content)).toString(), '"name"');
+    const nowhere = digestOf(Buffer.from('nowhere'));
+    await assert.rejects(fourth.peer.blob('nginx', nowhere, { signal }), { code: 'BLOB_UNKNOWN' });
+    await assert.rejects(fourth.peer.manifest('nginx', nowhere, { signal }), {
+      code: 'MANIFEST_UNKNOWN',
+    });
+  });
+
+  it('asks for the index once a minute, and for no more of it than is new', async () => {
+    const all = await someCharts();
+    await using helm = await startRepository(all);
+    const tags = () => Array.fromAsync(helm.peer.tags('nginx', { signal }));
+    await Promise.all([tags(), tags(), tags()]);
+    await tags();
+    assert.equal(helm.fetched(/index/), 1);
+
+    helm.clock.ms += 60_000;
+    await tags();
+    assert.equal(helm.web.requests.at(-1)?.status, 304);
+
+    helm.clock.ms += 60_000;
+    helm.write(indexOf(all.slice(1)));
+    assert.deepEqual(await tags(), ['1.0.0_build.5']);
+  });
+
+  it('refuses an archive that is not what the index says', async () => {
+    const [nginx] = await someCharts();
+    assert.ok(nginx);
+    await using helm = await startRepository([nginx]);
+    helm.web.serveApi(/never/, () => undefined);
+    helm.write(indexOf([{ ...nginx, archive: await chartOf('nginx', '6.6.6') }]));
+
+    await assert.rejects(helm.peer.manifest('nginx', '1.1.0', { signal }), {
+      name: 'UpstreamInvalid',
+      message: /where its index says/,
+    });
+  });
+
+  const broken = [
+    { name: 'no archive', archive: Buffer.from('<html>'), says: /no gzip archive/ },
+    {
+      name: 'an archive without Chart.yaml',
+      files: { 'x/values.yaml': '' },
+      says: /no Chart\.yaml/,
+    },
+    { name: 'a Chart.yaml that is no YAML', files: { 'x/Chart.yaml': '{' }, says: /no YAML/ },
+    {
+      name: 'a Chart.yaml without a version',
+      files: { 'x/Chart.yaml': 'name: x' },
+      says: /version/,
+    },
+  ];
+  for (const { name, archive, files, says } of broken) {
+    it(`says why a version is no chart: ${name}`, async () => {
+      const bytes = archive ?? (await archiveOf(files ?? {}));
+      await using helm = await startRepository([
+        { name: 'x', version: '1.0.0', url: 'x.tgz', archive: bytes },
+      ]);
+
+      await assert.rejects(helm.peer.manifest('x', '1.0.0', { signal }), {
+        code: 'MANIFEST_INVALID',
+        message: says,
+      });
+    });
+  }
+
+  const written = [
+    { name: 'JSON', text: (of: string) => JSON.stringify({ entries: { nginx: [itemIn(of)] } }) },
+    {
+      name: 'flow style',
+      text: (of: string) => `entries: {nginx: [${JSON.stringify(itemIn(of))}]}`,
+    },
+    {
+      name: 'items that are indented further',
+      text: (of: string) =>
+        `entries:\n  "nginx":\n    - version: 1.1.0\n      urls: [${of}]\n    - version: bad tag!\n      urls: []\n`,
+    },
+    {
+      name: 'other indentation',
+      text: (of: string) => `entries:\n    nginx:\n    - {version: 1.1.0, urls: [${of}]}\n`,
+    },
+  ];
+  for (const { name, text } of written) {
+    it(`reads an index in ${name}`, async () => {
+      const [nginx] = await someCharts();
+      assert.ok(nginx);
+      await using helm = await startRepository([nginx]);
+      helm.write(text(nginx.url));
+
+      assert.deepEqual(await Array.fromAsync(helm.peer.tags('nginx', { signal })), ['1.1.0']);
+      assert.ok(await helm.peer.headManifest('nginx', '1.1.0', { signal }));
+    });
+  }
+
+  for (const text of ['- a', '<html>log in</html>', 'entries: {']) {
+    it(`says that ${JSON.stringify(text)} is no index`, async () => {
+      await using helm = await startRepository([]);
+      helm.write(text);
+
+      await assert.rejects(helm.peer.ping({ signal }), {
+        name: 'UpstreamInvalid',
+        message: /index/,
+      });
+    });
+  }
+
+  it('reads the one chart that is asked for of a large index, while others go on', async () => {
+    const large = Array.from({ length: 400 }, (_, chart) =>
+      Array.from({ length: 50 }, (__, version) => ({
+        name: `chart-${chart}`,
+        version: `1.${version}.0`,
+        url: 'x.tgz',
+      })),
+    ).flat();
+    await using helm = await startRepository(large);
+    let turns = 0;
+    const ticking = setInterval(() => (turns += 1), 1);
+
+    const tags = await Array.fromAsync(helm.peer.tags('chart-7', { signal }));
+    clearInterval(ticking);
+
+    assert.equal(tags.length, 50);
+    assert.ok(turns > 0);
+  });
+
+  it('logs in where it is told to, and shows its login to no other host', async () => {
+    const [nginx] = await someCharts();
+    assert.ok(nginx);
+    await using elsewhere = await startUpstream();
+    serveArchives(elsewhere, [nginx]);
+    const url = new URL(nginx.url, elsewhere.url).href;
+    await using helm = await startRepository([{ ...nginx, url }], { credential: ME });
+
+    await helm.peer.manifest('nginx', '1.1.0', { signal });
+
+    assert.match(helm.web.requests[0]?.headers.authorization ?? '', /^Basic /);
+    assert.equal(elsewhere.requests.length, 1);
+    assert.equal(elsewhere.requests[0]?.headers.authorization, undefined);
+  });
+
+  it('takes nothing, and says so', async () => {
+    await using helm = await startRepository(await someCharts());
+    const digest = digestOf(Buffer.from('x'));
+
+    assert.equal(await helm.peer.mountBlob('nginx', digest, 'redis', { signal }), false);
+    for (const writing of [
+      helm.peer.deleteTag('nginx', '1.1.0', { signal }),
+      helm.peer.deleteManifest('nginx', digest, { signal }),
+      helm.peer.pushBlob('nginx', { digest, size: 1 }, () => Promise.reject(new Error('x')), {
+        signal,
+      }),
+    ]) {
+      await assert.rejects(writing, { code: 'UNSUPPORTED', message: /only read/ });
+    }
+    assert.deepEqual(await helm.peer.referrers('nginx', digest, { signal }), []);
+  });
+
+  for (const { status, expected } of [
+    { status: 401, expected: { name: 'UpstreamDenied', status: 401 } },
+    { status: 404, expected: { name: 'UpstreamInvalid' } },
+    { status: 429, expected: { name: 'UpstreamThrottled' } },
+    { status: 503, expected: { name: 'UpstreamUnavailable', reason: 'server-error' } },
+  ]) {
+    it(`tells ${status} as it is`, async () => {
+      await using helm = await startRepository(await someCharts());
+      helm.web.behave({}, { status });
+
+      await assert.rejects(helm.peer.ping({ signal }), expected);
+    });
+  }
+});
+
+function itemIn(url: string): object {
+  return { version: '1.1.0', urls: [url] };
+}
