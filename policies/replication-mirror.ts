@@ -23,7 +23,7 @@ export type PruneRule = z.output<typeof PruneRule>;
 export interface MirroredTag {
   readonly name: string;
   readonly digest?: Digest | undefined;
-  /** Whether somebody else put it there, as far as anybody knows: pushed it, not copied. */
+  /** Whether it is known that somebody else put it there: pushed it, not copied. */
   readonly isForeign?: boolean;
 }
 

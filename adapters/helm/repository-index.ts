@@ -20,7 +20,7 @@ export interface IndexedVersion {
   readonly urls: readonly string[];
 }
 
-/** What is in the file, as far as anybody asked. */
+/** What is in the file; a version is read when it is first asked for. */
 export interface RepositoryIndex {
   /** In the order of the file. */
   readonly names: readonly string[];
