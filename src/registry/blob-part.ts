@@ -1,6 +1,6 @@
 import { discard } from './body.ts';
 import { UpstreamInvalid } from './errors.ts';
-import type { HttpResponse } from './http-client.ts';
+import type { HttpResponse } from './http-connection.ts';
 import type { BlobPart } from './peer.ts';
 import type { Call, RegistryCalls } from './registry-client.ts';
 import { refusal } from './repository-calls.ts';

@@ -1,4 +1,5 @@
 import { circuitChanged } from '../telemetry/channels.ts';
+import { AddressRefused } from './address-guard.ts';
 import { UpstreamUnavailable } from './errors.ts';
 
 /** One request's way through a circuit; the first thing said of it counts. */
@@ -86,6 +87,17 @@ export class Breakers {
     circuit.openUntil = this.#now() + this.#options.openMs;
     change(circuit, url, 'open');
   }
+}
+
+/** Tells a circuit what an attempt that failed says of its host. */
+export function attemptFailed(passage: Passage, error: unknown, signal: AbortSignal): void {
+  // The asker's own deadline says nothing: part of it went by in a queue. What a host may take has limits of its own.
+  const isTrouble =
+    !signal.aborted &&
+    error instanceof UpstreamUnavailable &&
+    !(error.cause instanceof AddressRefused);
+  if (isTrouble) passage.failed();
+  else passage.abandoned();
 }
 
 function change(circuit: Circuit, url: URL, state: Circuit['state']): void {

@@ -2,7 +2,7 @@
  * Outbound HTTP, set up once. A request is tried, and tried again where that may help; each attempt follows redirects;
  * each hop passes its host's circuit. Bytes come as they were sent: nothing is decompressed.
  */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import { finished, type Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import got, { type Got } from 'got';
@@ -12,44 +12,19 @@ import {
   upstreamFailed,
   upstreamSent,
 } from '../telemetry/channels.ts';
-import { AddressRefused, assertPublicLiteral, lookupPublic } from './address-guard.ts';
+import { assertPublicLiteral, lookupPublic } from './address-guard.ts';
 import { Agents } from './agents.ts';
 import { discard, wordsOf } from './body.ts';
-import { Breakers, type Passage } from './breaker.ts';
+import { attemptFailed, Breakers } from './breaker.ts';
 import { UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
 import { failureOf } from './failure.ts';
+import type { HttpConnection, HttpRequest, HttpResponse } from './http-connection.ts';
 import type { RegistryLimits } from './limits.ts';
-import type { CallOptions } from './peer.ts';
 import { followed, type Hop, locationOf, MOST_HOPS } from './redirect.ts';
-import { BodyFailed, isStreamed, lengthOf, type RequestBody, Sending } from './request-body.ts';
+import { BodyFailed, isStreamed, lengthOf, Sending } from './request-body.ts';
 import { pauseBeforeRetryMs, retryAfterIn, StatusError } from './retry.ts';
-import { HostSlots, type Lane } from './slots.ts';
+import { HostSlots } from './slots.ts';
 import { watch } from './watchdog.ts';
-
-export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-
-/** Aborting `signal` rejects with its reason, and ends a body that is on its way. */
-export interface HttpRequest extends Hop, CallOptions {
-  readonly method: Method;
-  readonly lane: Lane;
-  /** A streamed one is sent once, and not again after trouble: who gave it knows how to go on. */
-  readonly body?: RequestBody | undefined;
-}
-
-export interface HttpResponse {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  /** Where it came from in the end. */
-  readonly url: URL;
-  /** Must be read to its end or destroyed: until then it holds a slot. Fails with the errors of `errors.ts`. */
-  readonly content: Readable;
-}
-
-/** One endpoint's connections, kept alive. */
-export interface HttpConnection {
-  /** Resolves to any answer below 500. @throws UpstreamUnavailable, UpstreamInvalid; what a streamed body's `open` fails with */
-  send(request: HttpRequest): Promise<HttpResponse>;
-}
 
 export interface HttpClientOptions {
   readonly userAgent: string;
@@ -179,7 +154,7 @@ export class HttpClient implements Disposable {
       const cause = new StatusError(status, after);
       throw new UpstreamUnavailable(host, 'server-error', { cause });
     } catch (error) {
-      decide(passage, error, request.signal);
+      attemptFailed(passage, error, request.signal);
       request.signal.throwIfAborted();
       if (upstreamFailed.hasSubscribers && !(error instanceof BodyFailed)) {
         const durationMs = performance.now() - startedAt;
@@ -322,17 +297,6 @@ function assertPublic(url: URL): void {
   } catch (cause) {
     throw new UpstreamUnavailable(url.host, 'unreachable', { cause });
   }
-}
-
-/** What an attempt that failed says of its host. */
-function decide(passage: Passage, error: unknown, signal: AbortSignal): void {
-  // The asker's own deadline says nothing: part of it went by in a queue. What a host may take has limits of its own.
-  const isTrouble =
-    !signal.aborted &&
-    error instanceof UpstreamUnavailable &&
-    !(error.cause instanceof AddressRefused);
-  if (isTrouble) passage.failed();
-  else passage.abandoned();
 }
 
 /** Ends a request that may have a body. */
