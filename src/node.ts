@@ -3,19 +3,12 @@
  * is closed in the reverse order.
  */
 import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts';
-import { createAccounts } from './access/accounts.ts';
-import { createAuthenticator } from './access/authenticator.ts';
-import { givenSigningKeys } from './access/given-keys.ts';
-import { createLocalIdentities } from './access/identity.ts';
-import { createLastLogins } from './access/last-logins.ts';
 import { openMasterKeys } from './access/master-key.ts';
 import { PasswordChecks } from './access/password-checks.ts';
-import { createRefreshTokens } from './access/refresh-tokens.ts';
 import { createSecrets, type Secrets } from './access/secrets.ts';
-import { createSessions } from './access/sessions.ts';
-import { createSigningKeys } from './access/signing-keys.ts';
-import { createTokens, SERVICE } from './access/tokens.ts';
+import { SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
+import { accessPorts } from './access-ports.ts';
 import { createAudit } from './audit/audit.ts';
 import { createPullLog } from './audit/pull-log.ts';
 import { type Cache, createMemoryCache } from './cache/cache.ts';
@@ -25,7 +18,6 @@ import { startMaintenance } from './catalog/maintenance.ts';
 import type { Project } from './catalog/projects.ts';
 import { reconcile } from './catalog/reconcile.ts';
 import { seedsFor } from './catalog/seeds.ts';
-import { createSettings } from './catalog/settings.ts';
 import type { Config } from './config/load.ts';
 import { WELL_KNOWN_REGISTRIES } from './config/registries.ts';
 import { isBeingCopied } from './database/data-folder.ts';
@@ -161,38 +153,6 @@ function maintenanceRules({ limits, storage, audit }: Config) {
     expiryMs: limits.uploadExpiry,
     eviction: storage.eviction,
     auditedMs: audit.retention,
-  };
-}
-
-interface AccessParts {
-  readonly database: Database;
-  readonly secrets: Secrets;
-  readonly checks: PasswordChecks;
-  readonly cache: Cache;
-}
-
-async function accessPorts(
-  opened: AsyncDisposableStack,
-  { database, secrets, checks, cache }: AccessParts,
-  { tokens: { signingKey, keyRotation, refreshExpiry } }: Config,
-  now: () => number,
-): Promise<Pick<Ports, 'access' | 'sessions' | 'tokens' | 'refreshTokens' | 'keys'>> {
-  const accounts = createAccounts(database, { now });
-  const identities = createLocalIdentities(accounts, checks);
-  const logins = opened.use(createLastLogins(database, { now }));
-  const keys = await (signingKey === undefined
-    ? createSigningKeys({ database, secrets, now, rotationMs: keyRotation })
-    : givenSigningKeys(signingKey));
-  const settings = createSettings({ database, now });
-  const lifetimeSeconds = async () => (await settings.current()).tokenMinutes * 60;
-  const tokens = createTokens({ accounts, keys, lifetimeSeconds, now });
-  const authenticator = createAuthenticator(accounts, tokens, { now, identities, logins });
-  return {
-    access: authenticator,
-    sessions: createSessions({ database, cache, accounts, authenticator, now }),
-    tokens,
-    refreshTokens: createRefreshTokens({ database, accounts, now, expiryMs: refreshExpiry }),
-    keys,
   };
 }
 
