@@ -1,4 +1,5 @@
 /** Calls of Amazon's SDK, as calls of a registry are: with one kind of errors, an abort that is heard, and patience that ends. */
+import { z } from 'zod';
 import { OciError } from '../../src/oci/error.ts';
 import type { Credential } from '../../src/registry/endpoint.ts';
 import {
@@ -38,6 +39,16 @@ export function settingsOf(
     ...(profile && { profile }),
   };
 }
+
+/** As the SDK's clients are, whichever registry they speak to; each says more where its own words are needed. */
+export const SHARED_OPTIONS = {
+  profile: z.string().optional(),
+  createRepositories: z
+    .boolean()
+    .default(true)
+    .meta({ description: 'Whether a repository that a push needs is made where it is missing.' }),
+  apiUrl: z.url({ protocol: /^https?$/ }).optional(),
+};
 
 /** One call; `send` passes the signal on. @throws OciError NAME_UNKNOWN, MANIFEST_UNKNOWN; the errors of `errors.ts` */
 export async function called<T>(

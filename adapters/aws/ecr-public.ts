@@ -23,7 +23,7 @@ import type { CallOptions } from '../../src/registry/peer.ts';
 import type { RegistryClient } from '../../src/registry/registry-client.ts';
 import { type Renewable, renewable } from '../../src/registry/renewable.ts';
 import { PLAIN } from '../../src/registry/vendor.ts';
-import { called, loginIn, settingsOf } from './calls.ts';
+import { called, loginIn, SHARED_OPTIONS, settingsOf } from './calls.ts';
 
 const REGISTRY = 'https://public.ecr.aws/';
 /** The only one that has the API. */
@@ -36,18 +36,13 @@ const Options = z.strictObject({
   asMachine: z.boolean().default(false).meta({
     description: 'Without a credential: be what the machine is allowed to be, not nobody.',
   }),
-  profile: z
-    .string()
-    .optional()
-    .meta({ description: 'A profile of the AWS configuration to act as, with `asMachine`.' }),
-  createRepositories: z
-    .boolean()
-    .default(true)
-    .meta({ description: 'Whether a repository that a push needs is made where it is missing.' }),
-  apiUrl: z
-    .url({ protocol: /^https?$/ })
-    .optional()
-    .meta({ description: 'Where its API is, if not at Amazon’s own place.' }),
+  profile: SHARED_OPTIONS.profile.meta({
+    description: 'A profile of the AWS configuration to act as, with `asMachine`.',
+  }),
+  createRepositories: SHARED_OPTIONS.createRepositories,
+  apiUrl: SHARED_OPTIONS.apiUrl.meta({
+    description: 'Where its API is, if not at Amazon’s own place.',
+  }),
 });
 type Options = z.infer<typeof Options>;
 

@@ -29,7 +29,7 @@ import type { CallOptions, TagFacts } from '../../src/registry/peer.ts';
 import type { RegistryClient } from '../../src/registry/registry-client.ts';
 import { type Renewable, renewable } from '../../src/registry/renewable.ts';
 import { PLAIN } from '../../src/registry/vendor.ts';
-import { called, loginIn, settingsOf } from './calls.ts';
+import { called, loginIn, SHARED_OPTIONS, settingsOf } from './calls.ts';
 
 /** The most that its API gives. */
 const PAGE_SIZE = 1000;
@@ -50,18 +50,13 @@ const Options = z.strictObject({
     .regex(/^\d{12}$/, 'an account of twelve digits')
     .optional()
     .meta({ description: 'The account whose registry it is, where the URL does not say it.' }),
-  profile: z
-    .string()
-    .optional()
-    .meta({ description: 'A profile of the AWS configuration to act as, without a `credential`.' }),
-  createRepositories: z
-    .boolean()
-    .default(true)
-    .meta({ description: 'Whether a repository that a push needs is made where it is missing.' }),
-  apiUrl: z
-    .url({ protocol: /^https?$/ })
-    .optional()
-    .meta({ description: 'Where its API is, if not at Amazon’s own place for the region.' }),
+  profile: SHARED_OPTIONS.profile.meta({
+    description: 'A profile of the AWS configuration to act as, without a `credential`.',
+  }),
+  createRepositories: SHARED_OPTIONS.createRepositories,
+  apiUrl: SHARED_OPTIONS.apiUrl.meta({
+    description: 'Where its API is, if not at Amazon’s own place for the region.',
+  }),
 });
 type Options = z.infer<typeof Options>;
 
