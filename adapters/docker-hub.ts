@@ -21,11 +21,12 @@ import { defineAdapter } from '../src/registry/adapter.ts';
 import { distributionPeer } from '../src/registry/distribution-peer.ts';
 import type { Credential, Endpoint } from '../src/registry/endpoint.ts';
 import { expiryOf } from '../src/registry/jwt.ts';
+import { repositoriesOf } from '../src/registry/namespaces.ts';
 import type { CallOptions, ManifestHead, TagFacts } from '../src/registry/peer.ts';
 import type { RegistryClient } from '../src/registry/registry-client.ts';
 import { type Dated, renewable } from '../src/registry/renewable.ts';
 import { PLAIN } from '../src/registry/vendor.ts';
-import { part, VendorApi } from '../src/registry/vendor-api.ts';
+import { type ApiAnswer, part, VendorApi } from '../src/registry/vendor-api.ts';
 
 const REGISTRY = 'https://registry-1.docker.io/';
 /** By which Harbor and its users call it. */
@@ -114,24 +115,17 @@ class HubApi {
   }
 
   /** Of a namespace that the prefix names, or of all that we are in. */
-  async *repositories({
+  repositories({
     prefix = '',
     ...options
   }: CallOptions & { readonly prefix?: string }): AsyncGenerator<string> {
-    const [first = '', ...more] = prefix.split('/');
-    const namespaces = more.length > 0 ? [first] : await this.#namespaces(options);
-    for (const namespace of namespaces) {
-      if (more.length === 0 && !namespace.startsWith(prefix)) continue;
-      const path = `v2/namespaces/${part(namespace)}/repositories`;
-      for await (const page of this.#pages(path, options)) {
-        if (page.status === 404) break;
-        if (page.status !== 200) throw page.refusal('UNSUPPORTED');
-        for (const { name } of page.body(Repositories).results) {
-          const repository = `${namespace}/${name}`;
-          if (repository.startsWith(prefix) && isRepositoryName(repository)) yield repository;
-        }
-      }
-    }
+    const registry = {
+      namespaces: () => this.#namespaces(options),
+      pages: (namespace: string) =>
+        this.#pages(`v2/namespaces/${part(namespace)}/repositories`, options),
+      names: (page: ApiAnswer) => page.body(Repositories).results.map(({ name }) => name),
+    };
+    return repositoriesOf(registry, prefix);
   }
 
   async *tagDigests(

@@ -17,6 +17,7 @@ import { isNameComponent, isRepositoryName, isTag } from '../src/oci/reference.t
 import { defineAdapter } from '../src/registry/adapter.ts';
 import { distributionPeer } from '../src/registry/distribution-peer.ts';
 import type { Credential, Endpoint } from '../src/registry/endpoint.ts';
+import { repositoriesOf } from '../src/registry/namespaces.ts';
 import type { CallOptions, TagFacts } from '../src/registry/peer.ts';
 import type { RegistryClient } from '../src/registry/registry-client.ts';
 import { constant } from '../src/registry/renewable.ts';
@@ -116,23 +117,17 @@ class QuayApi {
     this.#options = options;
   }
 
-  async *repositories({
+  repositories({
     prefix = '',
     ...options
   }: CallOptions & { readonly prefix?: string }): AsyncGenerator<string> {
-    const [first = '', ...more] = prefix.split('/');
-    const namespaces = more.length > 0 ? [first] : await this.#namespaces(options);
-    for (const namespace of namespaces) {
-      if (more.length === 0 && !namespace.startsWith(prefix)) continue;
-      for await (const page of this.#pagesOf(namespace, options)) {
-        if (page.status === 404) break;
-        if (page.status !== 200) throw page.refusal('UNSUPPORTED');
-        for (const { name } of page.body(Repositories).repositories ?? []) {
-          const repository = `${namespace}/${name}`;
-          if (repository.startsWith(prefix) && isRepositoryName(repository)) yield repository;
-        }
-      }
-    }
+    const registry = {
+      namespaces: () => this.#namespaces(options),
+      pages: (namespace: string) => this.#pagesOf(namespace, options),
+      names: (page: ApiAnswer) =>
+        (page.body(Repositories).repositories ?? []).map(({ name }) => name),
+    };
+    return repositoriesOf(registry, prefix);
   }
 
   async *tagDigests(repository: string, options: CallOptions): AsyncGenerator<TagFacts> {
