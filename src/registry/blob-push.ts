@@ -50,6 +50,8 @@ class BlobPush {
   #received = 0;
   /** Undefined while the blob goes in one piece. */
   #chunkBytes: number | undefined;
+  /** Whether the session has bytes of a request that broke off: some of them may have come late, and count twice. */
+  #isResumed = false;
   /** In a row, without a byte that was kept. */
   #breaks = 0;
 
@@ -98,10 +100,12 @@ class BlobPush {
       throw error;
     }
     if (!isTooLarge(error)) await this.#rest(error);
+    if (isOtherContent(error)) return this.#isDoneWithoutSession();
     const received = await this.#session?.received(this.#options);
     if (received === undefined) return this.#isDoneWithoutSession();
     if (received > this.#received) this.#breaks = 0;
     this.#received = received;
+    this.#isResumed = true;
     if (this.#options.abilities.chunks) {
       this.#chunkBytes ??= this.#largestChunk;
     } else if (received > 0) {
@@ -114,6 +118,7 @@ class BlobPush {
   #mayGoOnAfter(error: unknown): boolean {
     if (isTooLarge(error)) return this.#hasSmallerChunks();
     if (error instanceof SessionLost) return true;
+    if (isOtherContent(error)) return this.#isResumed;
     if (!(error instanceof UpstreamUnavailable) || this.#session === undefined) return false;
     // What was not asked did not break.
     return error.reason !== 'circuit-open' && error.reason !== 'busy';
@@ -158,6 +163,7 @@ class BlobPush {
   #forget(): void {
     this.#session = undefined;
     this.#received = 0;
+    this.#isResumed = false;
   }
 
   /** A session that is lost every time is the registry's trouble. */
@@ -170,4 +176,8 @@ class BlobPush {
 
 function isTooLarge(error: unknown): boolean {
   return error instanceof UpstreamRefused && error.status === 413;
+}
+
+function isOtherContent(error: unknown): boolean {
+  return error instanceof UpstreamRefused && error.code === 'DIGEST_INVALID';
 }

@@ -205,6 +205,35 @@ describe('a push that breaks off', () => {
     assert.deepEqual(push.upstream.blobIn('team/app', BLOB.digest), BYTES);
   });
 
+  it('starts again where bytes of the broken request came after all, once the registry had said how far it was', async () => {
+    await using push = await world();
+    push.upstream.behave({ ...PUT, times: 1 }, { resetBodyAfter: 3 * MIB });
+    const late: OpenBlob = async (start, options) => {
+      const isResuming = push.opened.length === 2;
+      const content = await opening(BYTES)(start, options);
+      if (!isResuming) return content;
+      return Readable.from(
+        (async function* () {
+          yield* content;
+          push.upstream.uploads.addLate(Buffer.from('late'));
+        })(),
+      );
+    };
+
+    await push.run(late);
+
+    assert.deepEqual(push.upstream.blobIn('team/app', BLOB.digest), BYTES);
+    assert.equal(push.opened.at(-1), 0);
+  });
+
+  it('does not start again where the content itself is another one', async () => {
+    await using push = await world();
+
+    await assert.rejects(push.run(opening(Buffer.alloc(BLOB.size))), { code: 'DIGEST_INVALID' });
+
+    assert.deepEqual(push.opened, [0]);
+  });
+
   it('fails when there is less of the content than was said, and takes no more of it', async () => {
     await using push = await world();
 

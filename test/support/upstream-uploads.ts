@@ -43,6 +43,11 @@ export class UpstreamUploads {
     this.#sessions.clear();
   }
 
+  /** Bytes of a request that broke off, which come to all open sessions late. */
+  addLate(bytes: Buffer): void {
+    for (const session of this.#sessions.values()) session.parts.push(bytes);
+  }
+
   /** Undefined where the request is none of these. */
   async answer(
     request: IncomingMessage,
