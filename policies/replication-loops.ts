@@ -151,7 +151,8 @@ function repositoryExamples(all: readonly NamedPolicy[]): readonly string[] {
   return [...new Set([...names, 'x', 'x/x'])].filter(isRepositoryName).slice(0, MOST_EXAMPLES);
 }
 
-function tagExamples(all: readonly NamedPolicy[]): readonly string[] {
+/** Some tags that one of the policies or another selects. */
+export function tagExamples(all: readonly NamedPolicy[]): readonly string[] {
   const tags = all.flatMap(({ policy: { tags: filter } }) => [
     ...nameExamplesOf(filter),
     ...(filter.semver ?? []).map(versionWithin),

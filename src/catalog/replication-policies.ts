@@ -1,4 +1,5 @@
 import { ReplicationPolicy } from '../../policies/replication.ts';
+import { conflictText, conflictWith } from '../../policies/replication-conflicts.ts';
 import { loopText, loopThrough } from '../../policies/replication-loops.ts';
 import { type Actor, writeAudit } from '../audit/audit.ts';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
@@ -41,7 +42,8 @@ export interface ReplicationPolicies {
   /**
    * Makes those of the configuration file what it says; those that it does not name any more are the API's again.
    *
-   * @throws DeclarationConflict for an endpoint that there is not, and for one that would copy its own copies
+   * @throws DeclarationConflict for an endpoint that there is not, for one that would copy its own copies, and for two
+   * that copy different repositories to one name
    */
   declare(policies: readonly PolicyContent[]): Promise<void>;
 }
@@ -229,7 +231,10 @@ async function refuseDeclaration(queries: Queries, policy: PolicyContent): Promi
   }
 }
 
-/** @throws ManagementError BAD_REQUEST where it names an endpoint that there is not, or copies what it copied */
+/**
+ * @throws ManagementError BAD_REQUEST where it names an endpoint that there is not, or copies what it copied; CONFLICT
+ * where another policy copies something else to the same name
+ */
 async function refuseContent(
   queries: Queries,
   { name, written }: PolicyContent,
@@ -246,6 +251,8 @@ async function refuseContent(
   const registryOf = (endpoint: string) => registries.get(endpoint) ?? endpoint;
   const loop = loopThrough({ name, policy }, others, registryOf);
   if (loop !== undefined) throw new ManagementError('BAD_REQUEST', loopText(loop));
+  const conflict = conflictWith({ name, policy }, others, registryOf);
+  if (conflict !== undefined) throw new ManagementError('CONFLICT', conflictText(conflict));
 }
 
 async function refuseName(queries: Queries, name: string): Promise<void> {

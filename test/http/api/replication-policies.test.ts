@@ -155,6 +155,21 @@ describe('a replication policy', () => {
     assert.match(answer.body.toString(), /copy its own copies/);
   });
 
+  it('that would call something as another policy calls something else is refused', async () => {
+    await using node = await startApiNode();
+    const hub = await registryOn(node, { name: 'hub', url: 'http://hub.example' });
+    const filters = [{ type: 'name', value: 'library/app' }];
+    await node.create(POLICIES, pulling(await registryOn(node), { filters }));
+
+    const rival = await node.call(`POST ${POLICIES}`, pulling(hub, { name: 'rival', filters }));
+
+    assert.equal(rival.status, 409);
+    assert.match(rival.body.toString(), /lab\/library\/app would both be local\/mirror\/app/);
+    const off = pulling(hub, { name: 'rival', filters, enabled: false });
+    const path = await node.create(POLICIES, off);
+    assert.equal((await node.call(`PUT ${path}`, { ...off, enabled: true })).status, 409);
+  });
+
   it('that runs is not deleted', async () => {
     await using node = await startApiNode();
     const path = await node.create(POLICIES, pulling(await registryOn(node)));
