@@ -11,6 +11,7 @@ import { createManagement, type Management, type ManagementOptions } from './cat
 import type { Projects } from './catalog/projects.ts';
 import type { Database } from './database/database.ts';
 import { EVERYTHING } from './database/listing.ts';
+import { dryRunPorts } from './dry-run-ports.ts';
 import type { ApiPorts } from './http/api/api.ts';
 import { jobServicePorts } from './job-service-ports.ts';
 import { ManagementError } from './oci/management-error.ts';
@@ -62,6 +63,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     vendors: vendorPorts(management),
     replications: replicationPorts(replicating),
     replicationControl: replicationControlPorts(replicating),
+    dryRuns: dryRunPorts(replicating),
     jobService: jobServicePorts(replicating, options.now),
     replicationPolicies: policyPorts(replicating.policies, management.endpoints),
     system: { ...options, readiness, space: () => store.space() },

@@ -1,4 +1,6 @@
 /** Jobs and replication, wired. Like `node.ts`, of which it is a part, it knows all of it. */
+import { rivalsFor } from '../policies/replication-conflicts.ts';
+import { registriesIn } from './catalog/policy-endpoints.ts';
 import { createReplicas } from './catalog/replicas.ts';
 import {
   createReplicationPolicies,
@@ -61,6 +63,7 @@ export async function openReplicating(
     connect,
     now,
     facts: async (execution) => (await jobs.executions.get(execution))?.facts,
+    rivals: (asked) => rivalsAmong(policies, database, asked),
   });
   const { id: instance } = await database.read
     .selectFrom('instance')
@@ -103,6 +106,19 @@ export async function openReplicating(
       await triggers.start();
     },
   };
+}
+
+async function rivalsAmong(
+  policies: Pick<ReplicationPolicies, 'list'>,
+  { read }: Pick<Database, 'read'>,
+  asked: Parameters<typeof rivalsFor>[0],
+): Promise<readonly string[]> {
+  const [{ items }, registries] = await Promise.all([
+    policies.list(EVERYTHING),
+    registriesIn(read),
+  ]);
+  const all = items.map(({ name, rules }) => ({ name, policy: rules }));
+  return rivalsFor(asked, all, (endpoint) => registries.get(endpoint) ?? endpoint);
 }
 
 async function isRunning({ executions }: Pick<Jobs, 'executions'>, queue: string) {

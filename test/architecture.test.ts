@@ -19,6 +19,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/access-ports.ts': EVERYTHING,
   'src/registry-ports.ts': EVERYTHING,
   'src/replicating.ts': EVERYTHING,
+  'src/dry-run-ports.ts': EVERYTHING,
   'src/job-service-ports.ts': EVERYTHING,
   'src/policy-ports.ts': EVERYTHING,
   'src/replication-control-ports.ts': EVERYTHING,

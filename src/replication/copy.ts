@@ -4,6 +4,8 @@ import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import type { Digest } from '../oci/digest.ts';
 import { artifactFacts, belongsElsewhere } from './artifact-facts.ts';
 import { type Closure, closureOf } from './closure.ts';
+import { CountedBlobs } from './counted-blobs.ts';
+import { wouldCopy } from './findings.ts';
 import { CopyBlob, type Place, PutManifests, SyncReference } from './payloads.ts';
 import type { Planning } from './planning.ts';
 import { putManifests } from './put.ts';
@@ -22,6 +24,7 @@ export interface Copying {
 
 export function createCopying(runs: Runs): Copying {
   const manifests = new ReadManifests();
+  const counted = new CountedBlobs();
   return {
     async syncReference(task) {
       const run = await runs(task.execution);
@@ -30,7 +33,7 @@ export function createCopying(runs: Runs): Copying {
         run.source(),
         run.destination(plan.destination),
       ]);
-      return syncReference(task, { run, plan, source, destination, manifests });
+      return syncReference(task, { run, plan, source, destination, manifests }, counted);
     },
 
     async copyBlob(task) {
@@ -56,7 +59,11 @@ export function createCopying(runs: Runs): Copying {
   };
 }
 
-async function syncReference(task: RunningTask, planning: Planning): Promise<TaskOutcome> {
+async function syncReference(
+  task: RunningTask,
+  planning: Planning,
+  counted: CountedBlobs,
+): Promise<TaskOutcome> {
   const { run, plan, source, destination, manifests } = planning;
   const { signal } = task;
   const { from, to, tag } = plan;
@@ -67,6 +74,7 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
   if (held !== undefined && held.digest !== digest && !run.rules.override) {
     return { note: `skipped: ${tag} is ${held.digest} there, and override is off` };
   }
+  await destination.admit(to);
   if (!run.isDryRun) await destination.prepare(to, { signal });
   const root = await manifests.read(source, { repository: from, digest, signal });
   const closure = await closureOf(root, {
@@ -86,8 +94,8 @@ async function syncReference(task: RunningTask, planning: Planning): Promise<Tas
     return { note: 'skipped: all that is wanted of it is there' };
   }
   if (run.isDryRun) {
-    const bytes = missing.reduce((sum, blob) => sum + (sizes.get(blob) ?? 0), 0);
-    return { note: `would copy ${digest}: ${bytes} bytes in ${missing.length} blobs` };
+    const found = { blobs: closure.blobs, missing };
+    return { note: wouldCopy(digest, counted.count(task, `${destination.endpoint} ${to}`, found)) };
   }
   const next = copyTasks(planning, { digest, closure, missing: new Set(missing) });
   return { next, note: `${missing.length} of ${sizes.size} blobs are missing` };

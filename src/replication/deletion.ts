@@ -1,5 +1,6 @@
 import type { RunningTask, TaskOutcome } from '../jobs/task.ts';
 import { referenceTask } from './expand.ts';
+import { WOULD_DELETE } from './findings.ts';
 import { DeleteTag } from './payloads.ts';
 import type { Runs } from './run.ts';
 import { tagAt } from './tag-at.ts';
@@ -14,7 +15,7 @@ export async function deleteTag(task: RunningTask, runs: Runs): Promise<TaskOutc
   const isBack = async (): Promise<boolean> =>
     !isMirrored && (await tagAt(source, from, { tag, signal })) !== undefined;
   if (await isBack()) return { note: 'skipped: the source has it again' };
-  if (run.isDryRun) return { note: 'would delete' };
+  if (run.isDryRun) return { note: WOULD_DELETE };
   const destination = await run.destination(index);
   const wasThere = await destination.removeTag(to, tag, { signal });
   const note = wasThere ? 'deleted' : 'skipped: it is not there';

@@ -95,7 +95,24 @@ export async function expandRepository(
   for (const { place, to } of comparisons) {
     next.push(...(await deletionsAt(run, { place, to, wanted }, { signal })));
   }
-  return { next, note: `${chosen.length} tags selected, ${differing} differ` };
+  const rivals = await rivalsNote(run, repository, comparisons);
+  return { next, note: `${chosen.length} tags selected, ${differing} differ${rivals}` };
+}
+
+/** What somebody should know who wonders why tags move to and fro. */
+async function rivalsNote(
+  run: Run,
+  repository: string,
+  comparisons: readonly Comparison[],
+): Promise<string> {
+  const rivals = await Promise.all(
+    comparisons.map(({ place, to: { endpoint } }) =>
+      run.rivals({ repository, to: { endpoint, repository: place.to } }),
+    ),
+  );
+  const names = [...new Set(rivals.flat())];
+  if (names.length === 0) return '';
+  return `; what ${names.join(' and ')} copies may have the same name there`;
 }
 
 interface Comparison {

@@ -100,9 +100,11 @@ export function localDestination(
   return {
     endpoint: LOCAL,
     host: undefined,
-    async prepare(repository) {
+    async admit(repository) {
       await writable(repository);
     },
+    // Projects are made by people.
+    prepare: () => Promise.resolve(),
     held: (repository, reference) => replicas.held(repository, parseReference(reference)),
     async tags(repository) {
       const tags = await allTags(replicas, repository, { withCached: false });

@@ -49,6 +49,8 @@ export function remoteDestination({ endpoint, host, peer }: Remote): Destination
   return {
     endpoint,
     host,
+    // Only a push finds that out.
+    admit: () => Promise.resolve(),
     async prepare(repository, options) {
       await peer.preparePush?.(repository, options);
     },

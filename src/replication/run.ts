@@ -2,6 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { LOCAL, ReplicationPolicy } from '../../policies/replication.ts';
+import type { rivalsFor } from '../../policies/replication-conflicts.ts';
 import { OciError } from '../oci/error.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
 import { type LocalParts, localDestination, localSource } from './local-side.ts';
@@ -10,7 +11,7 @@ import { remoteDestination, remoteSource } from './remote-side.ts';
 import type { Destination, Source } from './sides.ts';
 
 /** What an execution is told when it begins: a policy that is changed meanwhile changes the next one. */
-const ExecutionFacts = z.object({
+export const ExecutionFacts = z.object({
   policy: z.int(),
   name: z.string(),
   rules: ReplicationPolicy,
@@ -33,6 +34,14 @@ export interface Run extends Asker {
   source(): Promise<Source>;
   /** By its index in the policy. @throws as `source` */
   destination(index: number): Promise<Destination>;
+  /** Other policies that may copy something else to what it calls that at a destination. */
+  rivals(copied: Copied): Promise<readonly string[]>;
+}
+
+/** A repository of the source, and where it goes. */
+export interface Copied {
+  readonly repository: string;
+  readonly to: { readonly endpoint: string; readonly repository: string };
 }
 
 export interface ConnectedRegistry {
@@ -47,6 +56,8 @@ export interface RunsOptions {
   readonly connect: (endpoint: string) => Promise<ConnectedRegistry | undefined>;
   /** What the execution was told. */
   readonly facts: (execution: number) => Promise<unknown>;
+  /** As `rivalsFor`, among all policies there are. */
+  readonly rivals: (asked: Parameters<typeof rivalsFor>[0]) => Promise<readonly string[]>;
   /** Milliseconds UTC. */
   readonly now: () => number;
 }
@@ -55,7 +66,7 @@ const MOST_RUNS = 100;
 
 export type Runs = (execution: number) => Promise<Run>;
 
-export function createRuns({ local, connect, facts, now }: RunsOptions): Runs {
+export function createRuns({ local, connect, facts, rivals, now }: RunsOptions): Runs {
   const known = new LRUCache<number, ExecutionFacts>({ max: MOST_RUNS });
   const paces = new LRUCache<number, Pace>({ max: MOST_RUNS });
   const paceOf = ({ policy, rules }: ExecutionFacts): Pace => {
@@ -89,6 +100,10 @@ export function createRuns({ local, connect, facts, now }: RunsOptions): Runs {
         if (endpoint === LOCAL)
           return localDestination(local, { execution, policy: name, from: rules.source });
         return remoteDestination(await remote(endpoint));
+      },
+      rivals({ repository, to }) {
+        const source = { endpoint: rules.source, repository };
+        return rivals({ place: to, source, by: { name, policy: rules } });
       },
     };
   };

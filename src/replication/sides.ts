@@ -68,6 +68,8 @@ export interface Destination {
   readonly endpoint: string;
   /** What its tasks load; undefined for this node. */
   readonly host: string | undefined;
+  /** Changes nothing. @throws OciError where it is known beforehand that it takes nothing into the repository */
+  admit(repository: string): Promise<void>;
   /** Makes what the repository needs to be pushed to. */
   prepare(repository: string, options: Waiting): Promise<void>;
   /** `isWhole` is what is known of its content: a registry that checks what is pushed to it is believed. */

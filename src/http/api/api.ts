@@ -15,6 +15,7 @@ import { type ManagedProjects, projectRoutes } from './projects.ts';
 import { type Quotas, quotaRoutes } from './quotas.ts';
 import { type Endpoints, registryRoutes } from './registries.ts';
 import { type ReplicationControl, replicationControlRoutes } from './replication-control.ts';
+import { type DryRuns, dryRunRoutes } from './replication-dry-runs.ts';
 import { type ReplicationPolicies, replicationPolicyRoutes } from './replication-policies.ts';
 import { type Replications, replicationRoutes } from './replications.ts';
 import { type ManagedRepositories, repositoryRoutes } from './repositories.ts';
@@ -48,6 +49,7 @@ export interface ApiPorts {
   readonly vendors: Vendors;
   readonly replications: Replications;
   readonly replicationControl: ReplicationControl;
+  readonly dryRuns: DryRuns;
   readonly jobService: JobService;
   readonly replicationPolicies: ReplicationPolicies;
 }
@@ -63,7 +65,7 @@ export function ownApiRoutes(ports: ApiPorts): Routes {
 }
 
 export function ownOperationsOf(ports: ApiPorts): readonly ApiRoute[] {
-  return replicationControlRoutes(ports.replicationControl);
+  return [...replicationControlRoutes(ports.replicationControl), ...dryRunRoutes(ports.dryRuns)];
 }
 
 /** Every operation that there is, in the contract's words. */
