@@ -15,8 +15,8 @@ import {
   changeHappened,
   executionsFor,
   type Happened,
-  type HostOf,
 } from './replication/events.ts';
+import type { HostOf } from './replication/places.ts';
 import type { Replication } from './replication/replication.ts';
 
 interface TriggerParts {

@@ -18,9 +18,9 @@ export interface ChosenTag {
 
 /** Questions about tags at the same time, as many as a registry's control lane takes without making others wait long. */
 const MOST_AT_ONCE = 4;
-/** Of an image's configuration, which says when it was built. */
 /** Of indexes in indexes. */
 const MOST_DEPTH = 4;
+/** Of an image's configuration, which says when it was built. */
 const MOST_CONFIG_BYTES = 4 * 1024 * 1024;
 
 /** In the order of their names. Companions, of those that are copied, come along with no rule of their own. */

@@ -1,7 +1,6 @@
 /** What happened here, for the policies that it triggers: each copies what the event is about, and no more. */
 import { LOCAL } from '../../policies/replication.ts';
 import { isCompanion } from '../../policies/replication-companions.ts';
-import { destinationOf } from '../../policies/replication-naming.ts';
 import {
   selectsRepository,
   selectsTag,
@@ -11,8 +10,9 @@ import { type KeptPolicy, queueOf } from '../catalog/replication-policies.ts';
 import type { NewExecution } from '../jobs/enqueue.ts';
 import type { FedArrival, FedChange } from '../jobs/feed.ts';
 import type { NewTask } from '../jobs/task.ts';
-import { referenceTask } from './expand.ts';
+import { referenceTask, repositoryTask } from './expand.ts';
 import { deletionTask } from './mirror.ts';
+import { type HostOf, placesOf } from './places.ts';
 import { toldOf } from './replication.ts';
 
 /** What an outbox tells, whichever it is. */
@@ -44,9 +44,6 @@ export function arrivalHappened({ repository, tag, digest, at }: FedArrival): Ha
   const rest = { isDeletion: false, isReferrer: false } as const;
   return { event: 'arrival', repository, tag: tag ?? undefined, digest, at, ...rest };
 }
-
-/** Of an endpoint that policies name: what its tasks load. */
-export type HostOf = (endpoint: string) => Promise<string | undefined>;
 
 /** The executions that these events start, one for each policy that is about any of them. */
 export async function executionsFor(
@@ -93,12 +90,12 @@ async function tasksFor(
 ): Promise<readonly NewTask[]> {
   const asker = { policy: id, rules, isDryRun: false } as const;
   const tasks: NewTask[] = [];
-  for (const [destination, to] of rules.destinations.entries()) {
-    const named = destinationOf({ repository, endpoint: rules.source }, to);
-    // The execution says so for what it lists; an event has nobody who waits for its answer.
-    if (!('repository' in named)) continue;
-    const place = { from: repository, destination, to: named.repository };
-    const side = { endpoint: to.endpoint, host: await hostOf(to.endpoint) };
+  const { places, refused } = await placesOf(rules, repository, hostOf);
+  // Nobody waits for an answer: a task that finds no name either shows it, and fails for that reason.
+  if (refused.length > 0 && !isDeletion) {
+    tasks.push(repositoryTask(asker, { host: undefined }, repository));
+  }
+  for (const { place, side } of places) {
     if (!isDeletion) {
       tasks.push(referenceTask(asker, { host: undefined }, { ...place, tag, digest }, side));
     } else if (tag !== undefined) {

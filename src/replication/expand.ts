@@ -55,7 +55,12 @@ export function expandTask(rules: Run['rules'], host: string | undefined): NewTa
   return { kind: 'expand', hosts, cost: QUESTION_COST, payload: {}, priority: rules.priority };
 }
 
-function repositoryTask({ rules }: Run, { host }: Source, repository: string): NewTask {
+/** To look at all of a repository. Fails where a destination has no name for it. */
+export function repositoryTask(
+  { rules }: Pick<Run, 'rules'>,
+  { host }: Pick<Source, 'host'>,
+  repository: string,
+): NewTask {
   return {
     kind: 'expand-repository',
     hosts: host === undefined ? [] : [host],

@@ -1,6 +1,5 @@
 /** Pushes that wait until a policy has copied them: the event trigger, with the write path waiting on it. */
 import { LOCAL } from '../../policies/replication.ts';
-import { destinationOf } from '../../policies/replication-naming.ts';
 import { selectsRepository, selectsTag } from '../../policies/replication-selection.ts';
 import { type KeptPolicy, queueOf } from '../catalog/replication-policies.ts';
 import type { NewExecution } from '../jobs/enqueue.ts';
@@ -8,8 +7,8 @@ import type { Execution } from '../jobs/executions.ts';
 import type { NewTask } from '../jobs/task.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
-import type { HostOf } from './events.ts';
 import { referenceTask } from './expand.ts';
+import { type HostOf, placesOf } from './places.ts';
 import { toldOf } from './replication.ts';
 
 /** A manifest that is here, and the tags that it shall have. */
@@ -113,18 +112,18 @@ function failureOf(
   return new OciError(code, { message });
 }
 
+/** @throws OciError UPSTREAM_UNAVAILABLE where a destination has no name for the repository: nothing is copied anywhere */
 async function tasksFor(
-  { id, rules }: KeptPolicy,
+  policy: KeptPolicy,
   { repository, digest, tags }: AwaitedPush,
   hostOf: HostOf,
 ): Promise<readonly NewTask[]> {
+  const { id, rules } = policy;
   const asker = { policy: id, rules, isDryRun: false } as const;
   const tasks: NewTask[] = [];
-  for (const [destination, to] of rules.destinations.entries()) {
-    const named = destinationOf({ repository, endpoint: rules.source }, to);
-    if (!('repository' in named)) continue;
-    const place = { from: repository, destination, to: named.repository };
-    const side = { endpoint: to.endpoint, host: await hostOf(to.endpoint) };
+  const { places, refused } = await placesOf(rules, repository, hostOf);
+  if (refused.length > 0) throw failureOf('UPSTREAM_UNAVAILABLE', policy, refused);
+  for (const { place, side } of places) {
     for (const tag of tags) {
       const payload = { ...place, tag, digest, isAhead: true };
       const task = referenceTask(asker, { host: undefined }, payload, side);

@@ -36,6 +36,26 @@ describe('a policy that an event triggers', () => {
     assert.deepEqual(await there.tags('team/app'), ['v2']);
   });
 
+  it('shows that a destination has no name for what was pushed, and copies it to the others', async () => {
+    const unnamed = { endpoint: 'there', namespace: 'team', flatten: 2 };
+    await using world = await twoNodes({ destinations: [{ endpoint: 'there' }, unnamed] });
+    const { here, there } = world;
+
+    await push(here, 'team/app', 'v1');
+
+    await until(async () => (await there.tags('team/app')).length > 0, WITHIN);
+    const failed = async () => {
+      const path = '/api/portolan/v1/replication/executions?q=status%3Dfailed';
+      const { body } = await here.send({ path });
+      return JSON.parse(body.toString())[0]?.id;
+    };
+    await until(async () => (await failed()) !== undefined, WITHIN);
+    const { body } = await here.send({
+      path: `/api/portolan/v1/replication/executions/${await failed()}/tasks?q=state%3Dfailed`,
+    });
+    assert.match(JSON.parse(body.toString())[0].reason, /team\/app has 1 components/);
+  });
+
   it('sends a signature after what it signs', async () => {
     await using world = await twoNodes({});
     const { here, there } = world;

@@ -68,6 +68,24 @@ describe('a push that waits for a policy', () => {
     assert.deepEqual(await here.tags('team/app'), []);
   });
 
+  it('fails where a destination has no name for the repository, and copies nothing', async () => {
+    await using directory = await temporaryDirectory();
+    await using there = await startReplicatingNode(directory.path, 'there', {
+      projects: { team: {} },
+    });
+    const unnamed = { endpoint: 'there', namespace: 'team', flatten: 2 };
+    const rules = forwardingTo(endpointAt(there.url, ADMINS));
+    rules.policies.replication.onward.destinations.push(unnamed);
+    await using here = await startReplicatingNode(directory.path, 'here', rules);
+
+    const { answer } = await tryPush(here, 'team/app', 'v1');
+
+    assert.equal(answer.status, 502, answer.body.toString());
+    assert.match(answer.body.toString(), /endpoint there: team\/app has 1 components/);
+    assert.deepEqual(await here.tags('team/app'), []);
+    assert.deepEqual(await there.tags('team/app'), []);
+  });
+
   it('waits for nothing that the policy does not select', async () => {
     await using directory = await temporaryDirectory();
     await using upstream = await startUpstream();
