@@ -40,10 +40,11 @@ export function distributionPeer(
 ): DistributionPeer {
   const at = repositoryCalls(access, client);
   const base = access.url;
-  const reading = readsFrom(at, { ...access, listing });
+  const referrers = new Referrers(at);
+  const reading = readsFrom(at, { ...access, listing, referrers });
   return {
     ...reading,
-    ...writesTo(at, base, deleting),
+    ...writesTo(at, { base, referrers, deleting }),
 
     // end-4a, end-5, end-6, end-13
     pushBlob: (repository, blob, open, options) =>
@@ -72,10 +73,9 @@ export type DistributionPeer = ReadablePeer &
 
 function readsFrom(
   at: RepositoryCalls,
-  access: DistributionAccess & { readonly listing: string },
+  access: DistributionAccess & { readonly listing: string; readonly referrers: Referrers },
 ): ReadablePeer {
   const { calls, host } = at;
-  const referrers = new Referrers(at);
 
   return {
     ping: (options) => ping(calls, access, options),
@@ -135,7 +135,8 @@ function readsFrom(
       listTags(at, repository, { ...options, actions: access.listing }),
 
     // end-12a
-    referrers: (repository, subject, options) => referrers.list(repository, subject, options),
+    referrers: (repository, subject, options) =>
+      access.referrers.list(repository, subject, options),
   };
 }
 

@@ -4,15 +4,22 @@ import { parseReference } from '../oci/reference.ts';
 import { MOST_ERROR_BYTES } from './error-answer.ts';
 import { UpstreamDenied, UpstreamRefused } from './errors.ts';
 import type { CallOptions, WritablePeer } from './peer.ts';
+import type { Referrers } from './referrers.ts';
 import { type RepositoryCalls, writeRefusal } from './repository-calls.ts';
 import { assertSame, type SessionPlace, UploadSession } from './upload-session.ts';
 
 type Writes = Pick<WritablePeer, 'mountBlob' | 'pushManifest' | 'deleteManifest' | 'deleteTag'>;
 
+export interface WritesOptions {
+  readonly base: URL;
+  readonly referrers: Referrers;
+  /** What deleting is called in scopes. */
+  readonly deleting?: string | undefined;
+}
+
 export function writesTo(
   at: RepositoryCalls,
-  base: URL,
-  deleting: string = 'pull,push,delete',
+  { base, referrers, deleting = 'pull,push,delete' }: WritesOptions,
 ): Writes {
   return {
     // end-11
@@ -39,7 +46,8 @@ export function writesTo(
     },
 
     // end-7a
-    async pushManifest(repository, reference, { bytes, descriptor }, options) {
+    async pushManifest(repository, reference, manifest, options) {
+      const { bytes, descriptor } = manifest;
       const asked = parseReference(reference);
       const call = at.to(repository, `manifests/${reference}`, {
         ...options,
@@ -48,10 +56,15 @@ export function writesTo(
         headers: { 'content-type': descriptor.mediaType },
         body: bytes,
       });
-      const answer = await at.calls.read(call, MOST_ERROR_BYTES);
+      const answer = await referrers.push(repository, reference, () =>
+        at.calls.read(call, MOST_ERROR_BYTES),
+      );
       if (!isDone(answer.status)) throw writeRefusal(call, answer, 'NAME_UNKNOWN');
       const digest = asked.kind === 'digest' ? asked.digest : descriptor.digest;
       assertSame(answer.headers['docker-content-digest'], digest, at.host);
+      // Said by a registry that lists it itself.
+      if (answer.headers['oci-subject'] !== undefined) return;
+      await referrers.keep(repository, manifest, options);
     },
 
     deleteManifest: (repository, digest, options) =>

@@ -5,6 +5,7 @@ import { until } from '../support/until.ts';
 import { conformsToBlobPeer } from './conformance-blobs.ts';
 import { conformsToDiscoveringPeer } from './conformance-discovery.ts';
 import { conformsToWritablePeer } from './conformance-pushes.ts';
+import { conformsToReferredPeer } from './conformance-referrers.ts';
 import { conformsToRefusedPeer } from './conformance-refusals.ts';
 import { NOWHERE, type StartVendor } from './vendor.ts';
 
@@ -16,6 +17,7 @@ export function conformsToPeer(start: StartVendor): void {
     conformsToDiscoveringPeer(start);
     conformsToRefusedPeer(start);
     conformsToWritablePeer(start);
+    conformsToReferredPeer(start);
   });
 }
 
