@@ -77,7 +77,8 @@ describe('a pause', () => {
       await using second = await startUpstream();
       for (const each of [first, second]) each.addImage('library/app', 'v1', [Buffer.from('x')]);
       const { endpoints, policies } = copying(first, { held: ['library/app'] });
-      const other = copying(second, { free: ['library/app'] }, 'second');
+      second.addImage('library/other', 'v1', [Buffer.from('x')]);
+      const other = copying(second, { free: ['library/other'] }, 'second');
       await using node = await startReplicatingNode(directory.path, 'node', {
         projects: { copies: {} },
         endpoints: { ...endpoints, ...other.endpoints },
