@@ -15,7 +15,7 @@ import { dryRunPorts } from './dry-run-ports.ts';
 import type { ApiPorts } from './http/api/api.ts';
 import { jobServicePorts } from './job-service-ports.ts';
 import { ManagementError } from './oci/management-error.ts';
-import { policyPorts } from './policy-ports.ts';
+import { policyPorts, rulePorts } from './policy-ports.ts';
 import type { Replicating } from './replicating.ts';
 import { replicationControlPorts } from './replication-control-ports.ts';
 import { replicationPorts } from './replication-ports.ts';
@@ -47,6 +47,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     store,
     people: projectPeople,
   });
+  const replications = replicationPorts(replicating);
   return {
     ...management,
     overview,
@@ -61,7 +62,8 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     robots: createRobots(database, options),
     auditLog: { ...createAudit(database), eventTypes: EVENT_TYPES },
     vendors: vendorPorts(management),
-    replications: replicationPorts(replicating),
+    replications,
+    replicationRules: rulePorts(replicating.policies, replications),
     replicationControl: replicationControlPorts(replicating),
     dryRuns: dryRunPorts(replicating),
     jobService: jobServicePorts(replicating, options.now),

@@ -1,4 +1,4 @@
-/** Replication policies as Harbor's API has them, out of policies and endpoints. Wiring, like `node.ts`. */
+/** Replication policies as Harbor's API has them, and as the node's own has, out of policies and endpoints. Wiring, like `node.ts`. */
 import { z } from 'zod';
 import { LOCAL } from '../policies/replication.ts';
 import {
@@ -16,6 +16,7 @@ import type {
 } from './catalog/replication-policies.ts';
 import { EVERYTHING } from './database/listing.ts';
 import type { ReplicationPolicies } from './http/api/replication-policies.ts';
+import type { ReplicationRules } from './http/api/replication-rules.ts';
 import { ManagementError } from './oci/management-error.ts';
 
 type Endpoints = Pick<EndpointAdministration, 'list'>;
@@ -67,6 +68,33 @@ export function policyPorts(policies: KeptPolicies, endpoints: Endpoints): Repli
     },
     remove: (id, actor) => policies.remove(id, actor),
   };
+}
+
+/** In the operator's own language. */
+export function rulePorts(
+  policies: KeptPolicies,
+  { start, stop }: Pick<ReplicationRules, 'start' | 'stop'>,
+): ReplicationRules {
+  return {
+    async list(query) {
+      const { items, total } = await policies.list(query);
+      return { items: items.map(inOwnWords), total };
+    },
+    get: async (id) => inOwnWords(await policies.get(id)),
+    create: (policy, actor) => policies.create(inKeptWords(policy), actor),
+    update: (id, policy, actor) => policies.update(id, inKeptWords(policy), actor),
+    remove: (id, actor) => policies.remove(id, actor),
+    start,
+    stop,
+  };
+}
+
+function inKeptWords({ name, rules }: Parameters<ReplicationRules['create']>[0]): PolicyContent {
+  return { name, written: rules };
+}
+
+function inOwnWords({ id, name, written, declared, createdAt, updatedAt }: KeptPolicy) {
+  return { id, name, declared, rules: written, createdAt, updatedAt };
 }
 
 /** @throws ManagementError BAD_REQUEST with all that is wrong, and where */

@@ -5,6 +5,7 @@ import type { ReplicationControl } from './http/api/replication-control.ts';
 import type { Execution } from './jobs/executions.ts';
 import { ManagementError } from './oci/management-error.ts';
 import type { Replicating } from './replicating.ts';
+import { ExecutionFacts } from './replication/run.ts';
 import { executionOf, policyIn, queued } from './replication-ports.ts';
 
 export function replicationControlPorts(replicating: Replicating): ReplicationControl {
@@ -46,6 +47,7 @@ export function replicationControlPorts(replicating: Replicating): ReplicationCo
   };
 }
 
-function shown({ kind: _kind, facts: _facts, queue, ...execution }: Execution) {
-  return { ...execution, policy: policyIn(queue) };
+function shown({ kind: _kind, facts, queue, ...execution }: Execution) {
+  const { name, isDryRun } = ExecutionFacts.parse(facts);
+  return { ...execution, policy: policyIn(queue), policyName: name, isDryRun };
 }

@@ -17,6 +17,7 @@ import { type Endpoints, registryRoutes } from './registries.ts';
 import { type ReplicationControl, replicationControlRoutes } from './replication-control.ts';
 import { type DryRuns, dryRunRoutes } from './replication-dry-runs.ts';
 import { type ReplicationPolicies, replicationPolicyRoutes } from './replication-policies.ts';
+import { type ReplicationRules, replicationRuleRoutes } from './replication-rules.ts';
 import { type Replications, replicationRoutes } from './replications.ts';
 import { type ManagedRepositories, repositoryRoutes } from './repositories.ts';
 import { type Robots, robotRoutes } from './robots.ts';
@@ -49,6 +50,7 @@ export interface ApiPorts {
   readonly vendors: Vendors;
   readonly replications: Replications;
   readonly replicationControl: ReplicationControl;
+  readonly replicationRules: ReplicationRules;
   readonly dryRuns: DryRuns;
   readonly jobService: JobService;
   readonly replicationPolicies: ReplicationPolicies;
@@ -65,7 +67,11 @@ export function ownApiRoutes(ports: ApiPorts): Routes {
 }
 
 export function ownOperationsOf(ports: ApiPorts): readonly ApiRoute[] {
-  return [...replicationControlRoutes(ports.replicationControl), ...dryRunRoutes(ports.dryRuns)];
+  return [
+    ...replicationRuleRoutes(ports.replicationRules),
+    ...dryRunRoutes(ports.dryRuns),
+    ...replicationControlRoutes(ports.replicationControl),
+  ];
 }
 
 /** Every operation that there is, in the contract's words. */

@@ -5,6 +5,9 @@ import { type ApiRoute, DONE, route } from './route.ts';
 interface Execution {
   readonly id: number;
   readonly policy: number;
+  /** What it was called when this began. */
+  readonly policyName: string;
+  readonly isDryRun: boolean;
   readonly status: string;
   readonly trigger: string;
   readonly operator: string;
