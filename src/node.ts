@@ -2,45 +2,28 @@
  * The node, wired from top to bottom: data, upstreams, pulls, HTTP. The only file that knows all of it. What is opened
  * is closed in the reverse order.
  */
-import { exposesPrivate, PullThroughSettings } from '../policies/pull-through.ts';
-import { openMasterKeys } from './access/master-key.ts';
 import { PasswordChecks } from './access/password-checks.ts';
-import { createSecrets, type Secrets } from './access/secrets.ts';
+import type { Secrets } from './access/secrets.ts';
 import { SERVICE } from './access/tokens.ts';
 import { createUsers } from './access/users.ts';
 import { accessPorts } from './access-ports.ts';
 import { createAudit } from './audit/audit.ts';
 import { createPullLog } from './audit/pull-log.ts';
-import { type Cache, createMemoryCache } from './cache/cache.ts';
-import { type Catalog, createCatalog } from './catalog/catalog.ts';
-import { DeclarationConflict } from './catalog/declarations.ts';
+import type { Catalog } from './catalog/catalog.ts';
 import { startMaintenance } from './catalog/maintenance.ts';
 import type { Project } from './catalog/projects.ts';
-import { reconcile } from './catalog/reconcile.ts';
-import { seedsFor } from './catalog/seeds.ts';
 import type { Config } from './config/load.ts';
-import { WELL_KNOWN_REGISTRIES } from './config/registries.ts';
-import { isBeingCopied } from './database/data-folder.ts';
-import type { Database } from './database/database.ts';
-import { openDatabase } from './database/open-database.ts';
-import { type NodeEndpoints, openEndpoints } from './endpoints.ts';
+import type { NodeEndpoints } from './endpoints.ts';
+import { openEngine, WELL_KNOWN_HOSTS } from './engine.ts';
 import type { Ports } from './http/app.ts';
 import { type ListenersOptions, openListeners } from './http/listeners.ts';
 import { type ManagementApiParts, managementApi } from './management-api.ts';
-import type { Endpoints } from './proxy/endpoints.ts';
-import { createEvictions } from './proxy/evictions.ts';
 import { createNames } from './proxy/names.ts';
-import { createPulls, type Pulls } from './proxy/pulls.ts';
+import type { Pulls } from './proxy/pulls.ts';
 import { pullPorts, pushPorts } from './registry-ports.ts';
-import { openReplicating } from './replicating.ts';
-import { awaitedFill } from './replication/local-side.ts';
 import type { BlobStore } from './storage/blob-store.ts';
-import { openFilesystem } from './storage/filesystem.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { readiness } from './telemetry/readiness.ts';
-import { createTransfers, type Transfers } from './transfer/transfers.ts';
-
-const WELL_KNOWN_HOSTS = WELL_KNOWN_REGISTRIES.map(({ name }) => name);
 
 export interface NodeOptions {
   /** Of this program, as upstreams and metrics are told. */
@@ -76,29 +59,15 @@ export async function startNode(
   { version, now = Date.now }: NodeOptions,
 ): Promise<PortolanNode> {
   await using opened = new AsyncDisposableStack();
-  const database = opened.use(await openDatabase(config.data, { now }));
-  const store = opened.use(await openFilesystem(config.data));
-  await reconcile(database, store);
-  const catalog = opened.use(catalogOf({ database, store }, config, now));
-  await declareProjects(catalog, config);
+  const engine = await openEngine(opened, config, { version, now });
+  const { database, store, catalog, secrets, cache, endpoints, pulls, replicating } = engine;
+  const { projects } = catalog;
   const checks = new PasswordChecks();
   const users = createUsers(database, { now, checks });
   const generatedPassword = await users.ensureAdmin(config.admin.password);
-
-  const audit = createAudit(database);
   const pullLog = opened.use(createPullLog({ database, now }));
-  const secrets = createSecrets(await openMasterKeys(config.data, config.secrets.masterKey));
-  const cache = createMemoryCache();
   const access = await accessPorts(opened, { database, secrets, checks, cache }, config, now);
-  const { projects } = catalog;
-  const facts = { version, now };
-  const endpoints = await openEndpoints(opened, { projects, secrets, config, ...facts });
-  const transfers = openTransfers(opened, { catalog, store }, config, now);
-  const pulls = openPulls(opened, { catalog, store, transfers, endpoints, cache }, now);
-  await resumeFills(transfers, { pulls, projects });
-  const local = { ...catalog, store, transfers };
-  const declared = config.declarations.replication;
-  const replicating = await openReplicating(opened, { database, endpoints, local, declared, now });
+  const audit = createAudit(database);
   opened.use(startMaintenance({ ...catalog, ...maintenanceRules(config), audit, now }));
 
   const ports: Ports = {
@@ -114,7 +83,7 @@ export async function startNode(
     api: apiPorts(
       { ...access, database, catalog, store, users, secrets, endpoints, pulls, replicating },
       config,
-      facts,
+      { version, now },
     ),
   };
   const listeners = await openListeners(ports, listenersOptions(config));
@@ -134,91 +103,12 @@ export async function startNode(
   };
 }
 
-function catalogOf(
-  parts: { readonly database: Database; readonly store: BlobStore },
-  { data, storage }: Config,
-  now: () => number,
-): ReturnType<typeof createCatalog> {
-  return createCatalog({
-    ...parts,
-    now,
-    graceMs: storage.grace,
-    isBeingCopied: () => isBeingCopied(data),
-    wellKnownHosts: WELL_KNOWN_HOSTS,
-  });
-}
-
 function maintenanceRules({ limits, storage, audit }: Config) {
   return {
     expiryMs: limits.uploadExpiry,
     eviction: storage.eviction,
     auditedMs: audit.retention,
   };
-}
-
-async function declareProjects({ projects }: Catalog, config: Config): Promise<void> {
-  const { declarations } = config;
-  if (config.seed) await projects.seed(seedsFor(WELL_KNOWN_REGISTRIES), declarations.projects);
-  await projects.declare(declarations);
-  refuseExposure(await projects.list(), config);
-}
-
-/**
- * Projects may be older than the file that gives their endpoint a credential.
- *
- * @throws DeclarationConflict
- */
-function refuseExposure(projects: readonly Project[], { endpoints }: Config): void {
-  for (const { name, kind, isPublic, settings, endpoints: sources } of projects) {
-    const source = sources.find((endpoint) => endpoints[endpoint]?.credential !== undefined);
-    if (kind !== 'proxy' || source === undefined) continue;
-    const project = { isPublic, settings: PullThroughSettings.parse(settings) };
-    if (!exposesPrivate(project, true)) continue;
-    throw new DeclarationConflict(
-      `project ${name}, which is in the database, is public, and endpoint ${source} has a credential: everybody could ` +
-        'pull what that may see. Declare the project with `repositories`, `exposePrivate: true` or `public: false`',
-    );
-  }
-}
-
-function openTransfers(
-  opened: AsyncDisposableStack,
-  { catalog, store }: { readonly catalog: Catalog; readonly store: BlobStore },
-  { fills, storage }: Config,
-  now: () => number,
-): Transfers {
-  const { cachedBlobs: cached, blobs } = catalog;
-  const limits = { silenceMs: fills.silence, deadlineMs: fills.deadline };
-  const room = opened.use(createEvictions({ cached, blobs, store, rule: storage.eviction }));
-  return opened.use(createTransfers({ ...catalog, store, room, now, limits }));
-}
-
-/** Takes up what a former process left. */
-function resumeFills(
-  transfers: Transfers,
-  { pulls, projects }: { readonly pulls: Pulls; readonly projects: Catalog['projects'] },
-): Promise<void> {
-  return transfers.resume(async (fill) => {
-    const source = await pulls.sourceOf(fill);
-    return source === undefined ? awaitedFill(projects, fill) : { source };
-  });
-}
-
-interface PullParts {
-  readonly catalog: Catalog;
-  readonly store: BlobStore;
-  readonly transfers: Transfers;
-  readonly endpoints: Endpoints;
-  readonly cache: Cache;
-}
-
-function openPulls(
-  opened: AsyncDisposableStack,
-  { catalog, endpoints, ...parts }: PullParts,
-  now: () => number,
-): Pulls {
-  const peers = async (name: string) => (await endpoints.find(name))?.peer;
-  return opened.use(createPulls({ ...catalog, ...parts, peers, now }));
 }
 
 /** `host` and `host:port` by which `?ns=` may mean this node. */
