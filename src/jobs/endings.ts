@@ -21,9 +21,9 @@ export async function endTasks(
     { tasks, ending },
   ];
   for (let level = levels.shift(); level !== undefined; level = levels.shift()) {
-    await writeEnd(settling, level.tasks, level.ending);
+    const ended = await writeEnd(settling, level.tasks, level.ending);
     const { state } = level.ending;
-    for (const batch of batchesOf(level.tasks.map(({ id }) => id))) {
+    for (const batch of batchesOf(ended)) {
       if (state === 'succeeded') await release(settling, batch);
       if (state === 'stopped' || !endsFollowers) continue;
       const followers = await followersOf(settling, batch);
@@ -42,14 +42,15 @@ export async function endStopped(settling: Settling, task: Movable): Promise<voi
   await promoteFollower(settling, task.id);
 }
 
+/** @returns the ids of those that were not over: one may both follow a task and wait for another that ended with it */
 async function writeEnd(
   { transaction, tally, now }: Settling,
   tasks: readonly Movable[],
   { state, note, failure, reason }: Ending,
-): Promise<void> {
-  for (const task of tasks) tally.moved(task, task.state, state);
+): Promise<readonly number[]> {
+  const ended = new Set<number>();
   for (const batch of batchesOf(tasks.map(({ id }) => id))) {
-    await transaction
+    const rows = await transaction
       .updateTable('tasks')
       .set({
         ...FREE,
@@ -60,8 +61,13 @@ async function writeEnd(
         ended_at: now,
       })
       .where('id', 'in', batch)
+      .where('ended_at', 'is', null)
+      .returning('id')
       .execute();
+    for (const { id } of rows) ended.add(id);
   }
+  for (const task of tasks) if (ended.has(task.id)) tally.moved(task, task.state, state);
+  return [...ended];
 }
 
 /** What waited for these tasks, and for nothing else, may begin. */

@@ -160,6 +160,24 @@ for (const engine of databases) {
       );
     });
 
+    it('fail once with what they wait for and with whom they follow', async () => {
+      const { handlers } = recording();
+      await using world = await openJobs(engine, { handlers });
+      const copies = [
+        task('fail', { key: 'blob' }),
+        task('manifest', { key: 'manifest', after: [0] }),
+      ];
+      await enqueue(world, copies);
+      const second = await enqueue(world, [...copies, task('tag', { payload: 'other' })]);
+      await world.jobs.hosts.pause('hub');
+      await enqueue(world, [task('blob', { hosts: ['hub'] })]);
+      world.jobs.start();
+
+      const { total, live, failed, succeeded } = await world.jobs.ended(second, { signal });
+
+      assert.deepEqual([total, live, failed, succeeded], [3, 0, 2, 1]);
+    });
+
     it('are done again by the next who asks, where the first turned into others', async () => {
       const { handlers, order } = recording();
       const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
