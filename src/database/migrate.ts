@@ -9,6 +9,7 @@ import { management } from './migrations/0003-management.ts';
 import { references } from './migrations/0004-references.ts';
 import { jobs } from './migrations/0005-jobs.ts';
 import { replication } from './migrations/0006-replication.ts';
+import { jobsAtScale } from './migrations/0007-jobs-at-scale.ts';
 
 /** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -18,6 +19,7 @@ export const MIGRATIONS: readonly Migration[] = [
   references,
   jobs,
   replication,
+  jobsAtScale,
 ];
 
 export interface MigrateOptions {

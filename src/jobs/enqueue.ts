@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { WriteTransaction } from '../database/database.ts';
 import type { ExecutionTrigger } from '../database/job-tables.ts';
+import { ACTIVE } from './executions.ts';
 import { addTasks } from './new-tasks.ts';
 import { lockQueue } from './shares.ts';
 import { type Ended, endOf, Tally } from './tally.ts';
@@ -138,7 +139,7 @@ async function exclusiveOf(transaction: WriteTransaction, { queue }: Pick<NewExe
     .select(['id', 'status', 'held_tasks'])
     .where('queue', '=', queue)
     .where('exclusive', '=', 1)
-    .where('status', 'in', ['waiting', 'running'])
+    .where('status', 'in', ACTIVE)
     .orderBy('status')
     .execute();
 }

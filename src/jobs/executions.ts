@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Queries } from '../database/database.ts';
 import type { ExecutionRow, ExecutionStatus, ExecutionTrigger } from '../database/job-tables.ts';
 import { type Listed, type Listing, type ListQuery, listPage } from '../database/listing.ts';
@@ -26,6 +26,9 @@ export interface Execution {
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
 }
+
+/** Those that are not over, written out: what is bound finds no index of some rows alone. */
+export const ACTIVE = [sql.lit<ExecutionStatus>('waiting'), sql.lit<ExecutionStatus>('running')];
 
 const LISTING: Listing<Tables, 'executions'> = {
   fields: {

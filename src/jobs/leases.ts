@@ -1,8 +1,13 @@
+import { sql } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
+import type { TaskState } from '../database/job-tables.ts';
 import { endStopped, endTasks } from './endings.ts';
 import type { RetryRules } from './failing.ts';
 import { closeAttempt, rearm, type Settling } from './settling.ts';
 import type { Claim, ClaimedTask } from './task.ts';
+
+/** The states of what somebody works on, written out: what is bound finds no index of some rows alone. */
+const HELD = [sql.lit<TaskState>('running'), sql.lit<TaskState>('stopping')];
 
 /** Extends leases. @returns those that are still held, and which of them are to stop */
 export async function renewLeases(
@@ -33,7 +38,7 @@ export async function takeBackOwn(
   const left = await settling.transaction
     .selectFrom('tasks')
     .selectAll()
-    .where('state', 'in', ['running', 'stopping'])
+    .where('state', 'in', HELD)
     .where('lease_instance', '=', instance)
     .where('lease_boot', '!=', boot)
     .execute();
@@ -49,7 +54,7 @@ export async function reap(
   const lapsed = await settling.transaction
     .selectFrom('tasks')
     .selectAll()
-    .where('state', 'in', ['running', 'stopping'])
+    .where('state', 'in', HELD)
     .where('lease_until', '<', settling.now)
     .execute();
   const left = lapsed.filter(({ id }) => !except.has(id));

@@ -37,6 +37,8 @@ async function giveLeadsAway(settling: Settling, queue: string): Promise<void> {
     .innerJoin('job_queues', 'job_queues.name', 'follower.queue')
     .select(MOVABLE.map((column) => `leader.${column}` as const))
     .select('follower.id as follower')
+    // So that the few that follow are read, and not all tasks.
+    .where('follower.follows', 'is not', null)
     .where('leader.queue', '=', queue)
     .where('leader.state', 'in', ['waiting', 'ready', 'delayed'])
     .where('follower.ended_at', 'is', null)

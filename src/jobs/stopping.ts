@@ -2,6 +2,7 @@ import { batchesOf } from '../database/batches.ts';
 import type { Database, WriteTransaction } from '../database/database.ts';
 import { insertDependencies } from './dependencies.ts';
 import { endTasks } from './endings.ts';
+import { ACTIVE } from './executions.ts';
 import { promoteFollower } from './leading.ts';
 import { MOVABLE, type Movable, type Settle, type Settling } from './settling.ts';
 import { chargeOf } from './shares.ts';
@@ -87,7 +88,7 @@ async function stoppingExecutions({ read }: Database): Promise<readonly number[]
   const executions = await read
     .selectFrom('executions')
     .select('id')
-    .where('status', 'in', ['waiting', 'running'])
+    .where('status', 'in', ACTIVE)
     .where('stopping', '=', 1)
     .execute();
   return executions.map(({ id }) => id);
