@@ -70,8 +70,7 @@ export async function openEngine(
   const pulls = openPulls(opened, { catalog, store, transfers, endpoints, cache }, now);
   await resumeFills(transfers, { pulls, projects });
   const local = { ...catalog, store, transfers };
-  const declared = config.declarations.replication;
-  const replicating = await openReplicating(opened, { database, endpoints, local, declared, now });
+  const replicating = await openReplicating(opened, { database, endpoints, local, config, now });
   return { database, store, catalog, secrets, cache, endpoints, pulls, replicating };
 }
 

@@ -4,12 +4,13 @@ import { registriesIn } from './catalog/policy-endpoints.ts';
 import { createReplicas } from './catalog/replicas.ts';
 import {
   createReplicationPolicies,
-  type PolicyContent,
   type ReplicationPolicies,
 } from './catalog/replication-policies.ts';
+import type { Config } from './config/load.ts';
 import type { Database } from './database/database.ts';
 import { EVERYTHING } from './database/listing.ts';
 import type { NewExecution } from './jobs/enqueue.ts';
+import { RETRY_RULES } from './jobs/failing.ts';
 import { createJobs, type Jobs } from './jobs/jobs.ts';
 import type { Endpoints } from './proxy/endpoints.ts';
 import { failureOf } from './replication/failures.ts';
@@ -27,8 +28,7 @@ export interface ReplicatingParts {
   readonly database: Database;
   readonly local: Omit<LocalParts, 'replicas'>;
   readonly endpoints: Pick<Endpoints, 'find'>;
-  /** Those of the configuration file. */
-  readonly declared: readonly PolicyContent[];
+  readonly config: Pick<Config, 'jobs' | 'declarations'>;
   /** Milliseconds UTC. */
   readonly now: () => number;
 }
@@ -52,10 +52,10 @@ export interface Replicating {
 
 export async function openReplicating(
   opened: AsyncDisposableStack,
-  { database, local, endpoints, declared, now }: ReplicatingParts,
+  { database, local, endpoints, config, now }: ReplicatingParts,
 ): Promise<Replicating> {
   const policies = createReplicationPolicies({ database, now });
-  await policies.declare(declared);
+  await policies.declare(config.declarations.replication);
   const replicas = createReplicas({ database, now });
   const connect = (name: string) => endpoints.find(name);
   const runs = createRuns({
@@ -77,6 +77,7 @@ export async function openReplicating(
       now,
       random: Math.random,
       instance,
+      limits: limitsOf(config.jobs),
     }),
   );
   const enqueue = (execution: NewExecution) =>
@@ -119,6 +120,13 @@ async function rivalsAmong(
   ]);
   const all = items.map(({ name, rules }) => ({ name, policy: rules }));
   return rivalsFor(asked, all, (endpoint) => registries.get(endpoint) ?? endpoint);
+}
+
+function limitsOf({ keepExecutions, keepFor, giveUpAfter }: Config['jobs']) {
+  return {
+    retention: { newest: keepExecutions, maxAgeMs: keepFor },
+    retry: { ...RETRY_RULES, patienceMs: giveUpAfter },
+  };
 }
 
 async function isRunning({ executions }: Pick<Jobs, 'executions'>, queue: string) {

@@ -128,6 +128,20 @@ const AuditLog = z.strictObject({
   }),
 });
 
+const Jobs = z.strictObject({
+  keepExecutions: z.int().min(1).default(100).meta({
+    description:
+      'Executions that are over, of each policy: so many of the newest are kept, with their tasks and logs.',
+  }),
+  keepFor: DurationOrForever.prefault('30d').meta({
+    description: 'How long they are kept at most. The last of a policy stays.',
+  }),
+  giveUpAfter: DurationOrForever.prefault('24h').meta({
+    description:
+      'How long a registry may answer nothing before the tasks that wait for it fail. Until then their tries cost nothing.',
+  }),
+});
+
 const SHORTEST_EXPIRY_MS = 60_000;
 
 const Limits = z.strictObject({
@@ -238,6 +252,7 @@ export const ConfigSchema = z.strictObject({
     .meta({ description: 'What this node does by itself.' }),
   storage: Storage.prefault({}),
   fills: Fills.prefault({}).meta({ description: 'Blobs on their way from an upstream.' }),
+  jobs: Jobs.prefault({}).meta({ description: 'What is done in the background: replication.' }),
   limits: Limits.prefault({}),
   audit: AuditLog.prefault({}),
   telemetry: Telemetry.prefault({}),

@@ -141,6 +141,8 @@ export interface JobHostRow {
   paused: Flag;
   /** In a row. */
   failures: number;
+  /** When the first of them was. */
+  failing_since: number | null;
   /** The breaker is open until then; after it one task at a time finds out. */
   open_until: number;
 }

@@ -3,7 +3,8 @@ import { taskFinished } from '../telemetry/channels.ts';
 import { type RetryRules, settleFailure } from './failing.ts';
 import { settleOutcome } from './outcomes.ts';
 import { writeLines } from './progress.ts';
-import { closeAttempt, heldTask, rearm, type Settle, type Settling } from './settling.ts';
+import { rearm } from './rearming.ts';
+import { closeAttempt, heldTask, type Settle, type Settling } from './settling.ts';
 import { type Failure, hostsOf, LeaseLost, type TaskHandlers, type TaskOutcome } from './task.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -11,7 +12,7 @@ import type { TaskRun } from './task-run.ts';
 export class TaskStopped extends Error {
   override readonly name = 'TaskStopped';
 }
-/** The task is to be done later, or elsewhere, as if it had not begun: the node stops. */
+/** The task is to be done later, or elsewhere, as if it had not begun: the node stops, or it is paused. */
 export class TaskReleased extends Error {
   override readonly name = 'TaskReleased';
 }

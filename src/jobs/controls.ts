@@ -1,11 +1,11 @@
 import type { Queries } from '../database/database.ts';
-import { isQueuePaused, pauseHost, pauseQueue, resumeHost, resumeQueue } from './pausing.ts';
+import { pauseHost, pauseQueue, resumeHost, resumeQueue } from './pausing.ts';
 import type { Settle } from './settling.ts';
-import { EVERYTHING, type QueueShare, shareQueue } from './shares.ts';
+import { EVERYTHING, isQueuePaused, type QueueShare, shareQueue } from './shares.ts';
 
 /** What operators do to queues. */
 export interface QueueControls {
-  /** Nothing of it begins; what runs goes on to its end. */
+  /** Nothing of it begins. What runs ends within one chunk, to go on from there when it may; that attempt does not count. */
   pause(queue: string): Promise<void>;
   resume(queue: string): Promise<void>;
   /** How much of the bytes is its, beside others, and how many of its tasks are done at once. */
@@ -19,27 +19,37 @@ export interface QueueControls {
 
 /** What they do to hosts. */
 export interface HostControls {
-  /** Nothing that loads it begins; what runs goes on to its end. */
+  /** Nothing that loads it begins, and what runs ends, as for a queue. */
   pause(host: string): Promise<void>;
   /** Forgets its failures, too. */
   resume(host: string): Promise<void>;
 }
 
-export function queueControls(settle: Settle, queries: Queries): QueueControls {
+/** Tells what runs here and is paused by now to end. */
+type Release = () => Promise<void>;
+
+export function queueControls(settle: Settle, queries: Queries, release: Release): QueueControls {
+  const pause = async (queue: string): Promise<void> => {
+    await settle((settling) => pauseQueue(settling, queue));
+    await release();
+  };
   return {
-    pause: (queue) => settle((settling) => pauseQueue(settling, queue)),
+    pause,
     resume: (queue) => settle((settling) => resumeQueue(settling, queue)),
     share: (queue, share) => settle((settling) => shareQueue(settling, queue, share)),
-    pauseAll: () => settle((settling) => pauseQueue(settling, EVERYTHING)),
+    pauseAll: () => pause(EVERYTHING),
     resumeAll: () => settle((settling) => resumeQueue(settling, EVERYTHING)),
     isPaused: (queue) => isQueuePaused(queries, queue),
     isAllPaused: () => isQueuePaused(queries, EVERYTHING),
   };
 }
 
-export function hostControls(settle: Settle): HostControls {
+export function hostControls(settle: Settle, release: Release): HostControls {
   return {
-    pause: (host) => settle((settling) => pauseHost(settling, host)),
+    async pause(host) {
+      await settle((settling) => pauseHost(settling, host));
+      await release();
+    },
     resume: (host) => settle((settling) => resumeHost(settling, host)),
   };
 }

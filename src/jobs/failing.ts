@@ -1,6 +1,8 @@
 import { endStopped, endTasks } from './endings.ts';
-import { tellHost } from './hosts.ts';
-import { closeAttempt, heldTask, rearm, type Settling } from './settling.ts';
+import { blockedUntil, tellHost } from './hosts.ts';
+import { settleOutage } from './outages.ts';
+import { rearm } from './rearming.ts';
+import { closeAttempt, heldTask, type Settling } from './settling.ts';
 import { type Claim, type ClaimedTask, type Failure, hostsOf } from './task.ts';
 
 export interface RetryRules {
@@ -10,6 +12,8 @@ export interface RetryRules {
   readonly integrityRetries: number;
   readonly baseMs: number;
   readonly capMs: number;
+  /** How long a host may answer nothing until what loads it fails. */
+  readonly patienceMs: number;
 }
 
 export const RETRY_RULES: RetryRules = {
@@ -17,6 +21,7 @@ export const RETRY_RULES: RetryRules = {
   integrityRetries: 2,
   baseMs: 1_000,
   capMs: 15 * 60_000,
+  patienceMs: 24 * 60 * 60_000,
 };
 
 export interface FailingOptions {
@@ -43,7 +48,7 @@ export async function settleFailure(
 ): Promise<'stopped' | 'throttled' | 'failed' | 'delayed'> {
   const task = await heldTask(settling, claim);
   await closeAttempt(settling, task, sent);
-  await tellHost(settling, failure);
+  const outage = await tellHost(settling, failure);
   if (task.state === 'stopping') {
     await endStopped(settling, task);
     return 'stopped';
@@ -55,9 +60,14 @@ export async function settleFailure(
       attempts: task.attempts - 1,
       failure: failure.kind,
       reason: failure.reason,
-      runAt: isHeld ? undefined : settling.now + failure.retryAfterMs,
+      runAt: isHeld ? undefined : blockedUntil(settling.now, failure.retryAfterMs),
     });
     return 'throttled';
+  }
+  if (outage !== undefined) {
+    const { reason } = failure;
+    const { patienceMs } = options.rules;
+    return settleOutage(settling, task, { outage, reason, patienceMs });
   }
   const mismatches = task.mismatches + (failure.kind === 'integrity' ? 1 : 0);
   if (isHopeless({ ...task, mismatches }, failure, options.rules)) {

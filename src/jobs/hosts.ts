@@ -10,15 +10,31 @@ export const BREAKS_AFTER = 5;
 const OPEN_MS = 30_000;
 const LONGEST_OPEN_MS = 15 * 60_000;
 
-/** What a failure says about its host. */
-export async function tellHost(settling: Settling, failure: Failure): Promise<void> {
+/** Who says "tomorrow" is asked again sooner: budgets get raised, and clocks are wrong. */
+const LONGEST_BLOCK_MS = 60 * 60_000;
+
+/** A host whose breaker is open: it does not answer, whoever asks. */
+export interface Outage {
+  readonly host: string;
+  /** Milliseconds UTC: since when nothing went well there, and when it is asked again. */
+  readonly since: number;
+  readonly until: number;
+}
+
+/** Milliseconds UTC. */
+export const blockedUntil = (now: number, retryAfterMs: number): number =>
+  now + Math.min(LONGEST_BLOCK_MS, Math.ceil(retryAfterMs));
+
+/** What a failure says about its host. @returns what is known of a host that does not answer */
+export async function tellHost(settling: Settling, failure: Failure): Promise<Outage | undefined> {
   const { reason } = failure;
   if (failure.kind === 'throttled') {
-    const until = settling.now + Math.ceil(failure.retryAfterMs);
+    const until = blockedUntil(settling.now, failure.retryAfterMs);
     await block(settling, failure.host, { until, reason });
-  } else if (failure.kind === 'transient' && failure.host !== undefined) {
-    await countFailure(settling, failure.host, reason);
+    return undefined;
   }
+  const isOfHost = failure.kind === 'transient' && failure.host !== undefined;
+  return isOfHost ? countFailure(settling, failure.host, reason) : undefined;
 }
 
 /** They answered: whatever had failed before was not the beginning of an outage. */
@@ -34,11 +50,7 @@ export async function hostsWork(
     .where('failures', '>', 0)
     .execute();
   for (const { host, failures } of failing) {
-    await transaction
-      .updateTable('job_hosts')
-      .set({ failures: 0, open_until: 0 })
-      .where('host', '=', host)
-      .execute();
+    await transaction.updateTable('job_hosts').set(ANSWERS).where('host', '=', host).execute();
     if (failures >= BREAKS_AFTER) facts.push(() => tell({ host, state: 'working' }));
   }
 }
@@ -62,34 +74,41 @@ async function countFailure(
   { transaction, now, facts }: Settling,
   host: string,
   reason: string,
-): Promise<void> {
+): Promise<Outage | undefined> {
   await ensureHost(transaction, host);
-  const { failures, open_until: openUntil } = await transaction
-    .updateTable('job_hosts')
-    .set((row) => ({ failures: row('failures', '+', 1), reason }))
+  const before = await transaction
+    .selectFrom('job_hosts')
+    .select(['failures', 'failing_since', 'open_until'])
     .where('host', '=', host)
-    .returning(['failures', 'open_until'])
     .executeTakeFirstOrThrow();
+  const since = before.failing_since ?? now;
   // Those that were under way when it opened fail too, and say nothing new.
-  if (failures < BREAKS_AFTER || openUntil > now) return;
+  if (before.open_until > now) return { host, since, until: before.open_until };
+  const failures = before.failures + 1;
+  const isOpen = failures >= BREAKS_AFTER;
   const openMs = Math.min(LONGEST_OPEN_MS, OPEN_MS * 2 ** Math.min(failures - BREAKS_AFTER, 30));
-  const until = now + openMs;
+  const until = isOpen ? now + openMs : 0;
   await transaction
     .updateTable('job_hosts')
-    .set({ open_until: until })
+    .set({ failures, failing_since: since, open_until: until, reason })
     .where('host', '=', host)
     .execute();
+  if (!isOpen) return undefined;
   facts.push(() => tell({ host, state: 'failing', until, reason }));
+  return { host, since, until };
 }
 
 function tell(fact: Parameters<typeof jobHostChanged.publish>[0]): void {
   if (jobHostChanged.hasSubscribers) jobHostChanged.publish(fact);
 }
 
+/** Nothing that had failed counts any more. */
+export const ANSWERS = { failures: 0, failing_since: null, open_until: 0 };
+
 export async function ensureHost(transaction: WriteTransaction, host: string): Promise<void> {
   await transaction
     .insertInto('job_hosts')
-    .values({ host, blocked_until: 0, reason: '', paused: 0, failures: 0, open_until: 0 })
+    .values({ host, blocked_until: 0, reason: '', paused: 0, ...ANSWERS })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
 }

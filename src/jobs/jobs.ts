@@ -116,8 +116,8 @@ export function createJobs(options: JobsOptions): Jobs {
         retried += await settledThenWake((settling) => retryTasks(settling, execution, ids));
       return retried;
     },
-    queues: queueControls(settledThenWake, database.read),
-    hosts: hostControls(settledThenWake),
+    queues: queueControls(settledThenWake, database.read, () => workers.release()),
+    hosts: hostControls(settledThenWake, () => workers.release()),
     executions: {
       list: (query) => listExecutions(database.read, query),
       get: (id) => findExecution(database.read, id),

@@ -68,13 +68,41 @@ export async function takeLead(
   await lead(settling, follower, leader.id);
 }
 
+/** What waits in a queue that is paused, and what others follow that are not, one of them leads. */
+export async function giveLeadsAway(settling: Settling, queue: string): Promise<void> {
+  const followed = await settling.transaction
+    .selectFrom('tasks as follower')
+    .innerJoin('tasks as leader', 'leader.id', 'follower.follows')
+    .innerJoin('job_queues', 'job_queues.name', 'follower.queue')
+    .select(MOVABLE.map((column) => `leader.${column}` as const))
+    .select('follower.id as follower')
+    // So that the few that follow are read, and not all tasks.
+    .where('follower.follows', '>', 0)
+    .where('leader.queue', '=', queue)
+    .where('leader.state', 'in', ['waiting', 'ready', 'delayed'])
+    .where('follower.ended_at', 'is', null)
+    .where('job_queues.paused', '=', 0)
+    .orderBy('follower.follows')
+    .orderBy('follower.id')
+    .execute();
+  const given = new Set<number>();
+  for (const { follower, ...leader } of followed) {
+    if (given.has(leader.id)) continue;
+    given.add(leader.id);
+    await takeLead(settling, leader, follower);
+  }
+}
+
 /** One of those that followed the task, which is over, leads now; the others follow it. */
 export async function promoteFollower(settling: Settling, task: number): Promise<void> {
   const first = await settling.transaction
     .selectFrom('tasks')
+    .innerJoin('job_queues', 'job_queues.name', 'tasks.queue')
     .select('id')
     .where('follows', '=', task)
     .where('ended_at', 'is', null)
+    // Rather one that may begin.
+    .orderBy('paused')
     .orderBy('id')
     .executeTakeFirst();
   if (first !== undefined) await lead(settling, first.id, task);

@@ -3,7 +3,8 @@ import type { WriteTransaction } from '../database/database.ts';
 import type { TaskState } from '../database/job-tables.ts';
 import { endStopped, endTasks } from './endings.ts';
 import type { RetryRules } from './failing.ts';
-import { closeAttempt, rearm, type Settling } from './settling.ts';
+import { rearm } from './rearming.ts';
+import { closeAttempt, type Settling } from './settling.ts';
 import type { Claim, ClaimedTask } from './task.ts';
 
 /** The states of what somebody works on, written out: what is bound finds no index of some rows alone. */

@@ -3,7 +3,8 @@ import { endStopped, endTasks } from './endings.ts';
 import { hostsWork } from './hosts.ts';
 import { promoteFollower } from './leading.ts';
 import { addTasks } from './new-tasks.ts';
-import { closeAttempt, heldTask, rearm, type Settling } from './settling.ts';
+import { rearm } from './rearming.ts';
+import { closeAttempt, heldTask, type Settling } from './settling.ts';
 import { type Claim, type ClaimedTask, hostsOf, type TaskOutcome } from './task.ts';
 
 /**

@@ -1,10 +1,12 @@
 import type { Queries } from '../database/database.ts';
-import { ensureHost } from './hosts.ts';
-import { takeLead } from './leading.ts';
-import { MOVABLE, type Settling } from './settling.ts';
+import { ANSWERS, ensureHost } from './hosts.ts';
+import { giveLeadsAway } from './leading.ts';
+import type { Settling } from './settling.ts';
 import { EVERYTHING, liftQueue, lockQueue } from './shares.ts';
+import { hostsOf } from './task.ts';
+import type { TaskRun } from './task-run.ts';
 
-/** Nothing of the queue begins; what runs goes on to its end. What others wait for is led by one of them meanwhile. */
+/** Nothing of the queue begins, and whoever works on it gives it back. What others wait for is led by one of them meanwhile. */
 export async function pauseQueue(settling: Settling, name: string): Promise<void> {
   await lockQueue(settling.transaction, name);
   await setPaused(settling, name, 1);
@@ -17,43 +19,11 @@ export async function resumeQueue(settling: Settling, name: string): Promise<voi
   if (name !== EVERYTHING) await liftQueue(settling.transaction, name);
 }
 
-export async function isQueuePaused(queries: Queries, name: string): Promise<boolean> {
-  const row = await queries
-    .selectFrom('job_queues')
-    .select('paused')
-    .where('name', '=', name)
-    .executeTakeFirst();
-  return row?.paused === 1;
-}
-
 async function setPaused({ transaction }: Settling, name: string, paused: 0 | 1): Promise<void> {
   await transaction.updateTable('job_queues').set({ paused }).where('name', '=', name).execute();
 }
 
-async function giveLeadsAway(settling: Settling, queue: string): Promise<void> {
-  const followed = await settling.transaction
-    .selectFrom('tasks as follower')
-    .innerJoin('tasks as leader', 'leader.id', 'follower.follows')
-    .innerJoin('job_queues', 'job_queues.name', 'follower.queue')
-    .select(MOVABLE.map((column) => `leader.${column}` as const))
-    .select('follower.id as follower')
-    // So that the few that follow are read, and not all tasks.
-    .where('follower.follows', 'is not', null)
-    .where('leader.queue', '=', queue)
-    .where('leader.state', 'in', ['waiting', 'ready', 'delayed'])
-    .where('follower.ended_at', 'is', null)
-    .where('job_queues.paused', '=', 0)
-    .orderBy('follower.id')
-    .execute();
-  const given = new Set<number>();
-  for (const { follower, ...leader } of followed) {
-    if (given.has(leader.id)) continue;
-    given.add(leader.id);
-    await takeLead(settling, leader, follower);
-  }
-}
-
-/** Nothing that loads the host begins; what runs goes on to its end. */
+/** Nothing that loads the host begins, and whoever works on such a thing gives it back. */
 export async function pauseHost(settling: Settling, host: string): Promise<void> {
   await ensureHost(settling.transaction, host);
   await settling.transaction
@@ -67,7 +37,32 @@ export async function pauseHost(settling: Settling, host: string): Promise<void>
 export async function resumeHost({ transaction }: Settling, host: string): Promise<void> {
   await transaction
     .updateTable('job_hosts')
-    .set({ paused: 0, failures: 0, open_until: 0 })
+    .set({ paused: 0, ...ANSWERS })
     .where('host', '=', host)
     .execute();
+}
+
+/** Of what runs: whose queue is paused, or a host that it loads, or everything. */
+export async function pausedAmong(
+  queries: Queries,
+  runs: readonly TaskRun[],
+): Promise<readonly TaskRun[]> {
+  const queues = await queries
+    .selectFrom('job_queues')
+    .select('name')
+    .where('paused', '=', 1)
+    .execute();
+  const hosts = await queries
+    .selectFrom('job_hosts')
+    .select('host')
+    .where('paused', '=', 1)
+    .execute();
+  const paused = new Set(queues.map(({ name }) => name));
+  const closed = new Set(hosts.map(({ host }) => host));
+  return runs.filter(
+    ({ task }) =>
+      paused.has(EVERYTHING) ||
+      paused.has(task.queue) ||
+      hostsOf(task.route).some((host) => closed.has(host)),
+  );
 }

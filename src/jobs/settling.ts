@@ -1,6 +1,4 @@
-import type { Updateable } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
-import type { TaskRow } from '../database/job-tables.ts';
 import { chargeOf } from './shares.ts';
 import type { Tally } from './tally.ts';
 import { type Claim, type ClaimedTask, LeaseLost } from './task.ts';
@@ -54,21 +52,6 @@ export async function closeAttempt(
   await transaction
     .updateTable('tasks')
     .set((row) => ({ bytes: row('bytes', '+', bytes), progress: bytes }))
-    .where('id', '=', task.id)
-    .execute();
-}
-
-/** The task is not over: it gets on at its turn, or once `runAt` has come. */
-export async function rearm(
-  { transaction, tally }: Settling,
-  task: Movable,
-  { runAt, ...changes }: Updateable<TaskRow> & { readonly runAt?: number | undefined },
-): Promise<void> {
-  const state = runAt === undefined ? 'ready' : 'delayed';
-  tally.moved(task, task.state, state);
-  await transaction
-    .updateTable('tasks')
-    .set({ ...FREE, ...changes, state, run_at: runAt === undefined ? null : Math.ceil(runAt) })
     .where('id', '=', task.id)
     .execute();
 }

@@ -3,7 +3,7 @@
  * weight. The one that is least far is next. Who was idle starts where the others are: time without work is no credit.
  */
 import { sql } from 'kysely';
-import type { WriteTransaction } from '../database/database.ts';
+import type { Queries, WriteTransaction } from '../database/database.ts';
 import { SMALLEST_COST } from './task.ts';
 
 /** The name of all queues together, which only a pause knows. */
@@ -21,6 +21,15 @@ export async function lockQueue(transaction: WriteTransaction, name: string): Pr
       conflict.column('name').doUpdateSet((row) => ({ weight: row.ref('job_queues.weight') })),
     )
     .execute();
+}
+
+export async function isQueuePaused(queries: Queries, name: string): Promise<boolean> {
+  const row = await queries
+    .selectFrom('job_queues')
+    .select('paused')
+    .where('name', '=', name)
+    .executeTakeFirst();
+  return row?.paused === 1;
 }
 
 export async function chargeQueue(

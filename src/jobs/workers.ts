@@ -6,6 +6,7 @@ import { maintenanceFailed } from '../telemetry/channels.ts';
 import { type AttemptOptions, attempt, TaskReleased, TaskStopped } from './attempt.ts';
 import { type ClaimOptions, claimTasks, mayClaim } from './claims.ts';
 import { reap, renewLeases, takeBackOwn } from './leases.ts';
+import { pausedAmong } from './pausing.ts';
 import { writeProgress } from './progress.ts';
 import { forgetOld, type RetentionRules } from './retention.ts';
 import { finishStops } from './stopping.ts';
@@ -73,6 +74,13 @@ export class Workers implements AsyncDisposable {
   /** Those of the tasks that run here are told to end. */
   stop(tasks: readonly number[]): void {
     for (const run of this.#running) if (tasks.includes(run.task.id)) run.abort(new TaskStopped());
+  }
+
+  /** Those that run here and that are paused are told to end, and can be claimed again when they are not. */
+  async release(): Promise<void> {
+    const runs = [...this.#running];
+    const paused = await pausedAmong(this.#options.database.read, runs);
+    for (const run of paused) run.abort(new TaskReleased());
   }
 
   /** What runs may end for a moment; the rest is told to, and can be claimed again: that attempt does not count. */
@@ -158,6 +166,7 @@ export class Workers implements AsyncDisposable {
       if (claim === undefined) run.abort(new LeaseLost(run.task));
       else if (claim.isStopping) run.abort(new TaskStopped());
     }
+    await this.release();
     const working = new Set([...this.#running].map(({ task }) => task.id));
     const reaped = await settle((settling) => reap(settling, { except: working, rules }));
     await finishStops(database, settle);

@@ -291,6 +291,7 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     reason: 'too many requests',
     paused: 0,
     failures: 0,
+    failing_since: at,
     open_until: 0,
   },
   schedules: { queue: 'mirror', cron: '0 0 2 * * *', time_zone: 'UTC', next_at: at },

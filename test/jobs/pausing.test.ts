@@ -1,9 +1,28 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import type { TaskHandlers } from '../../src/jobs/task.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
-import { enqueue, openJobs, signal, task } from './world.ts';
+import { enqueue, type JobsWorld, openJobs, signal, task } from './world.ts';
+
+const PAUSES = [
+  {
+    what: 'a queue',
+    pause: ({ jobs }: JobsWorld) => jobs.queues.pause('mirror'),
+    resume: ({ jobs }: JobsWorld) => jobs.queues.resume('mirror'),
+  },
+  {
+    what: 'a host',
+    pause: ({ jobs }: JobsWorld) => jobs.hosts.pause('hub'),
+    resume: ({ jobs }: JobsWorld) => jobs.hosts.resume('hub'),
+  },
+  {
+    what: 'everything',
+    pause: ({ jobs }: JobsWorld) => jobs.queues.pauseAll(),
+    resume: ({ jobs }: JobsWorld) => jobs.queues.resumeAll(),
+  },
+];
 
 for (const engine of databases) {
   describe(`a pause on ${engine.name}`, () => {
@@ -73,6 +92,81 @@ for (const engine of databases) {
 
       assert.deepEqual(runs, [late]);
       assert.ok(done.every(({ status }) => status === 'succeeded'));
+    });
+
+    for (const { what, pause, resume } of PAUSES) {
+      it(`of ${what} gives back what runs, at no attempt’s cost, and it goes on later`, async () => {
+        const seen: number[] = [];
+        const handlers: TaskHandlers = {
+          copy: async ({ attempt, signal: told }) => {
+            seen.push(attempt);
+            if (seen.length > 1) return undefined;
+            await once(told, 'abort');
+            told.throwIfAborted();
+            return undefined;
+          },
+        };
+        await using world = await openJobs(engine, { handlers });
+        world.jobs.start();
+        const id = await enqueue(world, [task('copy', { hosts: ['hub'] })]);
+        await until(() => seen.length === 1);
+
+        await pause(world);
+        await until(async () => (await world.jobs.tasks.get(1))?.state === 'ready');
+        assert.equal((await world.jobs.tasks.get(1))?.attempts, 0);
+        await resume(world);
+        const { status } = await world.jobs.ended(id, { signal });
+
+        assert.deepEqual([seen, status], [[1, 1], 'succeeded']);
+      });
+    }
+
+    it('is heard by other processes, too', async () => {
+      const told: string[] = [];
+      const handlers: TaskHandlers = {
+        copy: async ({ signal: aborted }) => {
+          told.push('begun');
+          await once(aborted, 'abort');
+          told.push('aborted');
+          aborted.throwIfAborted();
+          return undefined;
+        },
+      };
+      await using world = await openJobs(engine, { handlers, limits: { leaseMs: 300 } });
+      world.jobs.start();
+      await enqueue(world, [task('copy')]);
+      await until(() => told.length === 1);
+      await using other = world.open({ instance: 'two' });
+
+      await other.queues.pause('mirror');
+
+      await until(() => told.includes('aborted'));
+    });
+
+    it('passes what others want to one that may begin, where it was under way', async () => {
+      const runs: number[] = [];
+      const handlers: TaskHandlers = {
+        copy: async ({ execution, signal: told }) => {
+          runs.push(execution);
+          if (runs.length > 1) return undefined;
+          await once(told, 'abort');
+          told.throwIfAborted();
+          return undefined;
+        },
+      };
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const blob = task('copy', { key: 'a' });
+      const mine = await enqueue(world, [blob]);
+      await until(() => runs.length === 1);
+      await world.jobs.queues.pause('early');
+      await enqueue(world, [blob], { queue: 'early' });
+      const late = await enqueue(world, [blob], { queue: 'late' });
+
+      await world.jobs.queues.pause('mirror');
+      await world.jobs.ended(late, { signal });
+
+      assert.deepEqual(runs, [mine, late]);
     });
   });
 }

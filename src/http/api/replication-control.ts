@@ -43,7 +43,7 @@ interface Task {
   readonly endedAt: number | undefined;
 }
 
-/** What is paused and resumed: nothing of it begins, and what runs goes on to its end. */
+/** What is paused and resumed: nothing of it begins, and what runs ends, to go on later. */
 type Paused = 'everything' | { readonly policy: number } | { readonly endpoint: string };
 
 /** What these routes need of the node. @throws ManagementError */

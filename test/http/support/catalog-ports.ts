@@ -53,7 +53,10 @@ export async function openCatalogPorts(now: () => number = Date.now): Promise<Ca
   const replicating = await openReplicating(opened, {
     database,
     now,
-    declared: [],
+    config: {
+      jobs: { keepExecutions: 100, keepFor: 86_400_000, giveUpAfter: 86_400_000 },
+      declarations: { projects: [], endpoints: [], replication: [] },
+    },
     local: { projects, repositories, manifests, referrers, blobs, store, transfers },
     endpoints: { find: async () => undefined },
   });
