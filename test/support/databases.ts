@@ -49,17 +49,27 @@ async function openTemporarySqlite(options: OpenOptions = {}): Promise<Database>
   return { ...database, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
-/** Starting one takes half a second, so that a process's tests hand the emptied ones on. */
-const idle: PGlite[] = [];
+/**
+ * Starting one takes half a second, and bringing it to the version of now a third of one, so that a process's tests
+ * hand them on: without tables, or as they were when they had just been made.
+ */
+const idle: { readonly bare: PGlite[]; readonly migrated: PGlite[] } = { bare: [], migrated: [] };
 // An open one holds the process for ten seconds more, by a timer of PostgreSQL's statistics.
-after(() => Promise.all(idle.map((engine) => engine.close())));
+after(() => Promise.all([...idle.bare, ...idle.migrated].map((engine) => engine.close())));
 
 async function openPglite(options: OpenOptions = {}): Promise<Database> {
   await using opened = new AsyncDisposableStack();
-  const engine = idle.pop() ?? (await startPglite());
+  const isOfNow = options.migrations === undefined;
+  const migrated = isOfNow ? idle.migrated.pop() : undefined;
+  const engine = migrated ?? idle.bare.pop() ?? (await startPglite());
   opened.defer(async () => {
-    await engine.exec('drop schema public cascade; create schema public;');
-    idle.push(engine);
+    if (isOfNow) {
+      await emptyChanged(engine);
+      idle.migrated.push(engine);
+    } else {
+      await engine.exec('drop schema public cascade; create schema public;');
+      idle.bare.push(engine);
+    }
   });
   const queries = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite: engine }) });
   let revision = 0;
@@ -74,9 +84,49 @@ async function openPglite(options: OpenOptions = {}): Promise<Database> {
     revision: () => revision,
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
-  await migrate(database, { ...options, engine: POSTGRESQL, now: Date.now });
+  if (migrated === undefined) {
+    await migrate(database, { ...options, engine: POSTGRESQL, now: Date.now });
+    if (isOfNow) await keepFirstRows(engine);
+  }
   return database;
 }
+
+/** Puts the rows that migrations made aside, in a schema that nobody looks into. */
+async function keepFirstRows(engine: PGlite): Promise<void> {
+  const tables = await tablesOf(engine);
+  const copies = tables.map((table) => `create table first.${table} as table public.${table};`);
+  await engine.exec(`create schema first; ${copies.join(' ')}`);
+}
+
+/** Makes what differs from the first rows be them, and identities begin anew. */
+async function emptyChanged(engine: PGlite): Promise<void> {
+  const tables = await tablesOf(engine);
+  const differences = tables.map(
+    (table) =>
+      `select '${table}' as name where exists (table public.${table} except all table first.${table}) or exists (table first.${table} except all table public.${table})`,
+  );
+  const { rows } = await engine.query(differences.join(' union all '));
+  const changed = Names.parse(rows).map(({ name }) => name);
+  const restored = changed.map(
+    (table) =>
+      `delete from ${table}; insert into ${table} overriding system value table first.${table};`,
+  );
+  // Without the triggers of foreign keys, so that the order does not matter.
+  await engine.exec(`
+    begin; set local session_replication_role = replica; ${restored.join(' ')} commit;
+    select setval(format('%I', sequencename)::regclass, start_value, false) from pg_sequences
+      where schemaname = 'public' and last_value is not null;
+  `);
+}
+
+async function tablesOf(engine: PGlite): Promise<readonly string[]> {
+  const { rows } = await engine.query(
+    "select quote_ident(tablename) as name from pg_tables where schemaname = 'public'",
+  );
+  return Names.parse(rows).map(({ name }) => name);
+}
+
+const Names = z.array(z.object({ name: z.string() }));
 
 const packages = join(import.meta.dirname, '../../node_modules');
 
