@@ -69,13 +69,14 @@ async function syncReference(
   const { from, to, tag } = plan;
   const digest = await digestOf(source, plan, signal);
   if (digest === undefined) return { note: 'skipped: the source has it no more' };
+  // First of all: without its own place there, another one of that name might answer (a proxy for what is not there).
+  if (!run.isDryRun) await destination.prepare(to, { signal });
   const held = await destination.held(to, tag ?? digest, { signal });
   if (held?.digest === digest && held.isWhole) return { note: 'skipped: it is there' };
   if (held !== undefined && held.digest !== digest && !run.rules.override) {
     return { note: `skipped: ${tag} is ${held.digest} there, and override is off` };
   }
   await destination.admit(to);
-  if (!run.isDryRun) await destination.prepare(to, { signal });
   const root = await manifests.read(source, { repository: from, digest, signal });
   const closure = await closureOf(root, {
     manifest: (child) => manifests.read(source, { repository: from, digest: child, signal }),
