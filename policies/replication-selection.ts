@@ -77,9 +77,16 @@ export function listsNoMoreThan(filter: NameFilter): readonly string[] | undefin
   return namesOf(filter);
 }
 
-/** What all selected repositories begin with, for registries that can list by it; may be nothing. */
-export function prefixOf(filter: NameFilter): string {
-  return beginningOfNames(filter);
+/**
+ * What all selected repositories begin with, for registries that can list by it; may be nothing.
+ *
+ * @param leastParts of a name there: where they are two, `team/**` means nothing that is called `team`
+ */
+export function prefixOf(filter: NameFilter, leastParts = 1): string {
+  const beginning = beginningOfNames(filter);
+  if (leastParts < 2 || beginning === '' || beginning.includes('/')) return beginning;
+  const isNamespace = filter.include.every((pattern) => pattern.startsWith(`${beginning}/`));
+  return isNamespace ? `${beginning}/` : beginning;
 }
 
 export function selectsTag(tag: string, filter: TagFilter): boolean {

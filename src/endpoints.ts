@@ -56,8 +56,8 @@ export async function openEndpoints(
       const { caFile, ...asked } = configOf(endpoint, config, { credential });
       const trusted = caFile === undefined ? ca : await readFile(caFile, 'utf8');
       const peer = asked.connect({ name, ca: trusted }, client);
-      const { url, canonicalRepository } = asked;
-      return { peer, host: url.host, canonicalRepository };
+      const { url, canonicalRepository, leastNameParts } = asked;
+      return { peer, host: url.host, canonicalRepository, leastNameParts };
     },
   });
   for (const { name, declared } of await known()) if (declared) await endpoints.find(name);

@@ -8,6 +8,8 @@ export interface ConnectedEndpoint {
   readonly host: string;
   /** The name under which it keeps a repository that people call so. */
   readonly canonicalRepository: (path: string) => string;
+  /** How many parts, apart by slashes, its repositories' names have at least. */
+  readonly leastNameParts: number;
 }
 
 export interface EndpointsOptions<Known extends { readonly name: string }> {

@@ -57,6 +57,7 @@ export function defineAdapter<const Name extends string, Options>(
       url: baseOf(config.url),
       canonicalRepository: definition.canonicalRepository ?? sameName,
       capabilities: definition.capabilities,
+      leastNameParts: definition.nameParts?.least ?? 1,
       /** `ca` is what `caFile` holds. Opens nothing: the first call does. */
       connect: (where: { name: string; ca?: string | undefined }, client: RegistryClient) =>
         definition.connect(endpointOf(config, where), client),

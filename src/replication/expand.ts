@@ -20,10 +20,12 @@ export async function expand(task: RunningTask, runs: Runs): Promise<TaskOutcome
   const run = await runs(task.execution);
   const source = await run.source();
   const { after } = Expand.parse(task.payload);
-  const names = listsNoMoreThan(run.rules.repositories);
+  const { repositories } = run.rules;
+  const names = listsNoMoreThan(repositories);
   const selected: string[] = [];
-  for await (const repository of names ?? source.repositories({ signal: task.signal })) {
-    if (selectsRepository(repository, run.rules.repositories)) selected.push(repository);
+  const { signal } = task;
+  for await (const repository of names ?? source.repositories(repositories, { signal })) {
+    if (selectsRepository(repository, repositories)) selected.push(repository);
   }
   if (after === undefined) refuseConflicts(run, selected);
   // One that went away between two passes begins them anew: what is in sync by then costs little.

@@ -1,4 +1,5 @@
 import type { MirroredTag } from '../../policies/replication-mirror.ts';
+import { prefixOf } from '../../policies/replication-selection.ts';
 import type { HeldManifest } from '../catalog/replicas.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
@@ -10,17 +11,20 @@ export interface Remote {
   readonly endpoint: string;
   readonly host: string;
   readonly peer: RegistryPeer;
+  /** How many parts, apart by slashes, its repositories' names have at least. */
+  readonly leastNameParts: number;
 }
 
 /** HEADs at the same time: as many as a registry's control lane takes without making others wait long. */
 const MOST_HEADS = 4;
 
-export function remoteSource({ endpoint, host, peer }: Remote): Source {
+export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): Source {
   return {
     endpoint,
     host,
-    repositories(options) {
-      if (peer.repositories !== undefined) return peer.repositories(options);
+    repositories(filter, options) {
+      const prefix = prefixOf(filter, leastNameParts);
+      if (peer.repositories !== undefined) return peer.repositories({ ...options, prefix });
       const message = `${endpoint} cannot list its repositories: a policy has to name them`;
       throw new OciError('UNSUPPORTED', { message });
     },

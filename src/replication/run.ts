@@ -48,6 +48,8 @@ export interface ConnectedRegistry {
   readonly peer: RegistryPeer;
   /** `host` or `host:port`. */
   readonly host: string;
+  /** How many parts, apart by slashes, its repositories' names have at least. */
+  readonly leastNameParts: number;
 }
 
 export interface RunsOptions {

@@ -2,6 +2,7 @@
  * The two ends of a copy. This node and every remote registry can be either, so that tasks are the same whichever way
  * content goes.
  */
+import type { NameFilter } from '../../policies/name-pattern.ts';
 import type { MirroredTag } from '../../policies/replication-mirror.ts';
 import type { HeldManifest } from '../catalog/replicas.ts';
 import type { Digest } from '../oci/digest.ts';
@@ -28,8 +29,8 @@ export interface Source {
   readonly endpoint: string;
   /** What its tasks load; undefined for this node. */
   readonly host: string | undefined;
-  /** @throws OciError UNSUPPORTED where it cannot list them */
-  repositories(options: Waiting): AsyncIterable<string>;
+  /** Those that the filter selects, and perhaps others. @throws OciError UNSUPPORTED where it cannot list them */
+  repositories(filter: NameFilter, options: Waiting): AsyncIterable<string>;
   /** @throws OciError NAME_UNKNOWN */
   tags(repository: string, options: Waiting): Promise<readonly SourceTag[]>;
   /** What a tag points to, without a pull that is counted where that can be. @throws OciError MANIFEST_UNKNOWN */

@@ -94,6 +94,20 @@ describe('a list of the repositories that a filter may select', () => {
       assert.equal(prefixOf(RepositoryFilter.parse(filter)), prefix);
     });
   }
+
+  it('begins with the namespace where all names have one', () => {
+    const named = [
+      { filter: ['team/**'], prefix: 'team/' },
+      { filter: ['team/**', 'team/a'], prefix: 'team/' },
+      { filter: ['team*/**'], prefix: 'team' },
+      { filter: ['team/**', 'team-b/**'], prefix: 'team' },
+      { filter: ['team/app/**'], prefix: 'team/app' },
+      { filter: {}, prefix: '' },
+    ];
+    for (const { filter, prefix } of named) {
+      assert.equal(prefixOf(RepositoryFilter.parse(filter), 2), prefix);
+    }
+  });
 });
 
 describe('a filter of tags', () => {

@@ -28,9 +28,9 @@ describe('an endpoint', () => {
           url,
           allowPrivateAddress: true,
         });
-        const { canonicalRepository, url: at } = endpoint;
+        const { canonicalRepository, leastNameParts, url: at } = endpoint;
         const peer = endpoint.connect({ name }, client);
-        return { peer, host: at.host, canonicalRepository };
+        return { peer, host: at.host, canonicalRepository, leastNameParts };
       },
     });
     const before = await endpoints.find('lab');
