@@ -1,13 +1,15 @@
 /** The process: command line, configuration, signals, exit code. The only file that ends it. */
 import { resolve } from 'node:path';
-import { type Command, HELP, parseCommandLine } from './cli/arguments.ts';
+import { type Command, parseCommandLine } from './cli/arguments.ts';
 import { backup } from './cli/backup.ts';
 import { banner } from './cli/banner.ts';
 import { CommandFailed } from './cli/command-failed.ts';
 import { failureOf } from './cli/failure.ts';
+import { HELP } from './cli/help.ts';
 import { changeGroup, changeUser, type PeopleCommand } from './cli/people.ts';
 import { rotateKeys } from './cli/rotate-keys.ts';
 import { rotateSecrets } from './cli/rotate-secrets.ts';
+import type { Streams } from './cli/streams.ts';
 import { VERSION } from './cli/version.ts';
 import {
   type Config,
@@ -65,6 +67,11 @@ async function run(command: Command): Promise<void> {
     case 'groups remove':
       await changePeople(command.name, command.names, await loadConfig(command.sources));
       return;
+    case 'node': {
+      const { runNodeCommand } = await import('./cli/node-commands.ts');
+      await runNodeCommand(command.command, streams());
+      return;
+    }
     case 'serve':
       await serve(await loadConfig(command.sources));
   }
@@ -133,6 +140,13 @@ async function serve(config: Config): Promise<void> {
   await node.close({ deadlineMs: config.listen.shutdownDeadline });
   log.info({}, 'stopped');
   log.flush();
+}
+
+/** A signal ends what a command waits for; a second one ends the command. */
+function streams(): Streams {
+  const stop = new AbortController();
+  void firstSignal().then((signal) => stop.abort(new Error(signal)));
+  return { stdout: process.stdout, stderr: process.stderr, signal: stop.signal };
 }
 
 /** A later one leaves at once, whatever is still going on. */

@@ -74,7 +74,7 @@ const USED_IN: Record<string, readonly string[]> = {
   'lru-cache': EVERYTHING,
   koa: ['src/http'],
   '@koa/router': ['src/http'],
-  got: ['src/registry/http-client.ts'],
+  got: ['src/registry/http-client.ts', 'src/cli/node-api.ts'],
   'p-queue': ['src/registry/slots.ts', 'src/jobs/workers.ts'],
   'node-cron': ['src/jobs/clock.ts'],
   keyv: ['src/cache'],
@@ -93,7 +93,8 @@ const USED_IN: Record<string, readonly string[]> = {
   'ipaddr.js': ['src/registry', 'src/http', 'src/config'],
   semver: ['policies/tag-version.ts'],
   re2js: ['policies/name-pattern.ts'],
-  yaml: ['src/config', 'adapters/helm'],
+  yaml: ['src/config', 'src/cli', 'adapters/helm'],
+  'cli-progress': ['src/cli/progress.ts'],
   'tar-stream': ['src/cli', 'adapters/helm'],
 };
 

@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { ConfigSources, Override } from '../config/load.ts';
+import { isNodeFamily, type NodeCommand, parseNodeCommand } from './node-arguments.ts';
+import { UsageError, usageErrorOf } from './usage.ts';
 
 /** Commands of two words, and what they need besides. */
 const PAIRS = {
@@ -20,51 +22,18 @@ export type Command =
   | { readonly name: 'serve'; readonly sources: ConfigSources }
   | { readonly name: Pair; readonly names: readonly string[]; readonly sources: ConfigSources }
   | { readonly name: 'backup'; readonly file: string; readonly sources: ConfigSources }
+  | { readonly name: 'node'; readonly command: NodeCommand }
   | { readonly name: 'help' | 'version' };
-
-/** The command line is wrong; the message is for the operator as it is. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-
-  constructor(problem: string) {
-    super(`${problem}\nportolan --help tells what there is.`);
-  }
-}
-
-export const HELP = `Portolan, a container registry and pull-through cache.
-
-  portolan [serve]         serve until a signal ends it
-  portolan config check    say whether the configuration can be used
-  portolan config print    show the configuration in effect, without secrets
-  portolan backup FILE     write database and blobs into a tar file, also while the node runs
-                           (to restore: untar it into an empty data folder); it holds what opens its secrets,
-                           unless the configuration has the master key
-  portolan keys rotate     sign tokens with a new key from now on, also while the node runs
-  portolan secrets rotate  seal the secrets in the database with a new master key, while the node does not run
-  portolan users disable NAME
-                           let nobody in by that name, and void what it has, also while the node runs
-  portolan users enable NAME
-                           let it in again
-  portolan users sign-out NAME
-                           end its tokens, logins and sessions; the password stays good
-  portolan groups add GROUP USER, portolan groups remove GROUP USER
-                           give a user the roles of a group, or take them, also while the node runs
-
-  --config FILE            the configuration, YAML (PORTOLAN_CONFIG); without one, everything has its default
-  --data DIR               the folder of database and blobs (PORTOLAN_DATA); default: ./data
-  --listen HOST:PORT       where to serve (PORTOLAN_LISTEN); default: 0.0.0.0:5000
-  --help, --version
-
-The password of the user admin comes from PORTOLAN_ADMIN_PASSWORD or the configuration; without one, it is generated
-at the first start and printed once.
-Exit codes: 0 done, 1 failed, 2 the command line, the configuration or the data cannot be used.
-`;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @throws UsageError */
 export function parseCommandLine(args: readonly string[], env: Environment): Command {
-  const { values, positionals } = parsed(args);
+  const [first] = args;
+  if (isNodeFamily(first) && !isHelp(args)) {
+    return { name: 'node', command: parseNodeCommand(args, env) };
+  }
+  const { values, positionals } = parsed(isNodeFamily(first) ? ['--help'] : args);
   if (values.help === true) return { name: 'help' };
   if (values.version === true) return { name: 'version' };
   const sources = sourcesOf(values, env);
@@ -79,11 +48,16 @@ export function parseCommandLine(args: readonly string[], env: Environment): Com
   if (pair !== undefined) return { ...pair, sources };
   if (command !== 'serve') {
     const families = Object.keys(PAIRS).map((words) => words.replace(/ .*/, ''));
-    const allowed = [...new Set(['serve', 'backup', ...families])].join(', ');
+    const others = ['policies', 'executions'];
+    const allowed = [...new Set(['serve', 'backup', ...families, ...others])].join(', ');
     throw new UsageError(`${command} is no command; allowed: ${allowed}`);
   }
   refuseMore(rest);
   return { name: 'serve', sources };
+}
+
+function isHelp(args: readonly string[]): boolean {
+  return args.includes('--help') || args.includes('-h');
 }
 
 /** Undefined where the first word begins none. @throws UsageError */
@@ -124,9 +98,7 @@ function parsed(args: readonly string[]) {
       },
     });
   } catch (error) {
-    // Node's own words; those after the first sentence are for programmers.
-    const [problem = ''] = error instanceof Error ? error.message.split(/\. |\n/, 1) : [];
-    throw new UsageError(problem);
+    throw usageErrorOf(error);
   }
 }
 

@@ -5,8 +5,8 @@ import { CredentialLost } from '../catalog/endpoint-drafts.ts';
 import { ConfigurationInvalid } from '../config/problems.ts';
 import { DataFolderInUse, DataTooNew } from '../database/errors.ts';
 import { describeError } from '../telemetry/redact.ts';
-import { UsageError } from './arguments.ts';
 import { CommandFailed } from './command-failed.ts';
+import { UsageError } from './usage.ts';
 
 /** How a command ends that could not do what it was told. */
 export interface Failure {

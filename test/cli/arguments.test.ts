@@ -40,6 +40,7 @@ describe('the command line', () => {
   it('takes help for an answer to anything', () => {
     assert.deepEqual(parseCommandLine(['backup', '--help'], {}), { name: 'help' });
     assert.deepEqual(parseCommandLine(['-h'], {}), { name: 'help' });
+    assert.deepEqual(parseCommandLine(['policies', 'start', '--help'], {}), { name: 'help' });
   });
 
   for (const { args, problem } of [
@@ -56,6 +57,23 @@ describe('the command line', () => {
     { args: ['users', 'disable'], problem: 'users disable needs NAME' },
     { args: ['groups', 'add', 'staff'], problem: 'groups add needs GROUP and USER' },
     { args: ['groups', 'add', 'a', 'b', 'c'], problem: 'c is too much' },
+    {
+      args: ['policies', 'strat', 'x'],
+      problem:
+        'policies strat is no command; allowed: policies list, policies show, policies start, policies stop',
+    },
+    { args: ['policies', 'start'], problem: 'policies start needs NAME' },
+    { args: ['executions', 'stop', '1', '2'], problem: '2 is too much' },
+    { args: ['policies', 'list', '--wait'], problem: 'policies list has no option --wait' },
+    {
+      args: ['policies', 'list', '--node', 'http://me:secret@x'],
+      problem: '--node is no address of a node, such as https://registry.example',
+    },
+    {
+      args: ['policies', 'list', '--password-file', 'f', '--password-stdin'],
+      problem: '--password-file and --password-stdin are two passwords',
+    },
+    { args: ['policies', 'list', '--password', 'x'], problem: "Unknown option '--password'" },
     { args: ['backup'], problem: 'backup needs the FILE to write' },
     { args: ['--lisen', 'x'], problem: "Unknown option '--lisen'" },
     { args: ['--data'], problem: "Option '--data <value>' argument missing" },

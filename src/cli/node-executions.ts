@@ -1,0 +1,14 @@
+import { Execution, type Executions, Finding, FindingTotal, Task } from './executions.ts';
+import type { NodeApi } from './node-api.ts';
+
+const at = (id: number): string => `/replication/executions/${id}`;
+
+/** Executions of a running node. */
+export function nodeExecutions(api: NodeApi): Executions {
+  return {
+    execution: async (id) => Execution.parse(await api.get(at(id))),
+    tasks: (id, state) => api.list(`${at(id)}/tasks?q=state=${state}`, Task),
+    findings: (id) => api.list(`${at(id)}/dry-run`, Finding),
+    findingTotal: async (id) => FindingTotal.parse(await api.get(`${at(id)}/dry-run/total`)),
+  };
+}
