@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
+import { locksRows } from '../database/row-locks.ts';
 import { type Lane, mayBegin, type Queue } from './board.ts';
 import { chargeOf } from './shares.ts';
 
@@ -41,7 +42,7 @@ export async function chooseTasks(
 }
 
 async function readHeads(transaction: WriteTransaction, lane: Lane): Promise<void> {
-  lane.heads = await transaction
+  const heads = transaction
     .selectFrom('tasks')
     .select(['id', 'priority', 'cost'])
     .where('queue', '=', lane.queue.name)
@@ -50,9 +51,10 @@ async function readHeads(transaction: WriteTransaction, lane: Lane): Promise<voi
     .orderBy('priority', 'desc')
     .orderBy('id')
     .limit(HEADS)
-    .offset(lane.taken)
-    .execute();
-  // A claim of another process that is not committed yet has them.
+    .offset(lane.taken);
+  // Those that a claim of another process has in hand are left to it.
+  const free = locksRows(transaction) ? heads.forUpdate().skipLocked() : heads;
+  lane.heads = await free.execute();
   if (lane.heads.length === 0) lane.ready = 0;
 }
 

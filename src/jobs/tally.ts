@@ -72,9 +72,11 @@ export class Tally {
 
   /** @returns the executions that are over by this */
   async write(transaction: WriteTransaction, now: number): Promise<readonly Ended[]> {
-    for (const lane of this.#lanes.values()) await writeLane(transaction, lane);
+    // In one order, whoever writes: two that wait for each other's rows would wait for ever.
+    const lanes = [...this.#lanes].toSorted(([left], [right]) => (left < right ? -1 : 1));
+    for (const [, lane] of lanes) await writeLane(transaction, lane);
     const ended: Ended[] = [];
-    for (const [id, change] of this.#executions) {
+    for (const [id, change] of [...this.#executions].toSorted(([left], [right]) => left - right)) {
       const over = await writeExecution(transaction, { id, change, now });
       if (over !== undefined) ended.push(over);
     }
