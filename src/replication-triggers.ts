@@ -8,11 +8,13 @@ import {
 import type { Database, WriteTransaction } from './database/database.ts';
 import { EVERYTHING } from './database/listing.ts';
 import { createClock, type Schedule } from './jobs/clock.ts';
+import type { NewExecution } from './jobs/enqueue.ts';
 import { startFeed } from './jobs/feed.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import {
   arrivalHappened,
   changeHappened,
+  executionsAnew,
   executionsFor,
   type Happened,
 } from './replication/events.ts';
@@ -57,7 +59,12 @@ export function createTriggers(
           database,
           changes: [{ name, plan: (changes) => plan(changes.map(changeHappened)) }],
           arrivals: [
-            { name: `${name} of arrivals`, plan: (items) => plan(items.map(arrivalHappened)) },
+            {
+              name: `${name} of arrivals`,
+              plan: (items) => plan(items.map(arrivalHappened)),
+              planAnew: async () =>
+                enqueueing(jobs, executionsAnew(await everyPolicy(policies), 'arrival')),
+            },
           ],
         }),
       );
@@ -99,11 +106,14 @@ function planOf({
       hosts.set(endpoint, host);
       return host;
     };
-    const executions = await executionsFor(await everyPolicy(policies), events, known);
-    if (executions.length === 0) return undefined;
-    return async (transaction: WriteTransaction): Promise<void> => {
-      for (const execution of executions) await jobs.enqueue(transaction, execution);
-    };
+    return enqueueing(jobs, await executionsFor(await everyPolicy(policies), events, known));
+  };
+}
+
+function enqueueing({ enqueue }: Pick<Jobs, 'enqueue'>, executions: readonly NewExecution[]) {
+  if (executions.length === 0) return undefined;
+  return async (transaction: WriteTransaction): Promise<void> => {
+    for (const execution of executions) await enqueue(transaction, execution);
   };
 }
 

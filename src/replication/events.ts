@@ -10,7 +10,7 @@ import { type KeptPolicy, queueOf } from '../catalog/replication-policies.ts';
 import type { NewExecution } from '../jobs/enqueue.ts';
 import type { FedArrival, FedChange } from '../jobs/feed.ts';
 import type { NewTask } from '../jobs/task.ts';
-import { referenceTask, repositoryTask } from './expand.ts';
+import { expandTask, referenceTask, repositoryTask } from './expand.ts';
 import { deletionTask } from './mirror.ts';
 import { type HostOf, placesOf } from './places.ts';
 import { toldOf } from './replication.ts';
@@ -69,11 +69,33 @@ export async function executionsFor(
   return executions;
 }
 
+/** In place of events that nobody knows any more: all that the policies select which such an event triggers. */
+export function executionsAnew(
+  policies: readonly KeptPolicy[],
+  event: Happened['event'],
+): readonly NewExecution[] {
+  return policies
+    .filter(({ rules }) => isTriggeredBy(event, rules))
+    .map((policy) => ({
+      kind: 'replication',
+      queue: queueOf(policy.id),
+      trigger: 'event',
+      operator: 'event',
+      exclusive: true,
+      facts: toldOf(policy),
+      tasks: [expandTask(policy.rules, undefined)],
+    }));
+}
+
+function isTriggeredBy(event: Happened['event'], rules: KeptPolicy['rules']): boolean {
+  const { trigger, source, enabled } = rules;
+  const isTriggered = typeof trigger === 'object' && 'event' in trigger && enabled;
+  return isTriggered && trigger.event === event && source === LOCAL;
+}
+
 function isAbout({ rules, createdAt }: KeptPolicy, event: Happened): boolean {
   if (event.at < createdAt) return false;
-  const { trigger, source } = rules;
-  const isTriggered = typeof trigger === 'object' && 'event' in trigger && rules.enabled;
-  if (!isTriggered || trigger.event !== event.event || source !== LOCAL) return false;
+  if (!isTriggeredBy(event.event, rules)) return false;
   if (!selectsRepository(event.repository, rules.repositories)) return false;
   if (event.isDeletion)
     return rules.delete && event.tag !== undefined && selectsTag(event.tag, rules.tags);

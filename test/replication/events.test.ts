@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { openSqlite } from '../../src/database/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
@@ -8,6 +10,12 @@ import { ADMINS, endpointAt, type ReplicatingNode, startReplicatingNode } from '
 import { push } from './support/push.ts';
 
 const WITHIN = { withinMs: 20_000 };
+const ARRIVALS_ONWARD = {
+  source: 'local',
+  destinations: [{ endpoint: 'there', namespace: 'kept', flatten: 1 }],
+  repositories: ['hub/**'],
+  trigger: { event: 'arrival' },
+};
 
 describe('a policy that an event triggers', () => {
   it('hands on what is pushed, and nothing that it does not select', async () => {
@@ -102,12 +110,7 @@ describe('a policy that an event triggers', () => {
       endpoints: { up: endpointAt(upstream.url), there: endpointAt(there.url, ADMINS) },
       policies: {
         replication: {
-          onward: {
-            source: 'local',
-            destinations: [{ endpoint: 'there', namespace: 'kept', flatten: 1 }],
-            repositories: ['hub/**'],
-            trigger: { event: 'arrival' },
-          },
+          onward: ARRIVALS_ONWARD,
         },
       },
     });
@@ -116,7 +119,51 @@ describe('a policy that an event triggers', () => {
 
     await until(async () => (await there.tags('kept/library/app')).length > 0, WITHIN);
   });
+
+  it('brings on all that it selects, where what was pulled through was forgotten before it was read', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    upstream.addImage('library/app', 'v1', [Buffer.from('layer')]);
+    await using there = await startReplicatingNode(directory.path, 'there', {
+      projects: { kept: {} },
+    });
+    const cached = {
+      projects: {
+        hub: { public: true, proxy: { endpoints: ['up'], upstreamHost: 'hub.example' } },
+      },
+      endpoints: { up: endpointAt(upstream.url), there: endpointAt(there.url, ADMINS) },
+    };
+    {
+      await using before = await startReplicatingNode(directory.path, 'here', cached);
+      await pullWhole(before, 'hub/library/app', 'v1');
+      await before.idle();
+    }
+    await forgetArrivals(join(directory.path, 'here'));
+
+    await using _ = await startReplicatingNode(directory.path, 'here', {
+      ...cached,
+      policies: { replication: { onward: ARRIVALS_ONWARD } },
+    });
+
+    await until(async () => (await there.tags('kept/library/app')).length > 0, WITHIN);
+  });
 });
+
+/** As if those that the node has not seen yet had been kept for too long. */
+async function forgetArrivals(folder: string): Promise<void> {
+  await using database = await openSqlite({ file: join(folder, 'portolan.db') });
+  await database.write(async (transaction) => {
+    await transaction
+      .updateTable('feed_cursors')
+      .set({ seq: 0 })
+      .where('consumer', '=', 'replication of arrivals')
+      .execute();
+    await transaction
+      .updateTable('arrivals')
+      .set((row) => ({ id: row('id', '+', 100) }))
+      .execute();
+  });
+}
 
 async function twoNodes(rules: Readonly<Record<string, unknown>>) {
   await using opened = new AsyncDisposableStack();
