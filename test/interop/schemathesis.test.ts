@@ -30,40 +30,73 @@ const UNDECLARED = {
 
 describe('schemathesis, which makes up requests', { timeout: 600_000 }, () => {
   it('finds no failure of the server, and no status that the contract does not declare', async (t) => {
-    const python = await pythonWith('schemathesis==4.32.5');
     await using world = await startWalkedWorld();
     const contract = world.at('contract.json');
     await writeFile(contract, JSON.stringify(await implementedContract(UNDECLARED)));
 
-    const { code, stdout, stderr } = await run(
-      join(python, '../schemathesis'),
-      [
-        'run',
-        contract,
-        `--url=${world.node.url}/api/v2.0`,
-        `--auth=${world.admin}`,
-        '--checks=not_a_server_error,status_code_conformance',
-        '--continue-on-failure',
-        '--phases=coverage,fuzzing',
-        '--max-examples=10',
-        '--seed=1',
-        '--max-time=120',
-        '--generation-database=none',
-        '--no-color',
-        '--warnings=off',
-      ],
-      {
-        env: { HOME: world.at('.'), PATH: '/usr/bin:/bin' },
-        cwd: world.at('.'),
-        timeoutMs: 300_000,
-      },
-    );
+    const told = await madeUp(world, {
+      document: contract,
+      base: '/api/v2.0',
+      checks: 'not_a_server_error,status_code_conformance',
+    });
 
-    assert.equal(code, 0, stdout.slice(-20_000) + stderr);
     const all = (await implementedOperations()).length;
-    assert.match(stdout, new RegExp(`^  Tested: ${all}$`, 'm'));
-    t.diagnostic(/^ +\d+ generated,.*$/m.exec(stdout)?.[0].trim() ?? 'no count');
+    assert.match(told, new RegExp(`^  Tested: ${all}$`, 'm'));
+    t.diagnostic(/^ +\d+ generated,.*$/m.exec(told)?.[0].trim() ?? 'no count');
     // It had not locked itself out on the way.
     await read(world, '/users/current');
   });
+
+  it('finds nothing in the node’s own API that its document does not declare', async (t) => {
+    await using world = await startWalkedWorld();
+
+    const told = await madeUp(world, {
+      document: `${world.node.url}/api/portolan/v1/openapi.json`,
+      base: '/api/portolan/v1',
+      checks:
+        'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance',
+    });
+
+    t.diagnostic(/^ +\d+ generated,.*$/m.exec(told)?.[0].trim() ?? 'no count');
+  });
 });
+
+interface Described {
+  /** A file or a URL. */
+  readonly document: string;
+  readonly base: string;
+  readonly checks: string;
+}
+
+/** @returns what it says of requests by that document, which found nothing wrong */
+async function madeUp(
+  world: Awaited<ReturnType<typeof startWalkedWorld>>,
+  { document, base, checks }: Described,
+): Promise<string> {
+  const python = await pythonWith('schemathesis==4.32.5');
+  const { code, stdout, stderr } = await run(
+    join(python, '../schemathesis'),
+    [
+      'run',
+      document,
+      `--url=${world.node.url}${base}`,
+      `--auth=${world.admin}`,
+      `--checks=${checks}`,
+      '--continue-on-failure',
+      '--phases=coverage,fuzzing',
+      '--max-examples=10',
+      '--seed=1',
+      '--max-time=120',
+      '--generation-database=none',
+      '--no-color',
+      '--warnings=off',
+    ],
+    {
+      env: { HOME: world.at('.'), PATH: '/usr/bin:/bin' },
+      cwd: world.at('.'),
+      timeoutMs: 300_000,
+    },
+  );
+  assert.equal(code, 0, stdout.slice(-20_000) + stderr);
+  return stdout;
+}

@@ -9,7 +9,9 @@ import { type JobService, jobServiceRoutes } from './job-service.ts';
 import { type Labels, labelRoutes } from './labels.ts';
 import { type Members, memberRoutes } from './members.ts';
 import { metadataRoutes } from './metadata.ts';
+import { documentRoute } from './openapi.ts';
 import { type Overview, overviewRoutes } from './overview.ts';
+import type { OwnRoute } from './own-route.ts';
 import { permissionRoutes } from './permissions.ts';
 import { type ManagedProjects, projectRoutes } from './projects.ts';
 import { type Quotas, quotaRoutes } from './quotas.ts';
@@ -66,12 +68,13 @@ export function ownApiRoutes(ports: ApiPorts): Routes {
   return apiRouter(ownOperationsOf(ports), ports.projects, OWN);
 }
 
-export function ownOperationsOf(ports: ApiPorts): readonly ApiRoute[] {
-  return [
+export function ownOperationsOf(ports: ApiPorts): readonly OwnRoute[] {
+  const routes = [
     ...replicationRuleRoutes(ports.replicationRules),
     ...dryRunRoutes(ports.dryRuns),
     ...replicationControlRoutes(ports.replicationControl),
   ];
+  return [...routes, documentRoute(routes)];
 }
 
 /** Every operation that there is, in the contract's words. */

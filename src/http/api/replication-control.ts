@@ -1,5 +1,7 @@
+import { z } from 'zod';
 import type { Listed, ListQuery } from './list-query.ts';
-import { type ApiRoute, DONE, route } from './route.ts';
+import { type OwnRoute, ownRoute } from './own-route.ts';
+import { DONE } from './route.ts';
 
 /** One run of a policy, as the node counts: by tasks and bytes. Times are milliseconds UTC. */
 interface Execution {
@@ -62,8 +64,72 @@ export interface ReplicationControl {
 const EXECUTIONS = '/replication/executions';
 const EXECUTION = `${EXECUTIONS}/{id}` as const;
 
+const EXECUTION_FIELDS = ['id', 'policy', 'status', 'trigger', 'operator', 'startedAt', 'endedAt'];
+const TASK_FIELDS = ['id', 'kind', 'resource', 'state', 'failure'];
+const VERBS = { pause: 'Pauses', resume: 'Resumes' } as const;
+
+const Count = z.int().min(0);
+const Time = z.iso.datetime();
+const ExecutionJson = z.object({
+  id: z.int(),
+  policy: z.int(),
+  policyName: z.string(),
+  isDryRun: z.boolean(),
+  status: z.enum(['waiting', 'running', 'failed', 'stopped', 'succeeded']),
+  isStopping: z.boolean(),
+  trigger: z.enum(['manual', 'schedule', 'event', 'push']),
+  operator: z.string(),
+  total: Count.meta({ description: 'Tasks.' }),
+  live: Count.meta({ description: 'Tasks that are not over.' }),
+  succeeded: Count,
+  failed: Count,
+  stopped: Count,
+  bytes: Count.meta({ description: 'Moved by its tasks.' }),
+  scheduledFor: z.int().optional().meta({ description: 'Milliseconds UTC.' }),
+  createdAt: Time,
+  startedAt: Time.optional(),
+  endedAt: Time.optional(),
+});
+const TaskJson = z.object({
+  id: z.int(),
+  execution: z.int(),
+  kind: z.string(),
+  key: z
+    .string()
+    .optional()
+    .meta({ description: 'What it brings about, done once for all who want it.' }),
+  follows: z.int().optional().meta({ description: 'The task that does it for this one.' }),
+  resource: z.string().meta({ description: 'The source repository.' }),
+  state: z.enum([
+    'waiting',
+    'ready',
+    'delayed',
+    'running',
+    'stopping',
+    'succeeded',
+    'failed',
+    'stopped',
+  ]),
+  hosts: z.array(z.string()),
+  priority: z.int(),
+  cost: Count.meta({ description: 'Bytes expected.' }),
+  progress: Count.meta({
+    description: 'Bytes moved in the attempt that is under way or was last.',
+  }),
+  bytes: Count.meta({ description: 'Bytes moved in all attempts that ended.' }),
+  attempts: Count,
+  runAt: Time.optional(),
+  note: z.string().optional(),
+  failure: z.string().optional(),
+  reason: z.string().optional(),
+  createdAt: Time,
+  startedAt: Time.optional(),
+  endedAt: Time.optional(),
+});
+const RetriedJson = z.object({ retried: Count.meta({ description: 'Tasks.' }) });
+
 /** What Harbor's API has no words for, below `/api/portolan/v1`. */
-export function replicationControlRoutes(control: ReplicationControl): readonly ApiRoute[] {
+export function replicationControlRoutes(control: ReplicationControl): readonly OwnRoute[] {
   return [
     listExecutions(control),
     getExecution(control),
@@ -74,47 +140,61 @@ export function replicationControlRoutes(control: ReplicationControl): readonly 
   ];
 }
 
-const listExecutions = (control: ReplicationControl): ApiRoute =>
-  route({
+const listExecutions = (control: ReplicationControl): OwnRoute =>
+  ownRoute({
     operation: 'listExecutions',
+    described: {
+      summary: 'Executions, the newest first.',
+      answer: z.array(ExecutionJson),
+      fields: EXECUTION_FIELDS,
+    },
     method: 'GET',
     path: EXECUTIONS,
     permission: { system: 'replication:list' },
     answers: [200, 400, 401, 403],
     async handle({ list }) {
-      const names = ['id', 'policy', 'status', 'trigger', 'operator', 'startedAt', 'endedAt'];
-      const { items, total } = await control.executions(list(fieldsOf(names)));
-      return { json: items.map(timesIn), total };
+      const { items, total } = await control.executions(list(fieldsOf(EXECUTION_FIELDS)));
+      return { json: items.map(executionJson), total };
     },
   });
 
-const getExecution = (control: ReplicationControl): ApiRoute =>
-  route({
+const getExecution = (control: ReplicationControl): OwnRoute =>
+  ownRoute({
     operation: 'getExecution',
+    described: { summary: 'One execution, by tasks and bytes.', answer: ExecutionJson },
     method: 'GET',
     path: EXECUTION,
     permission: { system: 'replication:read' },
     answers: [200, 401, 403, 404],
-    handle: async ({ id }) => ({ json: timesIn(await control.execution(id('id'))) }),
+    handle: async ({ id }) => ({ json: executionJson(await control.execution(id('id'))) }),
   });
 
-const listTasks = (control: ReplicationControl): ApiRoute =>
-  route({
+const listTasks = (control: ReplicationControl): OwnRoute =>
+  ownRoute({
     operation: 'listTasks',
+    described: {
+      summary: 'The tasks of an execution, the oldest first.',
+      answer: z.array(TaskJson),
+      fields: TASK_FIELDS,
+    },
     method: 'GET',
     path: `${EXECUTION}/tasks`,
     permission: { system: 'replication:list' },
     answers: [200, 400, 401, 403, 404],
     async handle({ id, list }) {
-      const query = list(fieldsOf(['id', 'kind', 'resource', 'state', 'failure']));
+      const query = list(fieldsOf(TASK_FIELDS));
       const { items, total } = await control.tasks(id('id'), query);
-      return { json: items.map(timesIn), total };
+      return { json: items.map((task) => TaskJson.parse(timesIn(task))), total };
     },
   });
 
-const retryExecution = (control: ReplicationControl): ApiRoute =>
-  route({
+const retryExecution = (control: ReplicationControl): OwnRoute =>
+  ownRoute({
     operation: 'retryExecution',
+    described: {
+      summary: 'Does the failed tasks of an execution again, and nothing else.',
+      answer: RetriedJson,
+    },
     method: 'POST',
     path: `${EXECUTION}/retry`,
     permission: { system: 'replication:create' },
@@ -123,13 +203,14 @@ const retryExecution = (control: ReplicationControl): ApiRoute =>
   });
 
 /** Of everything, of a policy by its id, and of an endpoint by its name. */
-function switchRoutes(control: ReplicationControl, verb: 'pause' | 'resume'): readonly ApiRoute[] {
+function switchRoutes(control: ReplicationControl, verb: 'pause' | 'resume'): readonly OwnRoute[] {
   const act = (what: Paused) => (verb === 'pause' ? control.pause(what) : control.resume(what));
   const common = { method: 'POST', answers: [200, 401, 403, 404] } as const;
   return [
-    route({
+    ownRoute({
       ...common,
       operation: `${verb}Replication`,
+      described: { summary: `${VERBS[verb]} all of replication.` },
       path: `/replication/${verb}`,
       permission: { system: 'jobservice-monitor:stop' },
       async handle() {
@@ -137,9 +218,10 @@ function switchRoutes(control: ReplicationControl, verb: 'pause' | 'resume'): re
         return DONE;
       },
     }),
-    route({
+    ownRoute({
       ...common,
       operation: `${verb}Policy`,
+      described: { summary: `${VERBS[verb]} a policy.` },
       path: `/replication/policies/{id}/${verb}`,
       permission: { system: 'replication-policy:update' },
       async handle({ id }) {
@@ -147,9 +229,10 @@ function switchRoutes(control: ReplicationControl, verb: 'pause' | 'resume'): re
         return DONE;
       },
     }),
-    route({
+    ownRoute({
       ...common,
       operation: `${verb}Endpoint`,
+      described: { summary: `${VERBS[verb]} all that loads an endpoint.` },
       path: `/replication/endpoints/{name}/${verb}`,
       permission: { system: 'registry:update' },
       async handle({ text }) {
@@ -163,6 +246,8 @@ function switchRoutes(control: ReplicationControl, verb: 'pause' | 'resume'): re
 function fieldsOf(names: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(names.map((name) => [name, name]));
 }
+
+const executionJson = (execution: Execution) => ExecutionJson.parse(timesIn(execution));
 
 /** Times as text; what is undefined is left out. */
 function timesIn(row: Execution | Task): object {

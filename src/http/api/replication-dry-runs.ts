@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import type { Listed, ListQuery } from './list-query.ts';
-import { type ApiRoute, route } from './route.ts';
+import { type OwnRoute, ownRoute } from './own-route.ts';
 
 /** What a run would do about one tag, or one manifest, at one destination; or what became of looking for that. */
 interface Finding {
@@ -34,14 +35,34 @@ export interface DryRuns {
 
 const DRY_RUN = '/replication/executions/{id}/dry-run';
 
+const FindingJson = z.object({
+  action: z.enum(['copy', 'skip', 'delete', 'look', 'fail', 'pending']),
+  repository: z.string().optional(),
+  tag: z.string().optional(),
+  digest: z.string().optional(),
+  destination: z.object({ endpoint: z.string(), repository: z.string() }).optional(),
+  bytes: z.int().min(0).optional(),
+  blobs: z.int().min(0).optional(),
+  why: z.string().optional(),
+});
+const TotalJson = z.object({
+  copy: z.int(),
+  skip: z.int(),
+  delete: z.int(),
+  fail: z.int(),
+  bytes: z.int(),
+  blobs: z.int(),
+});
+
 /** What policies would do, while nothing changes anywhere. Below `/api/portolan/v1`. */
-export function dryRunRoutes(dryRuns: DryRuns): readonly ApiRoute[] {
+export function dryRunRoutes(dryRuns: DryRuns): readonly OwnRoute[] {
   return [startDryRun(dryRuns), listFindings(dryRuns), getTotal(dryRuns)];
 }
 
-const startDryRun = (dryRuns: DryRuns): ApiRoute =>
-  route({
+const startDryRun = (dryRuns: DryRuns): OwnRoute =>
+  ownRoute({
     operation: 'startDryRun',
+    described: { summary: 'Finds out what a policy would do, and changes nothing.' },
     method: 'POST',
     path: '/replication/policies/{id}/dry-run',
     permission: { system: 'replication:create' },
@@ -52,9 +73,14 @@ const startDryRun = (dryRuns: DryRuns): ApiRoute =>
     },
   });
 
-const listFindings = (dryRuns: DryRuns): ApiRoute =>
-  route({
+const listFindings = (dryRuns: DryRuns): OwnRoute =>
+  ownRoute({
     operation: 'listFindings',
+    described: {
+      summary: 'What the policy would do, by tag and destination.',
+      answer: z.array(FindingJson),
+      fields: [],
+    },
     method: 'GET',
     path: DRY_RUN,
     permission: { system: 'replication:list' },
@@ -65,9 +91,10 @@ const listFindings = (dryRuns: DryRuns): ApiRoute =>
     },
   });
 
-const getTotal = (dryRuns: DryRuns): ApiRoute =>
-  route({
+const getTotal = (dryRuns: DryRuns): OwnRoute =>
+  ownRoute({
     operation: 'getFindingTotal',
+    described: { summary: 'What it would do, in all.', answer: TotalJson },
     method: 'GET',
     path: `${DRY_RUN}/total`,
     permission: { system: 'replication:read' },

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { timeJson } from './json.ts';
 import type { Listed, ListQuery } from './list-query.ts';
-import { type Actor, type ApiRoute, DONE, route } from './route.ts';
+import { type OwnRoute, ownRoute } from './own-route.ts';
+import { type Actor, DONE } from './route.ts';
 
 /** A policy in the operator's own language, as the configuration file has it. Times are milliseconds UTC. */
 interface Policy extends SentPolicy {
@@ -37,14 +38,25 @@ export interface ReplicationRules {
 const POLICIES = '/replication/policies';
 const POLICY = `${POLICIES}/{id}` as const;
 
-const Sent = z.strictObject({ name: z.string(), rules: z.record(z.string(), z.unknown()) });
+const Rules = z
+  .record(z.string(), z.unknown())
+  .meta({ description: 'As `policies.replication` of the configuration file has them.' });
+const Sent = z.strictObject({ name: z.string(), rules: Rules });
+const PolicyJson = z.object({
+  id: z.int(),
+  name: z.string(),
+  declared: z.boolean().meta({ description: 'By the configuration file, which alone changes it.' }),
+  rules: Rules,
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+});
 
 const FIELDS = Object.fromEntries(
   ['id', 'name', 'enabled', 'createdAt', 'updatedAt'].map((name) => [name, name]),
 );
 
 /** Policies with all that rules can say, which Harbor's API cannot. Below `/api/portolan/v1`. */
-export function replicationRuleRoutes(policies: ReplicationRules): readonly ApiRoute[] {
+export function replicationRuleRoutes(policies: ReplicationRules): readonly OwnRoute[] {
   return [
     listPolicies(policies),
     createPolicy(policies),
@@ -56,9 +68,10 @@ export function replicationRuleRoutes(policies: ReplicationRules): readonly ApiR
   ];
 }
 
-const listPolicies = (policies: ReplicationRules): ApiRoute =>
-  route({
+const listPolicies = (policies: ReplicationRules): OwnRoute =>
+  ownRoute({
     operation: 'listPolicies',
+    described: { summary: 'Policies.', answer: z.array(PolicyJson), fields: Object.keys(FIELDS) },
     method: 'GET',
     path: POLICIES,
     permission: { system: 'replication-policy:list' },
@@ -69,9 +82,10 @@ const listPolicies = (policies: ReplicationRules): ApiRoute =>
     },
   });
 
-const createPolicy = (policies: ReplicationRules): ApiRoute =>
-  route({
+const createPolicy = (policies: ReplicationRules): OwnRoute =>
+  ownRoute({
     operation: 'createPolicy',
+    described: { summary: 'Makes a policy.', body: Sent },
     method: 'POST',
     path: POLICIES,
     permission: { system: 'replication-policy:create' },
@@ -82,9 +96,10 @@ const createPolicy = (policies: ReplicationRules): ApiRoute =>
     },
   });
 
-const getPolicy = (policies: ReplicationRules): ApiRoute =>
-  route({
+const getPolicy = (policies: ReplicationRules): OwnRoute =>
+  ownRoute({
     operation: 'getPolicy',
+    described: { summary: 'One policy.', answer: PolicyJson },
     method: 'GET',
     path: POLICY,
     permission: { system: 'replication-policy:read' },
@@ -92,9 +107,10 @@ const getPolicy = (policies: ReplicationRules): ApiRoute =>
     handle: async ({ id }) => ({ json: policyJson(await policies.get(id('id'))) }),
   });
 
-const updatePolicy = (policies: ReplicationRules): ApiRoute =>
-  route({
+const updatePolicy = (policies: ReplicationRules): OwnRoute =>
+  ownRoute({
     operation: 'updatePolicy',
+    described: { summary: 'Changes a policy to what is sent.', body: Sent },
     method: 'PUT',
     path: POLICY,
     permission: { system: 'replication-policy:update' },
@@ -105,9 +121,10 @@ const updatePolicy = (policies: ReplicationRules): ApiRoute =>
     },
   });
 
-const deletePolicy = (policies: ReplicationRules): ApiRoute =>
-  route({
+const deletePolicy = (policies: ReplicationRules): OwnRoute =>
+  ownRoute({
     operation: 'deletePolicy',
+    described: { summary: 'Removes a policy that does not run.' },
     method: 'DELETE',
     path: POLICY,
     permission: { system: 'replication-policy:delete' },
@@ -118,9 +135,10 @@ const deletePolicy = (policies: ReplicationRules): ApiRoute =>
     },
   });
 
-const startPolicy = (policies: ReplicationRules): ApiRoute =>
-  route({
+const startPolicy = (policies: ReplicationRules): OwnRoute =>
+  ownRoute({
     operation: 'startPolicy',
+    described: { summary: 'Starts a policy; while it runs already, the new execution waits.' },
     method: 'POST',
     path: `${POLICY}/start`,
     permission: { system: 'replication:create' },
@@ -131,9 +149,10 @@ const startPolicy = (policies: ReplicationRules): ApiRoute =>
     },
   });
 
-const stopExecution = (policies: ReplicationRules): ApiRoute =>
-  route({
+const stopExecution = (policies: ReplicationRules): OwnRoute =>
+  ownRoute({
     operation: 'stopExecution',
+    described: { summary: 'Stops an execution; one that is over stays as it is.' },
     method: 'POST',
     path: '/replication/executions/{id}/stop',
     permission: { system: 'replication:create' },

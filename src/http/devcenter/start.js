@@ -2,18 +2,23 @@
 const TOKEN_HEADER = 'X-Harbor-CSRF-Token';
 let token;
 
-globalThis.SwaggerUIBundle({
-  url: '/swagger.json',
-  dom_id: '#swagger-ui',
-  deepLinking: true,
-  // It would send the document to its makers.
-  validatorUrl: null,
-  requestInterceptor(request) {
-    if (token !== undefined) request.headers[TOKEN_HEADER] = token;
-    return request;
-  },
-  responseInterceptor(response) {
-    token = response.headers?.[TOKEN_HEADER.toLowerCase()] ?? token;
-    return response;
-  },
-});
+show('#harbor', '/swagger.json');
+show('#portolan', '/api/portolan/v1/openapi.json');
+
+function show(place, url) {
+  globalThis.SwaggerUIBundle({
+    url,
+    dom_id: place,
+    deepLinking: true,
+    // It would send the document to its makers.
+    validatorUrl: null,
+    requestInterceptor(request) {
+      if (token !== undefined) request.headers[TOKEN_HEADER] = token;
+      return request;
+    },
+    responseInterceptor(response) {
+      token = response.headers?.[TOKEN_HEADER.toLowerCase()] ?? token;
+      return response;
+    },
+  });
+}
