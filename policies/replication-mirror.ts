@@ -13,7 +13,7 @@ export const PruneRule = z.strictObject({
     .meta({
       kind: 'number, or percentage',
       description:
-        'The most that one run may delete, in tags or as a part of all that the policy selects at the destination. A run that would delete more deletes nothing, and says so.',
+        'The most that one run may delete, in tags or as a part of all that the policy selects at its destinations. A run that would delete more, or that could not look at every repository, deletes nothing and says so.',
       examples: ['10%'],
     }),
 });
@@ -59,7 +59,7 @@ export function tagsToDelete(
   return [...gone, ...companions];
 }
 
-/** The most tags that a run may delete, of as many as the policy selects at the destination. Never none, lest a small mirror never changes. */
+/** The most tags that a run may delete, of as many as the policy selects at its destinations. Never none, lest a small mirror never changes. */
 export function deletionLimit(selected: number, { atMost }: PruneRule): number {
   if (typeof atMost === 'number') return atMost;
   return Math.max(1, Math.floor((selected * Number.parseInt(atMost, 10)) / 100));

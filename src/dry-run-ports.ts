@@ -1,13 +1,11 @@
 /** What the API asks of dry runs, out of policies and jobs. Wiring, like `node.ts`. */
 import type { DryRuns } from './http/api/replication-dry-runs.ts';
+import { everyTask } from './jobs/every-task.ts';
 import { ManagementError } from './oci/management-error.ts';
 import type { Replicating } from './replicating.ts';
 import { type Finding, findingOf } from './replication/findings.ts';
 import { ExecutionFacts } from './replication/run.ts';
 import { executionOf } from './replication-ports.ts';
-
-/** Tasks of one query. */
-const PAGE = 1000;
 
 export function dryRunPorts({ policies, replication, jobs }: Replicating): DryRuns {
   const endpointsOf = async (id: number): Promise<readonly string[]> => {
@@ -44,20 +42,6 @@ function count(total: Total, { action, bytes = 0, blobs = 0 }: Finding): void {
   total[action] += 1;
   total.bytes += bytes;
   total.blobs += blobs;
-}
-
-/** By their ids, page after page: so that a page costs the same wherever it is. */
-async function* everyTask({ tasks }: Pick<Replicating['jobs'], 'tasks'>, execution: number) {
-  const { filters, sort } = ofExecution(execution);
-  for (let least = 0; ; ) {
-    const after = { field: 'id', kind: 'range', min: String(least) } as const;
-    const query = { filters: [...filters, after], sort, offset: 0, limit: PAGE };
-    const { items } = await tasks.list(query);
-    yield* items;
-    const last = items.at(-1);
-    if (last === undefined || items.length < PAGE) return;
-    least = last.id + 1;
-  }
 }
 
 function ofExecution(execution: number) {

@@ -10,18 +10,20 @@ import type { Config } from './config/load.ts';
 import type { Database } from './database/database.ts';
 import { EVERYTHING } from './database/listing.ts';
 import type { NewExecution } from './jobs/enqueue.ts';
+import { everyTask } from './jobs/every-task.ts';
 import { RETRY_RULES } from './jobs/failing.ts';
 import { createJobs, type Jobs } from './jobs/jobs.ts';
 import type { Endpoints } from './proxy/endpoints.ts';
 import { failureOf } from './replication/failures.ts';
 import { createForwarding, type Forwarding } from './replication/forward.ts';
 import type { LocalParts } from './replication/local-side.ts';
+import type { TasksOf } from './replication/mirror.ts';
 import {
   createReplication,
   type Replication,
   replicationHandlers,
 } from './replication/replication.ts';
-import { createRuns } from './replication/run.ts';
+import { createRuns, type Runs } from './replication/run.ts';
 import { createTriggers } from './replication-triggers.ts';
 
 export interface ReplicatingParts {
@@ -69,17 +71,7 @@ export async function openReplicating(
     .selectFrom('instance')
     .select('id')
     .executeTakeFirstOrThrow();
-  const jobs: Jobs = opened.use(
-    createJobs({
-      database,
-      handlers: replicationHandlers(runs, now),
-      classify: failureOf,
-      now,
-      random: Math.random,
-      instance,
-      limits: limitsOf(config.jobs),
-    }),
-  );
+  const jobs = openJobs(opened, { database, runs, instance, config: config.jobs, now });
   const enqueue = (execution: NewExecution) =>
     database.write((transaction) => jobs.enqueue(transaction, execution));
   const replication = createReplication({
@@ -107,6 +99,31 @@ export async function openReplicating(
       await triggers.start();
     },
   };
+}
+
+interface JobsParts extends Pick<ReplicatingParts, 'database' | 'now'> {
+  readonly runs: Runs;
+  readonly instance: string;
+  readonly config: Config['jobs'];
+}
+
+function openJobs(
+  opened: AsyncDisposableStack,
+  { database, runs, instance, config, now }: JobsParts,
+): Jobs {
+  const tasksOf: TasksOf = (execution, kind) => everyTask(jobs, execution, { kind });
+  const jobs: Jobs = opened.use(
+    createJobs({
+      database,
+      handlers: replicationHandlers({ runs, now, tasksOf }),
+      classify: failureOf,
+      now,
+      random: Math.random,
+      instance,
+      limits: limitsOf(config),
+    }),
+  );
+  return jobs;
 }
 
 async function rivalsAmong(

@@ -1,4 +1,5 @@
 /** What a policy selects at its source, found page by page: repositories, then the tags of each that differ. */
+import type { z } from 'zod';
 import { destinationOf, mayCallAlike, namingConflicts } from '../../policies/replication-naming.ts';
 import { listsNoMoreThan, selectsRepository } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
@@ -6,7 +7,7 @@ import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { chosenTags } from './choice.ts';
-import { deletionsAt } from './mirror.ts';
+import { beforeDeletions, deletionsAt, withinLimit } from './mirror.ts';
 import { Expand, ExpandRepository, type SyncReference } from './payloads.ts';
 import { type Asker, keyOf, type Run, type Runs } from './run.ts';
 import { type Destination, hostsOf, type Source, type Waiting } from './sides.ts';
@@ -30,10 +31,10 @@ export async function expand(task: RunningTask, runs: Runs): Promise<TaskOutcome
   if (after === undefined) refuseConflicts(run, selected);
   // One that went away between two passes begins them anew: what is in sync by then costs little.
   const page = selected.slice(after === undefined ? 0 : selected.indexOf(after) + 1).slice(0, PAGE);
-  const next = page.map((repository) => repositoryTask(run, source, repository));
+  const tasks = page.map((repository) => repositoryTask(run, source, repository));
   const last = page.at(-1);
-  if (page.length < PAGE || last === undefined) return { next };
-  return { next, again: { payload: { after: last } } };
+  if (page.length === PAGE) tasks.push(expandTask(run.rules, source.host, { after: last }));
+  return { next: after === undefined ? beforeDeletions(run, tasks) : tasks };
 }
 
 /** @throws ManagementError CONFLICT where two repositories would have one name, and the last that is copied would win */
@@ -52,9 +53,14 @@ function refuseConflicts({ rules }: Run, repositories: readonly string[]): void 
   throw new ManagementError('CONFLICT', `${sources} would both be ${conflict.repository}`);
 }
 
-export function expandTask(rules: Run['rules'], host: string | undefined): NewTask {
+/** What waits for it waits for what it leads to. */
+export function expandTask(
+  { priority }: Run['rules'],
+  host: string | undefined,
+  payload: z.input<typeof Expand> = {},
+): NewTask {
   const hosts = host === undefined ? [] : [host];
-  return { kind: 'expand', hosts, cost: QUESTION_COST, payload: {}, priority: rules.priority };
+  return { kind: 'expand', hosts, cost: QUESTION_COST, payload, priority, replaces: true };
 }
 
 /** To look at all of a repository. Fails where a destination has no name for it. */
@@ -70,6 +76,7 @@ export function repositoryTask(
     payload: { repository },
     resource: repository,
     priority: rules.priority,
+    replaces: true,
   };
 }
 
@@ -98,11 +105,13 @@ export async function expandRepository(
     }
   }
   const differing = next.length;
+  const deletions: NewTask[] = [];
   const wanted = chosen.map(({ name }) => name);
   for (const { place, to } of comparisons) {
-    next.push(...(await deletionsAt(run, { place, to, wanted }, { signal })));
+    deletions.push(...(await deletionsAt(run, { place, to, wanted }, { signal })));
   }
   const rivals = await rivalsNote(run, repository, comparisons);
+  next.push(...withinLimit(run, deletions, next.length));
   return { next, note: `${chosen.length} tags selected, ${differing} differ${rivals}` };
 }
 

@@ -1,6 +1,6 @@
 /** What the tasks of a dry run found: each says it in its note, for people, and is read from there for lists and sums. */
 import type { Digest } from '../oci/digest.ts';
-import { DeleteTag, ExpandRepository, SyncReference } from './payloads.ts';
+import { DeleteTag, ExpandRepository, PruneRepository, SyncReference } from './payloads.ts';
 
 /** What a run would do about one tag, or one manifest, at one destination; or what became of looking for that. */
 export interface Finding {
@@ -62,6 +62,11 @@ function placeOf(
 ): Pick<Finding, 'repository' | 'tag' | 'digest' | 'destination'> {
   if (kind === 'expand-repository')
     return { repository: ExpandRepository.parse(payload).repository };
+  if (kind === 'prune-repository') {
+    const { from, to, destination } = PruneRepository.parse(payload);
+    const endpoint = endpoints[destination] ?? '';
+    return { repository: from, destination: { endpoint, repository: to } };
+  }
   if (kind !== 'sync-ref' && kind !== 'delete-tag') return {};
   const { from, to, destination, ...what } =
     kind === 'sync-ref' ? SyncReference.parse(payload) : DeleteTag.parse(payload);

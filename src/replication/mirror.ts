@@ -1,10 +1,13 @@
-/** A mirror loses what its source has no more. */
+/**
+ * A mirror loses what its source has no more, and no more of it in one run than its policy allows: each repository says
+ * what it would lose, and nothing is deleted before all of them have.
+ */
 import { deletionLimit, tagsToDelete } from '../../policies/replication-mirror.ts';
 import { selectsTag } from '../../policies/replication-selection.ts';
-import type { NewTask } from '../jobs/task.ts';
+import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import { ManagementError } from '../oci/management-error.ts';
-import type { Place } from './payloads.ts';
-import { type Asker, keyOf, type Run } from './run.ts';
+import { type Place, PruneRepository } from './payloads.ts';
+import { type Asker, keyOf, type Run, type Runs } from './run.ts';
 import { type Destination, hostsOf, type Waiting } from './sides.ts';
 
 /** One repository at one destination, and the names of all tags that the policy copies there. */
@@ -14,10 +17,20 @@ interface Mirrored {
   readonly wanted: readonly string[];
 }
 
+/** Tasks of one kind in an execution. */
+export type TasksOf = (
+  execution: number,
+  kind: string,
+) => AsyncIterable<{ readonly state: string; readonly payload: unknown }>;
+
+/** When it is asked again whether all were looked at, where one that had failed is done again. */
+const LOOK_AGAIN_MS = 1_000;
+const OVER = new Set(['failed', 'stopped']);
+
 /**
- * Tags to delete there; none where the policy is no mirror.
+ * To delete tags there; none where the policy is no mirror.
  *
- * @throws ManagementError PRECONDITION where they are more than a run may delete of a repository
+ * @throws ManagementError PRECONDITION where the source has nothing at all, which is taken for a broken one
  */
 export async function deletionsAt(
   run: Run,
@@ -27,18 +40,79 @@ export async function deletionsAt(
   const { rules } = run;
   if (rules.prune === undefined) return [];
   const there = await to.listed(place.to, { signal });
-  const gone = tagsToDelete({ wanted, there }, rules.tags);
+  const gone = tagsToDelete({ wanted, there }, rules.tags).map(({ name }) => name);
   const selected = there.filter(({ name }) => selectsTag(name, rules.tags)).length;
-  // A source that has nothing at all is more likely broken than empty.
-  const isSuspicious = wanted.length === 0 && typeof rules.prune.atMost !== 'number';
-  const most = isSuspicious ? 0 : deletionLimit(selected, rules.prune);
-  if (gone.length > most) {
-    const message = `${gone.length} of ${selected} tags of ${place.to} would be deleted, and ${most} may be`;
+  if (gone.length > 0 && wanted.length === 0 && typeof rules.prune.atMost !== 'number') {
+    const message = `${place.from} has no tag that is selected any more, and ${place.to} would lose all ${gone.length}: nothing is deleted`;
     throw new ManagementError('PRECONDITION', message);
   }
+  const payload: PruneRepository = { ...place, selected, gone };
+  return [{ ...taskOf(run, hostsOf({ host: undefined }, to)), kind: 'prune-repository', payload }];
+}
+
+/** The tasks, and who waits for them and all that they lead to before a mirror deletes anything. */
+export function beforeDeletions(run: Run, tasks: readonly NewTask[]): readonly NewTask[] {
+  if (run.rules.prune === undefined) return tasks;
+  return [...tasks, { ...limitTask(run), after: tasks.map((_, index) => index) }];
+}
+
+/** The deletions, held until it is known how many there are; `index`: of the first of these tasks in its batch. */
+export function withinLimit(
+  run: Run,
+  deletions: readonly NewTask[],
+  index: number,
+): readonly NewTask[] {
+  if (deletions.length === 0) return [];
+  return [limitTask(run), ...deletions.map((task) => ({ ...task, after: [index] }))];
+}
+
+function limitTask(run: Run): NewTask {
+  const key = `${keyOf(run, 'limit')} ${run.execution}`;
+  return { ...taskOf(run, []), kind: 'limit-deletions', key, payload: {}, resource: '*' };
+}
+
+function taskOf({ rules: { priority } }: Asker, hosts: readonly string[]) {
+  return { hosts, cost: 0, priority } as const;
+}
+
+/** @throws ManagementError PRECONDITION where the run would delete more than it may: then it deletes nothing */
+export async function limitDeletions(
+  { execution }: RunningTask,
+  runs: Runs,
+  { tasksOf, now }: { readonly tasksOf: TasksOf; readonly now: () => number },
+): Promise<TaskOutcome> {
+  const { rules } = await runs(execution);
+  if (rules.prune === undefined) return {};
+  for await (const { state } of tasksOf(execution, 'expand-repository')) {
+    if (state === 'succeeded') continue;
+    if (!OVER.has(state)) return { again: { payload: {}, at: now() + LOOK_AGAIN_MS } };
+    const message = 'not every repository could be looked at: nothing is deleted';
+    throw new ManagementError('PRECONDITION', message);
+  }
+  let selected = 0;
+  let gone = 0;
+  for await (const { payload } of tasksOf(execution, 'prune-repository')) {
+    const plan = PruneRepository.parse(payload);
+    selected += plan.selected;
+    gone += plan.gone.length;
+  }
+  const most = deletionLimit(selected, rules.prune);
+  if (gone <= most) return { note: `${gone} of ${selected} tags to delete` };
+  const message = `${gone} of ${selected} tags would be deleted, and ${most} may be: nothing is deleted`;
+  throw new ManagementError('PRECONDITION', message);
+}
+
+/** Within the limit. */
+export async function pruneRepository(
+  { execution, payload }: RunningTask,
+  runs: Runs,
+): Promise<TaskOutcome> {
+  const run = await runs(execution);
+  const { gone, selected: _, ...place } = PruneRepository.parse(payload);
+  const to = await run.destination(place.destination);
   // Without pruning by age or number, what the source has is wanted: it is asked again when the time comes.
-  const isMirrored = rules.keep !== undefined;
-  return gone.map(({ name }) => deletionTask(run, { ...place, tag: name, isMirrored }, to));
+  const isMirrored = run.rules.keep !== undefined;
+  return { next: gone.map((tag) => deletionTask(run, { ...place, tag, isMirrored }, to)) };
 }
 
 export function deletionTask(
@@ -47,12 +121,10 @@ export function deletionTask(
   destination: Pick<Destination, 'endpoint' | 'host'>,
 ): NewTask {
   return {
+    ...taskOf(asker, hostsOf({ host: undefined }, destination)),
     kind: 'delete-tag',
     key: `${keyOf(asker, 'delete')} ${destination.endpoint} ${payload.to} ${payload.tag}`,
-    hosts: hostsOf({ host: undefined }, destination),
-    cost: 0,
     payload,
     resource: payload.from,
-    priority: asker.rules.priority,
   };
 }

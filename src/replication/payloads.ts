@@ -43,6 +43,10 @@ export type SyncReference = z.input<typeof SyncReference>;
 
 export const CopyBlob = Place.extend({ digest: DigestText, size: z.int() });
 
+/** What a mirror has to lose there, and of how many tags that its policy selects. */
+export const PruneRepository = Place.extend({ selected: z.int(), gone: z.array(z.string()) });
+export type PruneRepository = z.infer<typeof PruneRepository>;
+
 /** What is to go there. */
 export const DeleteTag = Place.extend({
   tag: z.string(),

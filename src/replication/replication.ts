@@ -6,6 +6,7 @@ import { ManagementError } from '../oci/management-error.ts';
 import { createCopying } from './copy.ts';
 import { deleteTag } from './deletion.ts';
 import { expand, expandRepository, expandTask } from './expand.ts';
+import { limitDeletions, pruneRepository, type TasksOf } from './mirror.ts';
 import type { ConnectedRegistry, Runs } from './run.ts';
 
 export interface StartOptions {
@@ -78,8 +79,14 @@ export function toldOf(
   return z.json().parse(JSON.parse(JSON.stringify({ policy: id, name, rules: written, isDryRun })));
 }
 
-/** `now`: milliseconds UTC. */
-export function replicationHandlers(runs: Runs, now: () => number): TaskHandlers {
+export interface HandlerOptions {
+  readonly runs: Runs;
+  readonly tasksOf: TasksOf;
+  /** Milliseconds UTC. */
+  readonly now: () => number;
+}
+
+export function replicationHandlers({ runs, tasksOf, now }: HandlerOptions): TaskHandlers {
   const copying = createCopying(runs);
   return {
     expand: (task) => expand(task, runs),
@@ -87,6 +94,8 @@ export function replicationHandlers(runs: Runs, now: () => number): TaskHandlers
     'sync-ref': (task) => copying.syncReference(task),
     'copy-blob': (task) => copying.copyBlob(task),
     'put-manifests': (task) => copying.putManifests(task),
+    'limit-deletions': (task) => limitDeletions(task, runs, { tasksOf, now }),
+    'prune-repository': (task) => pruneRepository(task, runs),
     'delete-tag': (task) => deleteTag(task, runs),
     async skipped() {
       const message = 'skipped: an execution of the policy is still running';

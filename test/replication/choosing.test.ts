@@ -110,11 +110,50 @@ describe('a policy that mirrors', () => {
     const execution = await world.node.run(1);
 
     assert.equal(execution.status, 'Failed');
-    assert.match(
-      await world.node.log(execution.id),
-      /2 of 3 tags .* would be deleted, and 1 may be/,
-    );
+    assert.match(await world.node.log(execution.id), /2 of 3 tags would be deleted, and 1 may be/);
     assert.deepEqual(await world.node.tags(COPIED), ['v1', 'v2', 'v3']);
+  });
+
+  for (const prune of [{ atMost: 2 }, {}]) {
+    it(`counts what all repositories would lose in one run, with ${JSON.stringify(prune)}`, async () => {
+      await using world = await openWorld({ repositories: ['library/*'], prune });
+      const repositories = ['library/a', 'library/b', 'library/c'];
+      for (const repository of repositories) {
+        for (const tag of ['v1', 'v2']) addTo(world.upstream, repository, tag);
+      }
+      await world.node.run(1);
+      for (const repository of repositories) world.upstream.remove(repository, 'v2');
+
+      const execution = await world.node.run(1);
+
+      assert.equal(execution.status, 'Failed');
+      for (const repository of repositories) {
+        assert.deepEqual(await world.node.tags(`mirror/${repository}`), ['v1', 'v2']);
+        assert.match(await world.node.log(execution.id), /3 of 6 tags would be deleted/);
+      }
+    });
+  }
+
+  it('deletes nothing before every repository could be looked at, and copies the rest', async () => {
+    await using world = await openWorld({ repositories: ['library/a', 'library/b'], prune: {} });
+    for (const tag of ['v1', 'v2']) addTo(world.upstream, 'library/a', tag);
+    addTo(world.upstream, 'library/b', 'v1');
+    await world.node.run(1);
+    world.upstream.remove('library/a', 'v2');
+    addTo(world.upstream, 'library/a', 'v3');
+    const forbidden = world.upstream.behave({ path: /library\/b\/tags/ }, { status: 403 });
+
+    const execution = await world.node.run(1);
+
+    assert.equal(execution.status, 'Failed');
+    assert.deepEqual(await world.node.tags('mirror/library/a'), ['v1', 'v2', 'v3']);
+
+    forbidden[Symbol.dispose]();
+    const path = `/api/portolan/v1/replication/executions/${execution.id}/retry`;
+    await world.node.send({ method: 'POST', path });
+
+    assert.equal((await world.node.ended(execution.id)).status, 'Succeed');
+    assert.deepEqual(await world.node.tags('mirror/library/a'), ['v1', 'v3']);
   });
 
   it('loses what its own rules do not keep any more', async () => {
@@ -163,7 +202,11 @@ async function openWorld(rules: Readonly<Record<string, unknown>>): Promise<Worl
 }
 
 function add(upstream: Upstream, tag: string) {
-  return upstream.addImage(APP, tag, [Buffer.from(tag)]).manifest;
+  return addTo(upstream, APP, tag);
+}
+
+function addTo(upstream: Upstream, repository: string, tag: string) {
+  return upstream.addImage(repository, tag, [Buffer.from(tag)]).manifest;
 }
 
 function addBuilt(upstream: Upstream, tag: string, created: string): void {

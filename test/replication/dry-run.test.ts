@@ -57,6 +57,8 @@ describe('a dry run', () => {
         'delete gone',
         'look undefined',
         'look undefined',
+        'look undefined',
+        'look undefined',
         'skip large',
       ].toSorted(),
     );
