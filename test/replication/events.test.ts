@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { z } from 'zod';
 import { openSqlite } from '../../src/database/sqlite.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -42,6 +43,47 @@ describe('a policy that an event triggers', () => {
 
     await until(async () => (await there.tags('team/app')).length === 1, WITHIN);
     assert.deepEqual(await there.tags('team/app'), ['v2']);
+  });
+
+  it('repeats the deletion of a repository tag by tag', async () => {
+    await using world = await twoNodes({ delete: true });
+    const { here, there } = world;
+    for (const tag of ['v1', 'v2']) await push(here, 'team/app', tag);
+    await push(here, 'team/other', 'v1');
+    const copied = async () => (await there.tags('team/app')).length;
+    await until(async () => (await copied()) === 2, WITHIN);
+
+    const path = '/api/v2.0/projects/team/repositories/app';
+    assert.equal((await here.send({ method: 'DELETE', path })).status, 200);
+
+    await until(async () => (await copied()) === 0, WITHIN);
+    assert.deepEqual(await there.tags('team/other'), ['v1']);
+  });
+
+  it('needs no more at the other node than a robot that may push to the project', async () => {
+    await using directory = await temporaryDirectory();
+    await using there = await startReplicatingNode(directory.path, 'there', {
+      projects: { team: {} },
+    });
+    const access = ['push', 'pull'].map((action) => ({ resource: 'repository', action }));
+    const permissions = [{ kind: 'project', namespace: 'team', access }];
+    const made = await there.send({
+      method: 'POST',
+      path: '/api/v2.0/robots',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'mirror', level: 'project', duration: -1, permissions }),
+    });
+    assert.equal(made.status, 201, made.body.toString());
+    const robot = z.object({ name: z.string(), secret: z.string() }).parse(made.json());
+    const credential = { username: robot.name, password: robot.secret };
+    await using here = await startReplicatingNode(directory.path, 'here', {
+      ...onward(there, {}),
+      endpoints: { there: endpointAt(there.url, { credential }) },
+    });
+
+    await push(here, 'team/app', 'v1');
+
+    await until(async () => (await there.tags('team/app')).length > 0, WITHIN);
   });
 
   it('shows that a destination has no name for what was pushed, and copies it to the others', async () => {
