@@ -32,6 +32,22 @@ describe('a policy that an event triggers', () => {
     assert.equal(digestOf(copied.body), digest);
   });
 
+  it('counts no pull of what it reads', async () => {
+    await using world = await twoNodes({});
+    const { here, there } = world;
+    await push(here, 'team/app', 'v1');
+    await until(async () => (await there.tags('team/app')).length > 0, WITHIN);
+    const path = '/api/v2.0/projects/team/repositories/app';
+    const pulls = async (): Promise<number> =>
+      z.object({ pull_count: z.int() }).parse((await here.send({ path })).json()).pull_count;
+
+    // Told in the order in which they came, so that this one is the first.
+    await here.send({ path: '/v2/team/app/manifests/v1' });
+
+    await until(async () => (await pulls()) > 0, WITHIN);
+    assert.equal(await pulls(), 1);
+  });
+
   it('repeats the deletion of a tag where it is told to', async () => {
     await using world = await twoNodes({ delete: true });
     const { here, there } = world;
@@ -51,7 +67,8 @@ describe('a policy that an event triggers', () => {
     for (const tag of ['v1', 'v2']) await push(here, 'team/app', tag);
     await push(here, 'team/other', 'v1');
     const copied = async () => (await there.tags('team/app')).length;
-    await until(async () => (await copied()) === 2, WITHIN);
+    const others = async () => (await there.tags('team/other')).length;
+    await until(async () => (await copied()) === 2 && (await others()) === 1, WITHIN);
 
     const path = '/api/v2.0/projects/team/repositories/app';
     assert.equal((await here.send({ method: 'DELETE', path })).status, 200);
