@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: this node beside its peers, interleaved, in one run, in network namespaces of its own.
- * Prints ratios, writes `docs/benchmarks.md`, and ends with 1 when a promise did not hold. Needs root and wrk.
+ * Prints ratios, writes `docs/benchmarks.md`, and ends with 1 when a promise did not hold. Needs root, wrk, python3 and what `.ci/install` brings.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -10,6 +10,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { blobDownload } from './questions/blob-download.ts';
 import { cachedToken } from './questions/cached-token.ts';
 import { coldPull } from './questions/cold-pull.ts';
+import { longLink } from './questions/long-link.ts';
 import { manifestByTag } from './questions/manifest-by-tag.ts';
 import { createNamespaces, pinTo } from './support/namespaces.ts';
 import type { Answer, Question } from './support/question.ts';
@@ -20,12 +21,15 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   'cached-token': cachedToken,
   'blob-download': blobDownload,
   'cold-pull': coldPull,
+  'long-link': longLink,
 };
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     only: { type: 'string' },
+    /** A part of the work of the longest questions, while one works on them. */
+    short: { type: 'boolean', default: false },
     /** Set by this program when it starts itself again inside the namespace. */
     upstream: { type: 'string' },
   },
@@ -53,12 +57,13 @@ async function ask(upstreamNamespace: string): Promise<number> {
         folder: directory.path,
         upstreamNamespace,
         rounds: Number(values.rounds),
+        isShort: values.short,
       })),
     );
   }
   const text = report(answers, new Date());
   process.stdout.write(text);
-  if (values.only === undefined) {
+  if (values.only === undefined && !values.short) {
     writeFileSync(join(import.meta.dirname, '../../docs/benchmarks.md'), text);
   }
   return answers.every(({ isKept }) => isKept) ? 0 : 1;

@@ -24,6 +24,8 @@ interface Place {
   readonly folder: string;
   readonly prefix: readonly [string, ...string[]];
   readonly address: string;
+  /** Where it listens, if not at that address alone. */
+  readonly listen?: string;
 }
 
 /** On the servers' own processor, in this process's namespace. */
@@ -36,6 +38,7 @@ const onServerCore = (folder: string): Place => ({
 async function startDockerRegistry(
   place: Place,
   more: Record<string, unknown>,
+  program = 'docker-registry',
 ): Promise<Contestant> {
   const port = await freePort();
   await mkdir(place.folder, { recursive: true });
@@ -46,13 +49,13 @@ async function startDockerRegistry(
       version: '0.1',
       log: { level: 'error', accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: join(place.folder, 'data') } },
-      http: { addr: `${place.address}:${port}` },
+      http: { addr: `${place.listen ?? place.address}:${port}` },
       ...more,
     }),
   );
   const url = `http://${place.address}:${port}`;
   const [command, ...args] = place.prefix;
-  const daemon = await startDaemon(command, [...args, 'docker-registry', 'serve', file], {
+  const daemon = await startDaemon(command, [...args, program, 'serve', file], {
     env: clientEnvironment(place.folder),
     logFile: join(place.folder, 'log'),
     isReady: () => answers(`${url}/v2/`),
@@ -72,8 +75,35 @@ export const upstreamRegistry = (folder: string, namespace: string) =>
     {},
   );
 
-/** This repository's node. With an upstream, its project `docker.io` caches from there. */
-export async function portolan(folder: string, upstream?: string): Promise<Contestant> {
+/** distribution 3, which `.ci/install` brings. */
+const STOCK = 'registry';
+
+export const stockRegistry = (folder: string) =>
+  startDockerRegistry(onServerCore(folder), {}, STOCK);
+
+/** In the namespace, at all of its addresses. */
+export const farStockRegistry = (folder: string, namespace: string) =>
+  startDockerRegistry(
+    {
+      folder,
+      prefix: ['ip', 'netns', 'exec', namespace],
+      address: UPSTREAM_ADDRESS,
+      listen: '0.0.0.0',
+    },
+    {},
+    STOCK,
+  );
+
+/**
+ * This repository's node. With an upstream, its project `docker.io` caches from there.
+ *
+ * @param more of its configuration
+ */
+export async function portolan(
+  folder: string,
+  upstream?: string,
+  more: Record<string, unknown> = {},
+): Promise<Contestant> {
   const port = await freePort();
   await mkdir(folder, { recursive: true });
   const file = join(folder, 'config.yaml');
@@ -92,6 +122,7 @@ export async function portolan(folder: string, upstream?: string): Promise<Conte
               'docker.io': { adapter: 'docker-hub', url: upstream, allowPrivateAddress: true },
             },
           }),
+      ...more,
     }),
   );
   const url = `http://127.0.0.1:${port}`;
@@ -107,7 +138,10 @@ export async function portolan(folder: string, upstream?: string): Promise<Conte
       file,
     ],
     {
-      env: { ...clientEnvironment(folder), PORTOLAN_ADMIN_PASSWORD: ADMIN_PASSWORD },
+      env: {
+        ...clientEnvironment(folder),
+        PORTOLAN_ADMIN_PASSWORD: ADMIN_PASSWORD,
+      },
       logFile: join(folder, 'log'),
       isReady: () => answers(`${url}/v2/`),
     },
@@ -125,7 +159,10 @@ export async function pushBlob(
   repository: string,
   size: number,
 ): Promise<string> {
-  const bytes = randomBytes(size);
+  return pushBytes(registry, repository, randomBytes(size));
+}
+
+async function pushBytes(registry: string, repository: string, bytes: Buffer): Promise<string> {
   const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   const start = await got.post(`${registry}/v2/${repository}/blobs/uploads/`, { headers });
   const location = new URL(start.headers.location ?? '', registry);
@@ -137,22 +174,59 @@ export async function pushBlob(
   return digest;
 }
 
+/** Pushes an image with that one layer, and a configuration of its own, under the tag. */
+export async function pushImageOf(
+  registry: string,
+  {
+    repository,
+    tag,
+    layer,
+  }: { readonly repository: string; readonly tag: string; readonly layer: Buffer },
+): Promise<void> {
+  const config = Buffer.from(
+    JSON.stringify({ architecture: 'amd64', os: 'linux', config: { Labels: { tag } } }),
+  );
+  const configured = { digest: await pushBytes(registry, repository, config), size: config.length };
+  const layered = { digest: await pushBytes(registry, repository, layer), size: layer.length };
+  await putManifest(registry, repository, { tag, config: configured, layers: [layered] });
+}
+
 /** Pushes a small image manifest under the tag. */
 export async function pushManifest(
   registry: string,
   repository: string,
   tag: string,
 ): Promise<void> {
-  const config = await pushBlob(registry, repository, 512);
+  const config = { digest: await pushBlob(registry, repository, 512), size: 512 };
+  await putManifest(registry, repository, {
+    tag,
+    config,
+    layers: Array.from({ length: 8 }, () => config),
+  });
+}
+
+interface Content {
+  readonly digest: string;
+  readonly size: number;
+}
+
+async function putManifest(
+  registry: string,
+  repository: string,
+  {
+    tag,
+    config,
+    layers,
+  }: { readonly tag: string; readonly config: Content; readonly layers: readonly Content[] },
+): Promise<void> {
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
-  const descriptor = { digest: config, size: 512 };
   const manifest = {
     schemaVersion: 2,
     mediaType,
-    config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...descriptor },
-    layers: Array.from({ length: 8 }, () => ({
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', ...config },
+    layers: layers.map((layer) => ({
       mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
-      ...descriptor,
+      ...layer,
     })),
   };
   await got.put(`${registry}/v2/${repository}/manifests/${tag}`, {

@@ -16,6 +16,8 @@ export interface Bench {
   /** The namespace of the upstream, at the other end of the link. */
   readonly upstreamNamespace: string;
   readonly rounds: number;
+  /** Whether a part of the work is enough. */
+  readonly isShort: boolean;
 }
 
 export type Question = (bench: Bench) => Promise<readonly Answer[]>;

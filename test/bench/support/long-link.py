@@ -1,0 +1,64 @@
+"""Holds every packet between two TUN devices back for a while: this kernel has no netem.
+
+    long-link.py DEVICE OTHER-DEVICE MILLISECONDS
+
+The devices are there as long as it runs, and are its caller's to put where they belong. Their rate is tbf's business.
+Prints "ready" when both are there.
+"""
+
+import collections
+import fcntl
+import os
+import select
+import struct
+import sys
+import time
+
+TUNSETIFF = 0x400454CA
+IFF_TUN = 0x0001
+IFF_NO_PI = 0x1000
+LARGEST_PACKET = 65535
+PACKETS_A_TURN = 64
+
+
+def device(name):
+    file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(file, TUNSETIFF, struct.pack("16sH", name.encode(), IFF_TUN | IFF_NO_PI))
+    return file
+
+
+def receive(source, waiting, delay):
+    for _ in range(PACKETS_A_TURN):
+        try:
+            packet = os.read(source, LARGEST_PACKET)
+        except BlockingIOError:
+            return
+        waiting.append((time.monotonic() + delay, packet))
+
+
+def send(waiting, target):
+    while waiting and waiting[0][0] <= time.monotonic():
+        _, packet = waiting.popleft()
+        try:
+            os.write(target, packet)
+        except OSError:
+            # Its device is down, or full: a network loses packets.
+            pass
+
+
+def main():
+    one, other = device(sys.argv[1]), device(sys.argv[2])
+    delay = int(sys.argv[3]) / 1000
+    directions = [(one, collections.deque(), other), (other, collections.deque(), one)]
+    print("ready", flush=True)
+    while True:
+        due = [waiting[0][0] for _, waiting, _ in directions if waiting]
+        timeout = max(0, min(due) - time.monotonic()) if due else None
+        readable, _, _ = select.select([one, other], [], [], timeout)
+        for source, waiting, target in directions:
+            if source in readable:
+                receive(source, waiting, delay)
+            send(waiting, target)
+
+
+main()

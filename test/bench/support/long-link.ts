@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { must, startDaemon } from '../../interop/support/processes.ts';
+
+/** Where the upstream answers over it, seen from the node's namespace. */
+export const FAR_ADDRESS = '10.78.0.2';
+const NEAR_ADDRESS = '10.78.0.1';
+const NEAR = 'long0';
+const FAR = 'long1';
+
+export const RATE_MBIT = 100;
+/** Each way: a round trip is twice that. */
+const DELAY_MS = 25;
+
+/**
+ * A second link between this process's namespace and that of the upstream: 100 Mbit/s each way and a round trip of 50 ms,
+ * with packets of 1,500 bytes and a queue of 100 ms before it, so that TCP has what a long link does to it.
+ */
+export async function createLongLink(
+  folder: string,
+  upstreamNamespace: string,
+): Promise<AsyncDisposable> {
+  const script = join(import.meta.dirname, 'long-link.py');
+  const logFile = join(folder, 'long-link.log');
+  // A scheduler that keeps it waiting would lose packets that no network lost.
+  const link = await startDaemon(
+    'chrt',
+    ['--fifo', '1', '/usr/bin/python3', script, NEAR, FAR, String(DELAY_MS)],
+    { logFile, isReady: async () => (await readFile(logFile, 'utf8')).includes('ready') },
+  );
+  await must('ip', ['link', 'set', FAR, 'netns', upstreamNamespace]);
+  for (const { device, address, prefix } of [
+    { device: NEAR, address: NEAR_ADDRESS, prefix: [] },
+    { device: FAR, address: FAR_ADDRESS, prefix: ['-n', upstreamNamespace] },
+  ]) {
+    await must('ip', [...prefix, 'address', 'add', `${address}/24`, 'dev', device]);
+    await must('ip', [...prefix, 'link', 'set', device, 'txqueuelen', '10000', 'up']);
+    const shaped = ['qdisc', 'add', 'dev', device, 'root', 'tbf', 'rate', `${RATE_MBIT}mbit`];
+    await must('tc', [...prefix, ...shaped, 'burst', '128kb', 'latency', '100ms']);
+  }
+  return link;
+}
