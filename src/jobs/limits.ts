@@ -21,8 +21,9 @@ export interface JobLimits {
 }
 
 export const LIMITS: JobLimits = {
-  workers: 16,
-  perHost: 8,
+  // Small artifacts over a line with a round trip of 50 ms: half as many leave a fifth of 100 Mbit/s unused (docs/performance.md 10).
+  workers: 64,
+  perHost: 32,
   leaseMs: 60_000,
   pollMs: 1_000,
   progressMs: 2_000,

@@ -50,8 +50,9 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   attempts: 3,
   pauseMs: 250,
   longestPauseMs: 5_000,
-  // containers/image fetches 6 at once (docs/wire-notes.md 8); a node serves several clients, but their fills are shared.
-  controlSlots: 6,
+  // containers/image fetches 6 at once (docs/wire-notes.md 8), and a node copies for many: 6 leave a sixth of a line of
+  // 100 Mbit/s with a round trip of 50 ms unused (docs/performance.md 10).
+  controlSlots: 12,
   blobSlots: 12,
   passedSlots: 12,
   pushSlots: 12,
