@@ -12,7 +12,7 @@ import type { Source, SourceTag, Waiting } from './sides.ts';
 /** A tag that is copied. */
 export interface ChosenTag {
   readonly name: string;
-  /** Undefined where the source would not say: whoever copies the tag finds out why, and fails alone. */
+  /** Undefined where nobody asked, or the source would not say: whoever copies the tag finds out why, and fails alone. */
   readonly digest: Digest | undefined;
 }
 
@@ -23,13 +23,18 @@ const MOST_DEPTH = 4;
 /** Of an image's configuration, which says when it was built. */
 const MOST_CONFIG_BYTES = 4 * 1024 * 1024;
 
-/** In the order of their names. Companions, of those that are copied, come along with no rule of their own. */
-export async function chosenTags(
+/** The tags of a repository, and those of them that the rules select by what a list says. */
+export interface SelectedTags {
+  readonly listed: readonly SourceTag[];
+  readonly selected: readonly SourceTag[];
+}
+
+export async function selectedTags(
   { rules }: Pick<Run, 'rules'>,
   source: Source,
   repository: string,
-  options: Waiting & { readonly now: number },
-): Promise<readonly ChosenTag[]> {
+  options: Waiting,
+): Promise<SelectedTags> {
   const listed = await source.tags(repository, options);
   const selected = listed.filter(
     ({ name, labels = [] }) =>
@@ -37,15 +42,38 @@ export async function chosenTags(
       selectsTag(name, rules.tags) &&
       selectsArtifact({ labels }, rules).isSelected,
   );
-  const resolved = await inBatches(selected, async (tag) => ({
-    ...tag,
-    digest: tag.digest ?? (await digestOf(source, repository, { tag: tag.name, ...options })),
-  }));
-  const chosen = await pruned(resolved, { rules, source, repository }, options);
-  const companions = rules.referrers ? companionsAmong(listed, chosen) : [];
+  return { listed, selected };
+}
+
+/**
+ * Those that are left, in the order of their names. Companions, of those that are copied, come along with no rule of their
+ * own. Where the list does not tell digests, and no rule asks for them, only those of tags that `isKnown` are asked for:
+ * what is nowhere differs, whatever it is.
+ */
+export async function chosenTags(
+  { listed, selected }: SelectedTags,
+  asked: Asked,
+  {
+    isKnown,
+    ...options
+  }: Waiting & {
+    readonly now: number;
+    readonly isKnown: (tag: string) => boolean;
+  },
+): Promise<readonly ChosenTag[]> {
+  const { rules, source, repository } = asked;
+  const hasCompanions = rules.referrers && listed.some(({ name }) => isCompanion(name));
+  const asksAll = rules.keep !== undefined || hasCompanions;
+  const digestOfTag = (tag: string) => digestOf(source, repository, { tag, ...options });
+  const resolved = await inBatches(selected, async ({ digest, ...tag }) => {
+    const isAsked = digest === undefined && (asksAll || isKnown(tag.name));
+    return { ...tag, digest: isAsked ? await digestOfTag(tag.name) : digest };
+  });
+  const chosen = await pruned(resolved, asked, options);
+  const companions = hasCompanions ? companionsAmong(listed, chosen) : [];
   const beside = await inBatches(companions, async ({ name, digest }) => ({
     name,
-    digest: digest ?? (await digestOf(source, repository, { tag: name, ...options })),
+    digest: digest ?? (await digestOfTag(name)),
   }));
   return [...chosen, ...beside].toSorted((one, other) => (one.name < other.name ? -1 : 1));
 }
@@ -73,7 +101,7 @@ function isOfOne(error: unknown): boolean {
   return error instanceof OciError || error instanceof UpstreamInvalid;
 }
 
-interface Asked extends Pick<Run, 'rules'> {
+export interface Asked extends Pick<Run, 'rules'> {
   readonly source: Source;
   readonly repository: string;
 }

@@ -1,6 +1,8 @@
 /** Copying one artifact: what it needs, its blobs, then its manifests, and its tag last. */
+import type { z } from 'zod';
 import { selectsArtifact } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
+import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
 import { artifactFacts, belongsElsewhere } from './artifact-facts.ts';
 import { type Closure, closureOf } from './closure.ts';
@@ -8,7 +10,7 @@ import { CountedBlobs } from './counted-blobs.ts';
 import { wouldCopy } from './findings.ts';
 import { CopyBlob, type Place, PutManifests, SyncReference } from './payloads.ts';
 import type { Planning } from './planning.ts';
-import { putManifests } from './put.ts';
+import { putAtOnce, putManifests } from './put.ts';
 import { ReadManifests } from './read-manifests.ts';
 import { type Asker, keyOf, type Runs } from './run.ts';
 import { type Destination, hostsOf, type Source } from './sides.ts';
@@ -90,6 +92,7 @@ async function syncReference(
   const isBeside = await belongsElsewhere(planning, root, signal);
   if (isBeside) return { note: 'skipped: what it belongs to is left out' };
   const sizes = new Map(closure.blobs.map((blob) => [blob.digest, blob.size]));
+  const missingAt = performance.now();
   const missing = await destination.missingBlobs(to, [...sizes.keys()], { signal });
   if (missing.length === 0 && (await hasAll(planning, { digest, tag, closure }, signal))) {
     return { note: 'skipped: all that is wanted of it is there' };
@@ -98,8 +101,47 @@ async function syncReference(
     const found = { blobs: closure.blobs, missing };
     return { note: wouldCopy(digest, counted.count(task, `${destination.endpoint} ${to}`, found)) };
   }
-  const next = copyTasks(planning, { digest, closure, missing: new Set(missing) });
+  const needed = { digest, closure, missing: new Set(missing), missingAt, held: held?.digest };
+  const blobs = closure.blobs.filter((blob) => needed.missing.has(blob.digest));
+  if (isSmall(blobs)) return copyAtOnce(task, planning, needed);
+  const next = copyTasks(planning, needed);
   return { next, note: `${missing.length} of ${sizes.size} blobs are missing` };
+}
+
+/** Where rows for each blob cost more than moving it does (docs/performance.md 10). */
+const SMALL_BYTES = 6 * 1024 * 1024;
+const MOST_SMALL = 16;
+
+function isSmall(blobs: readonly Descriptor[]): boolean {
+  const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
+  return blobs.length <= MOST_SMALL && bytes <= SMALL_BYTES;
+}
+
+/** All that is missing, in the task that found it missing. */
+async function copyAtOnce(
+  { signal, progress, log }: RunningTask,
+  planning: Planning,
+  needed: Needed & { readonly missingAt: number; readonly held: Digest | undefined },
+): Promise<TaskOutcome> {
+  const { plan, source, destination } = planning;
+  const { from, to } = plan;
+  const { missingAt, held } = needed;
+  const blobs = needed.closure.blobs.filter(({ digest }) => needed.missing.has(digest));
+  const copies = await Promise.allSettled(
+    blobs.map(async ({ digest, size }) => {
+      const blob = { source, repository: from, digest, size };
+      try {
+        await destination.copyBlob(blob, to, { signal, moved: progress, missingAt });
+      } catch (error) {
+        log(`blob ${digest}: ${error instanceof Error ? error.message : String(error)}`);
+        throw error;
+      }
+    }),
+  );
+  // Not before all of them have ended: nothing of a task goes on behind it.
+  const failed = copies.find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
+  return putAtOnce({ ...planning, plan: puttingOf(planning, needed) }, held, signal);
 }
 
 interface Needed {
@@ -108,11 +150,21 @@ interface Needed {
   readonly missing: ReadonlySet<Digest>;
 }
 
+/** What refers to it comes after it, and before its tag: who pulls by the tag finds the signatures there. */
+function puttingOf(
+  { plan }: Planning,
+  { digest, closure }: Pick<Needed, 'digest' | 'closure'>,
+): z.output<typeof PutManifests> {
+  const { from, to, destination, tag, isAhead = false, attempt = 0 } = plan;
+  const isLast = closure.manifests.at(-1) === digest;
+  const manifests = isLast ? [...closure.manifests] : [...closure.manifests, digest];
+  return { from, to, destination, manifests, tag, isSparse: closure.isSparse, isAhead, attempt };
+}
+
 /** Blobs, each by itself, and then what needs them. */
-function copyTasks(
-  { run, plan, source, destination }: Planning,
-  { digest, closure, missing }: Needed,
-): readonly NewTask[] {
+function copyTasks(planning: Planning, needed: Needed): readonly NewTask[] {
+  const { run, plan, source, destination } = planning;
+  const { digest, closure, missing } = needed;
   const { from, to, tag } = plan;
   const place = { from, to, destination: plan.destination };
   const common = {
@@ -123,22 +175,12 @@ function copyTasks(
   const blobs = closure.blobs
     .filter((blob) => missing.has(blob.digest))
     .map((blob): NewTask => ({ ...common, ...blobOf(run, place, destination, blob) }));
-  // What refers to it comes after it, and before its tag: who pulls by the tag finds the signatures there.
-  const isLast = closure.manifests.at(-1) === digest;
-  const ordered = isLast ? closure.manifests : [...closure.manifests, digest];
   const put: NewTask = {
     ...common,
     kind: 'put-manifests',
     key: `${keyOf(run, 'put')} ${destination.endpoint} ${to} ${tag ?? digest} ${digest}`,
     cost: SMALLEST_COST,
-    payload: {
-      ...place,
-      manifests: ordered,
-      tag,
-      isSparse: closure.isSparse,
-      isAhead: plan.isAhead ?? false,
-      attempt: plan.attempt ?? 0,
-    },
+    payload: puttingOf(planning, { digest, closure }),
     after: blobs.map((_, index) => index),
   };
   return [...blobs, put];

@@ -3,10 +3,9 @@ import type { z } from 'zod';
 import { destinationOf, mayCallAlike, namingConflicts } from '../../policies/replication-naming.ts';
 import { listsNoMoreThan, selectsRepository } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
-import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { ManagementError } from '../oci/management-error.ts';
-import { chosenTags } from './choice.ts';
+import { type ChosenTag, chosenTags, selectedTags } from './choice.ts';
 import { beforeDeletions, deletionsAt, withinLimit } from './mirror.ts';
 import { Expand, ExpandRepository, type SyncReference } from './payloads.ts';
 import { type Asker, keyOf, type Run, type Runs } from './run.ts';
@@ -14,6 +13,10 @@ import { type Destination, hostsOf, type Source, type Waiting } from './sides.ts
 
 /** Repositories, and tags that differ, of one pass. */
 const PAGE = 500;
+/** Tags that are compared at the same time. */
+const MOST_AT_ONCE = 8;
+/** To ask for fewer tags one by one is less than to list them, of which there may be many more than are chosen. */
+const LISTED_FROM = 32;
 /** Bytes that a question about a repository is taken for. */
 const QUESTION_COST = 64 * 1024;
 
@@ -89,19 +92,31 @@ export async function expandRepository(
   const source = await run.source();
   const { repository, after } = ExpandRepository.parse(task.payload);
   const { signal } = task;
-  const chosen = await chosenTags(run, source, repository, { signal, now: now() });
+  const tags = await selectedTags(run, source, repository, { signal });
+  const many = tags.selected.length >= LISTED_FROM;
   const comparisons = await Promise.all(
-    run.rules.destinations.map((_, index) => comparisonOf(run, { repository, index }, task)),
+    run.rules.destinations.map((_, index) =>
+      comparisonOf(run, { repository, index, many }, { signal }),
+    ),
   );
+  const isKnown = (tag: string): boolean => comparisons.some(({ mayHave }) => mayHave(tag));
+  const asked = { rules: run.rules, source, repository };
+  const chosen = await chosenTags(tags, asked, { signal, now: now(), isKnown });
   const next: NewTask[] = [];
   const left = chosen.filter(({ name }) => after === undefined || name > after);
-  for (const { name: tag, digest } of left) {
-    for (const { place, to, has } of comparisons) {
-      if (await has(tag, digest)) continue;
-      next.push(referenceTask(run, source, { ...place, tag, digest, isChosen: true }, to));
-    }
-    if (next.length >= PAGE && tag !== left.at(-1)?.name) {
-      return { next, again: { payload: { repository, after: tag } } };
+  for (let start = 0; start < left.length; start += MOST_AT_ONCE) {
+    const together = left.slice(start, start + MOST_AT_ONCE);
+    const differing = await Promise.all(together.map((tag) => differingAt(comparisons, tag)));
+    next.push(
+      ...differing
+        .flat()
+        .map(({ place, to, tag: { name: tag, digest } }) =>
+          referenceTask(run, source, { ...place, tag, digest, isChosen: true }, to),
+        ),
+    );
+    const last = together.at(-1)?.name;
+    if (next.length >= PAGE && last !== left.at(-1)?.name) {
+      return { next, again: { payload: { repository, after: last } } };
     }
   }
   const differing = next.length;
@@ -134,22 +149,45 @@ async function rivalsNote(
 interface Comparison {
   readonly place: Pick<SyncReference, 'from' | 'destination' | 'to'>;
   readonly to: Destination;
+  /** False where there is no such tag. */
+  readonly mayHave: (tag: string) => boolean;
   /** Whether the tag is there, points to that, and has all that it needs. */
-  readonly has: (tag: string, digest: Digest | undefined) => Promise<boolean>;
+  readonly has: (tag: ChosenTag) => Promise<boolean>;
+}
+
+/** The destinations that lack the tag, or have it as something else. */
+async function differingAt(
+  comparisons: readonly Comparison[],
+  tag: ChosenTag,
+): Promise<readonly (Pick<Comparison, 'place' | 'to'> & { readonly tag: ChosenTag })[]> {
+  const isThere = await Promise.all(comparisons.map(({ has }) => has(tag)));
+  return comparisons
+    .filter((_, index) => isThere[index] === false)
+    .map(({ place, to }) => ({ place, to, tag }));
 }
 
 async function comparisonOf(
   run: Run,
-  { repository, index }: { readonly repository: string; readonly index: number },
+  {
+    repository,
+    index,
+    many,
+  }: { readonly repository: string; readonly index: number; readonly many: boolean },
   { signal }: Waiting,
 ): Promise<Comparison> {
   const to = await run.destination(index);
   const name = nameAt(run, repository, index);
   const tags = await to.tags(name, { signal });
+  const isListed = tags === undefined && many;
+  const listed = isListed ? await to.listed(name, { signal }) : undefined;
+  const names = tags ?? (listed && new Set(listed.map((tag) => tag.name)));
+  const mayHave = (tag: string): boolean => names?.has(tag) ?? true;
   return {
     place: { from: repository, destination: index, to: name },
     to,
-    async has(tag, digest) {
+    mayHave,
+    async has({ name: tag, digest }) {
+      if (!mayHave(tag)) return false;
       const held = tags === undefined ? await to.held(name, tag, { signal }) : tags.get(tag);
       return held !== undefined && held.digest === digest && held.isWhole;
     },

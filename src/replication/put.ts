@@ -1,10 +1,10 @@
 /** The last step of a copy: manifests, and the tag when all else is there. */
 import type { z } from 'zod';
-import type { NewTask, TaskOutcome } from '../jobs/task.ts';
+import type { TaskOutcome } from '../jobs/task.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { referenceTask } from './expand.ts';
-import type { PutManifests } from './payloads.ts';
+import type { PutManifests, SyncReference } from './payloads.ts';
 import type { Planning } from './planning.ts';
 import { tagAt } from './tag-at.ts';
 
@@ -12,14 +12,66 @@ interface Putting extends Omit<Planning, 'plan'> {
   readonly plan: z.output<typeof PutManifests>;
 }
 
+/**
+ * What became of it: all is there; or the source's tag is another one by now, or was while it was put; or the destination
+ * lacks content that it had when the copy was planned.
+ */
+type Put = 'copied' | 'moved' | 'copied, and moved' | 'content gone';
+
+const REPLANNED = {
+  moved: 'the tag moved',
+  'copied, and moved': 'copied, and moved',
+  'content gone': 'what it needs went away: it is looked at again',
+} as const;
+
 export async function putManifests(putting: Putting, signal: AbortSignal): Promise<TaskOutcome> {
-  const { run, plan, source, destination, manifests } = putting;
-  const { from, to, destination: index, tag } = plan;
-  const root = plan.manifests.at(-1);
-  const replan = (): NewTask =>
-    referenceTask(run, source, { from, to, destination: index, tag, digest: root }, destination);
+  const { run, source, destination } = putting;
+  const became = await put(putting, signal, () => isOutdated(putting, signal));
+  if (became === 'copied') return { note: became };
+  const again = referenceTask(run, source, replanned(putting, became), destination);
+  return { next: [again], note: REPLANNED[became] };
+}
+
+/**
+ * The same at the end of the task that planned it, when the tag was `held` at the destination: that task goes on from
+ * there, where it has to be planned anew.
+ */
+export async function putAtOnce(
+  putting: Putting,
+  held: Digest | undefined,
+  signal: AbortSignal,
+): Promise<TaskOutcome> {
+  const { plan, destination } = putting;
+  const { to, tag } = plan;
+  const isMovedHere = async (): Promise<boolean> =>
+    tag !== undefined && (await destination.held(to, tag, { signal }))?.digest !== held;
+  // Whichever side is this node is asked: that costs nothing.
+  const isHere = destination.host === undefined;
+  const became = await put(
+    putting,
+    signal,
+    isHere ? isMovedHere : () => isOutdated(putting, signal),
+  );
+  if (became === 'copied') return { note: became };
+  return { again: { payload: replanned(putting, became) }, note: REPLANNED[became] };
+}
+
+function replanned({ plan }: Putting, became: keyof typeof REPLANNED): SyncReference {
+  const { from, to, destination, tag, attempt } = plan;
+  const digest = plan.manifests.at(-1);
+  const place = { from, to, destination, ...(tag === undefined ? {} : { tag }) };
+  return { ...place, digest, attempt: became === 'content gone' ? attempt + 1 : 0 };
+}
+
+async function put(
+  putting: Putting,
+  signal: AbortSignal,
+  isTooLate: () => Promise<boolean>,
+): Promise<Put> {
+  const { plan, source, destination, manifests } = putting;
+  const { from, to, tag } = plan;
   // Hours may have passed: what is copied now must not undo what was copied meanwhile.
-  if (await isOutdated(putting, root, signal)) return { next: [replan()], note: 'the tag moved' };
+  if (await isTooLate()) return 'moved';
   for (const [position, digest] of plan.manifests.entries()) {
     signal.throwIfAborted();
     const isTagged = position === plan.manifests.length - 1;
@@ -29,13 +81,10 @@ export async function putManifests(putting: Putting, signal: AbortSignal): Promi
       await destination.put(to, manifest, asked);
     } catch (error) {
       if (!isMissingContent(error) || plan.attempt >= MOST_PLANS) throw error;
-      const again = { from, to, destination: index, tag, digest: root, attempt: plan.attempt + 1 };
-      const next = [referenceTask(run, source, again, destination)];
-      return { next, note: 'what it needs went away: it is looked at again' };
+      return 'content gone';
     }
   }
-  const isMoved = await isOutdated(putting, root, signal);
-  return isMoved ? { next: [replan()], note: 'copied, and moved' } : { note: 'copied' };
+  return (await isOutdated(putting, signal)) ? 'copied, and moved' : 'copied';
 }
 
 /** Times that a copy is planned whose content goes away again and again. */
@@ -48,10 +97,10 @@ function isMissingContent(error: unknown): boolean {
 /** Whether the source's tag is another manifest by now, or none, or the destination's must not be moved. */
 async function isOutdated(
   { run, plan, source, destination }: Putting,
-  root: Digest | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { from, to, tag, isAhead } = plan;
+  const root = plan.manifests.at(-1);
   if (tag === undefined || isAhead) return false;
   if ((await tagAt(source, from, { tag, signal })) !== root) return true;
   if (run.rules.override) return false;

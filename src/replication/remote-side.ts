@@ -5,7 +5,8 @@ import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
 import { contentFrom } from './content-from.ts';
-import type { Destination, Source, SourceTag, Waiting } from './sides.ts';
+import type { RemotePushes } from './remote-pushes.ts';
+import type { CopyOptions, Destination, Source, SourceBlob, SourceTag, Waiting } from './sides.ts';
 
 export interface Remote {
   readonly endpoint: string;
@@ -49,7 +50,10 @@ export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): 
   };
 }
 
-export function remoteDestination({ endpoint, host, peer }: Remote): Destination {
+export function remoteDestination(
+  { endpoint, host, peer }: Remote,
+  pushes: RemotePushes,
+): Destination {
   return {
     endpoint,
     host,
@@ -72,15 +76,12 @@ export function remoteDestination({ endpoint, host, peer }: Remote): Destination
       }
       return missing;
     },
-    async copyBlob({ source, repository: from, digest, size }, repository, { signal, moved }) {
-      const isOneRegistry = source.endpoint === endpoint && from !== repository;
-      if (isOneRegistry && (await peer.mountBlob(repository, digest, from, { signal }))) {
-        return 'mounted';
-      }
-      const open = async (start: number, options: Waiting) =>
-        contentFrom(await source.blob(from, digest, { start }, options), start);
-      await peer.pushBlob(repository, { digest, size }, open, { signal, sent: moved });
-      return 'copied';
+    copyBlob(blob, repository, { moved, ...options }) {
+      const place = `${endpoint} ${repository} ${blob.digest}`;
+      const from = `${blob.source.endpoint} ${blob.repository}`;
+      const push = (signal: AbortSignal) =>
+        pushTo({ endpoint, peer }, repository, blob, { signal, moved });
+      return pushes.once({ place, from }, push, options);
     },
     async put(repository, manifest, { tag, signal }) {
       const { digest } = manifest.descriptor;
@@ -101,6 +102,22 @@ export function remoteDestination({ endpoint, host, peer }: Remote): Destination
       }
     },
   };
+}
+
+async function pushTo(
+  { endpoint, peer }: Pick<Remote, 'endpoint' | 'peer'>,
+  repository: string,
+  { source, repository: from, digest, size }: SourceBlob,
+  { signal, moved }: CopyOptions,
+): Promise<'copied' | 'mounted'> {
+  const isOneRegistry = source.endpoint === endpoint && from !== repository;
+  if (isOneRegistry && (await peer.mountBlob(repository, digest, from, { signal }))) {
+    return 'mounted';
+  }
+  const open = async (start: number, options: Waiting) =>
+    contentFrom(await source.blob(from, digest, { start }, options), start);
+  await peer.pushBlob(repository, { digest, size }, open, { signal, sent: moved });
+  return 'copied';
 }
 
 async function tagsOf(

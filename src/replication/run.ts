@@ -7,6 +7,7 @@ import { OciError } from '../oci/error.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
 import { type LocalParts, localDestination, localSource } from './local-side.ts';
 import { Pace, paced } from './pace.ts';
+import { RemotePushes } from './remote-pushes.ts';
 import { remoteDestination, remoteSource } from './remote-side.ts';
 import type { Destination, Source } from './sides.ts';
 
@@ -71,6 +72,7 @@ export type Runs = (execution: number) => Promise<Run>;
 export function createRuns({ local, connect, facts, rivals, now }: RunsOptions): Runs {
   const known = new LRUCache<number, ExecutionFacts>({ max: MOST_RUNS });
   const paces = new LRUCache<number, Pace>({ max: MOST_RUNS });
+  const pushes = new RemotePushes();
   const paceOf = ({ policy, rules }: ExecutionFacts): Pace => {
     const pace = paces.get(policy) ?? new Pace(rules, now);
     pace.rules = rules;
@@ -101,7 +103,7 @@ export function createRuns({ local, connect, facts, rivals, now }: RunsOptions):
         const endpoint = rules.destinations[index]?.endpoint ?? '';
         if (endpoint === LOCAL)
           return localDestination(local, { execution, policy: name, from: rules.source });
-        return remoteDestination(await remote(endpoint));
+        return remoteDestination(await remote(endpoint), pushes);
       },
       rivals({ repository, to }) {
         const source = { endpoint: rules.source, repository };

@@ -58,6 +58,13 @@ export interface SourceBlob {
   readonly size: number;
 }
 
+export interface CopyOptions extends Waiting {
+  /** Told of bytes as they go. */
+  readonly moved: (bytes: number) => void;
+  /** When the destination said that it lacks the blob, by `performance.now()`: what came there since is not sent again. */
+  readonly missingAt?: number | undefined;
+}
+
 export interface PutOptions extends Waiting {
   readonly tag?: string | undefined;
   /** Whether children of an index may be missing, because a rule leaves them out. */
@@ -89,7 +96,7 @@ export interface Destination {
     options: Waiting,
   ): Promise<readonly Digest[]>;
   /**
-   * `moved` is told of bytes as they go. Aborting ends it within one chunk; what arrived stays for the next time where
+   * Several at one time of one blob are one transfer, whose bytes one of them is told of. Aborting ends it within one chunk; what arrived stays for the next time where
    * this node is the destination.
    *
    * @returns how it came there
@@ -97,7 +104,7 @@ export interface Destination {
   copyBlob(
     blob: SourceBlob,
     repository: string,
-    options: Waiting & { readonly moved: (bytes: number) => void },
+    options: CopyOptions,
   ): Promise<'copied' | 'mounted'>;
   /** Under its digest, and with the tag if there is one. Its content is there. */
   put(repository: string, manifest: Manifest, options: PutOptions): Promise<void>;

@@ -1,4 +1,5 @@
 import { maintenanceFailed } from '../telemetry/channels.ts';
+import { BATCH_BYTES } from './batches.ts';
 import type { FillRecord, FillRecords } from './fill-records.ts';
 import type { GrowingFile } from './growing-file.ts';
 
@@ -33,9 +34,13 @@ export class Checkpoints {
     this.#recordedAt = parts.now();
   }
 
-  /** Makes the row, in the background: the first bytes do not wait for it. */
+  /**
+   * Makes the row, in the background: the first bytes do not wait for it. What comes in one piece is here whole or not at
+   * all, and has none, unless it takes as long as until a checkpoint is due.
+   */
   begin(): void {
-    if (!this.#isRecorded) this.#writing = this.#write();
+    const isOnePiece = this.#record.size <= BATCH_BYTES;
+    if (!this.#isRecorded && !isOnePiece) this.#writing = this.#write();
   }
 
   /** Counts bytes that were written. @throws StorageFull and whatever else went wrong when bytes before were synced */

@@ -41,7 +41,7 @@ describe('an execution, by the node’s own API', () => {
       [1, 'failed', 'admin', 0],
     );
     assert.ok(failed.failed > 0 && failed.bytes > 0);
-    const query = 'q=state=failed,kind=copy-blob';
+    const query = 'q=state=failed,kind=sync-ref';
     const told = await node.send({ path: `${OWN}/executions/${id}/tasks?${query}` });
     const [task] = Tasks.parse(told.json());
     assert.match(task?.reason ?? '', /BLOB_UNKNOWN/);

@@ -45,6 +45,38 @@ describe('what happens while a copy is under way', () => {
     assert.equal(there.tagged('team/app', 'v1'), second);
   });
 
+  it('does not put an older manifest over one that was pushed here', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    const { layers } = upstream.addImage(APP, 'v1', [Buffer.from('theirs')]);
+    await using node = await startReplicatingNode(directory.path, 'node', {
+      projects: { mirror: {} },
+      endpoints: { upstream: endpointAt(upstream.url) },
+      policies: {
+        replication: {
+          nightly: {
+            source: 'upstream',
+            destinations: [{ endpoint: 'local', namespace: 'mirror' }],
+            repositories: [APP],
+            override: false,
+          },
+        },
+      },
+    });
+    const held = Promise.withResolvers<void>();
+    const layer = new RegExp(layers[0]?.digest ?? '-');
+    using _ = upstream.behave({ method: 'GET', path: layer, times: 1 }, { hold: held.promise });
+    const execution = await node.start(1);
+    await until(() => upstream.count({ method: 'GET', path: layer }) > 0, WITHIN);
+
+    const ours = await push(node, `mirror/${APP}`, 'v1', { text: 'ours' });
+    held.resolve();
+
+    assert.equal((await node.ended(execution)).status, 'Succeed');
+    const kept = await node.send({ path: `/v2/mirror/${APP}/manifests/v1` });
+    assert.equal(digestOf(kept.body), ours);
+  });
+
   it('keeps what is pushed again after it was deleted', async () => {
     await using world = await openForwarding({ delete: true });
     const { here, there } = world;

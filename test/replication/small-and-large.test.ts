@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { z } from 'zod';
+import { digestOf } from '../../src/oci/digest.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { startUpstream } from '../support/upstream.ts';
+import { endpointAt, type ReplicatingNode, startReplicatingNode } from './support/nodes.ts';
+
+const MIB = 1 << 20;
+const APP = 'library/app';
+const BLOBS = { method: 'GET', path: /\/blobs\// } as const;
+
+describe('what is small', () => {
+  it('is copied in the task that found it missing', async () => {
+    await using world = await openWorld(['local']);
+    const { from, node } = world;
+    from.addImage(APP, 'v1', [Buffer.alloc(2 * MIB, 1)]);
+
+    const { id } = await node.run(1);
+
+    assert.deepEqual(await kindsOf(node, id), ['expand', 'expand-repository', 'sync-ref']);
+    assert.deepEqual(await node.tags(`copies/${APP}`), ['v1']);
+  });
+
+  it('is asked for no more often than it takes', async () => {
+    await using world = await openWorld(['local']);
+    const { from, node } = world;
+    from.addImage(APP, 'v1', [Buffer.from('layer')]);
+
+    await node.run(1);
+
+    // Its tag before and after: nobody asks what it is before it is known that it is not here.
+    assert.deepEqual(
+      from.requests.map(({ method, path }) => `${method} ${path.split('/').at(-2)}`).toSorted(),
+      [
+        'GET blobs',
+        'GET blobs',
+        'GET manifests',
+        'GET referrers',
+        'GET tags',
+        'HEAD manifests',
+        'HEAD manifests',
+      ],
+    );
+  });
+
+  it('is pushed to another registry once, however many tags share it', async () => {
+    await using world = await openWorld(['to']);
+    const { from, to, node } = world;
+    const shared = Buffer.alloc(MIB, 1);
+    const tags = Array.from({ length: 20 }, (_, at) => `v${at}`);
+    for (const tag of tags) from.addImage(APP, tag, [shared, Buffer.from(tag)]);
+
+    const { status } = await node.run(1);
+
+    assert.equal(status, 'Succeed');
+    for (const tag of tags) assert.ok(to.tagged(`copies/${APP}`, tag), tag);
+    const path = new RegExp(digestOf(shared).slice('sha256:'.length));
+    assert.equal(from.count({ ...BLOBS, path }), 1);
+    assert.equal(to.count({ method: 'PUT', path }), 1);
+  });
+});
+
+describe('what is large', () => {
+  it('has a task for each blob', async () => {
+    await using world = await openWorld(['local']);
+    const { from, node } = world;
+    from.addImage(APP, 'v1', [Buffer.alloc(7 * MIB, 1)]);
+
+    const { id } = await node.run(1);
+
+    const kinds = ['expand', 'expand-repository', 'sync-ref', 'copy-blob', 'copy-blob'];
+    assert.deepEqual(await kindsOf(node, id), [...kinds, 'put-manifests']);
+  });
+});
+
+describe('many tags', () => {
+  it('of which the destination has none are not asked for there one by one', async () => {
+    await using world = await openWorld(['to']);
+    const { from, to, node } = world;
+    for (let tag = 0; tag < 40; tag++) from.addImage(APP, `v${tag}`, [Buffer.from(`${tag}`)]);
+
+    const { status } = await node.run(1);
+
+    assert.equal(status, 'Succeed');
+    // Each once, before it is copied, and once when it is there.
+    assert.equal(to.count({ method: 'HEAD', path: /manifests\/v/ }), 80);
+  });
+});
+
+/** A policy from one registry to the others, below `copies`. */
+async function openWorld(destinations: readonly string[]) {
+  await using opened = new AsyncDisposableStack();
+  const directory = opened.use(await temporaryDirectory());
+  const from = opened.use(await startUpstream());
+  const to = opened.use(await startUpstream());
+  const node = opened.use(
+    await startReplicatingNode(directory.path, 'node', {
+      projects: { copies: {} },
+      endpoints: { from: endpointAt(from.url), to: endpointAt(to.url) },
+      policies: {
+        replication: {
+          across: {
+            source: 'from',
+            destinations: destinations.map((endpoint) => ({ endpoint, namespace: 'copies' })),
+            repositories: [APP],
+          },
+        },
+      },
+    }),
+  );
+  const resources = opened.move();
+  return { from, to, node, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+const Tasks = z.array(z.object({ id: z.int(), kind: z.string() }));
+
+/** Of its tasks, in the order in which they were made. */
+async function kindsOf(node: ReplicatingNode, execution: number): Promise<readonly string[]> {
+  const path = `/api/portolan/v1/replication/executions/${execution}/tasks`;
+  const tasks = Tasks.parse((await node.send({ path })).json());
+  return tasks.toSorted((one, other) => one.id - other.id).map(({ kind }) => kind);
+}
