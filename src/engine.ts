@@ -17,6 +17,7 @@ import { isBeingCopied } from './database/data-folder.ts';
 import type { Database } from './database/database.ts';
 import { openDatabase } from './database/open-database.ts';
 import { type NodeEndpoints, openEndpoints } from './endpoints.ts';
+import type { JobLimits } from './jobs/limits.ts';
 import type { Endpoints } from './proxy/endpoints.ts';
 import { createEvictions } from './proxy/evictions.ts';
 import { createPulls, type Pulls } from './proxy/pulls.ts';
@@ -33,6 +34,8 @@ export interface EngineOptions {
   readonly version: string;
   /** Milliseconds UTC. */
   readonly now: () => number;
+  /** Where they are others than the configuration's. */
+  readonly limits?: Partial<JobLimits>;
 }
 
 export interface Engine {
@@ -55,7 +58,7 @@ export interface Engine {
 export async function openEngine(
   opened: AsyncDisposableStack,
   config: Config,
-  { version, now }: EngineOptions,
+  { version, now, limits }: EngineOptions,
 ): Promise<Engine> {
   const database = opened.use(await openDatabase(config.data, { now }));
   const store = opened.use(await openFilesystem(config.data));
@@ -70,7 +73,14 @@ export async function openEngine(
   const pulls = openPulls(opened, { catalog, store, transfers, endpoints, cache }, now);
   await resumeFills(transfers, { pulls, projects });
   const local = { ...catalog, store, transfers };
-  const replicating = await openReplicating(opened, { database, endpoints, local, config, now });
+  const replicating = await openReplicating(opened, {
+    database,
+    endpoints,
+    local,
+    config,
+    limits,
+    now,
+  });
   return { database, store, catalog, secrets, cache, endpoints, pulls, replicating };
 }
 

@@ -72,6 +72,11 @@ async function run(command: Command): Promise<void> {
       await runNodeCommand(command.command, streams());
       return;
     }
+    case 'replicate': {
+      const { replicate } = await import('./cli/replicate.ts');
+      await replicate(command.command, streams());
+      return;
+    }
     case 'serve':
       await serve(await loadConfig(command.sources));
   }

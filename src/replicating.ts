@@ -13,6 +13,7 @@ import type { NewExecution } from './jobs/enqueue.ts';
 import { everyTask } from './jobs/every-task.ts';
 import { RETRY_RULES } from './jobs/failing.ts';
 import { createJobs, type Jobs } from './jobs/jobs.ts';
+import type { JobLimits } from './jobs/limits.ts';
 import type { Endpoints } from './proxy/endpoints.ts';
 import { failureOf } from './replication/failures.ts';
 import { createForwarding, type Forwarding } from './replication/forward.ts';
@@ -31,6 +32,8 @@ export interface ReplicatingParts {
   readonly local: Omit<LocalParts, 'replicas'>;
   readonly endpoints: Pick<Endpoints, 'find'>;
   readonly config: Pick<Config, 'jobs' | 'declarations'>;
+  /** Where they are others than the configuration's. */
+  readonly limits?: Partial<JobLimits> | undefined;
   /** Milliseconds UTC. */
   readonly now: () => number;
 }
@@ -54,7 +57,7 @@ export interface Replicating {
 
 export async function openReplicating(
   opened: AsyncDisposableStack,
-  { database, local, endpoints, config, now }: ReplicatingParts,
+  { database, local, endpoints, config, limits = {}, now }: ReplicatingParts,
 ): Promise<Replicating> {
   const policies = createReplicationPolicies({ database, now });
   await policies.declare(config.declarations.replication);
@@ -71,7 +74,7 @@ export async function openReplicating(
     .selectFrom('instance')
     .select('id')
     .executeTakeFirstOrThrow();
-  const jobs = openJobs(opened, { database, runs, instance, config: config.jobs, now });
+  const jobs = openJobs(opened, { database, runs, instance, config: config.jobs, limits, now });
   const enqueue = (execution: NewExecution) =>
     database.write((transaction) => jobs.enqueue(transaction, execution));
   const replication = createReplication({
@@ -101,7 +104,7 @@ export async function openReplicating(
   };
 }
 
-interface JobsParts extends Pick<ReplicatingParts, 'database' | 'now'> {
+interface JobsParts extends Pick<ReplicatingParts, 'database' | 'limits' | 'now'> {
   readonly runs: Runs;
   readonly instance: string;
   readonly config: Config['jobs'];
@@ -109,7 +112,7 @@ interface JobsParts extends Pick<ReplicatingParts, 'database' | 'now'> {
 
 function openJobs(
   opened: AsyncDisposableStack,
-  { database, runs, instance, config, now }: JobsParts,
+  { database, runs, instance, config, limits, now }: JobsParts,
 ): Jobs {
   const tasksOf: TasksOf = (execution, kind) => everyTask(jobs, execution, { kind });
   const jobs: Jobs = opened.use(
@@ -120,7 +123,7 @@ function openJobs(
       now,
       random: Math.random,
       instance,
-      limits: limitsOf(config),
+      limits: { ...limitsOf(config), ...limits },
     }),
   );
   return jobs;

@@ -6,7 +6,7 @@ import type { Execution } from './jobs/executions.ts';
 import { ManagementError } from './oci/management-error.ts';
 import type { Replicating } from './replicating.ts';
 import { ExecutionFacts } from './replication/run.ts';
-import { executionOf, policyIn, queued } from './replication-ports.ts';
+import { executionOf, Named, policyIn, queued } from './replication-ports.ts';
 
 export function replicationControlPorts(replicating: Replicating): ReplicationControl {
   const { policies, jobs } = replicating;
@@ -28,7 +28,10 @@ export function replicationControlPorts(replicating: Replicating): ReplicationCo
         ...query,
         filters: [...query.filters, own],
       });
-      return { items: items.map(({ payload: _payload, ...task }) => task), total };
+      return {
+        items: items.map(({ payload, ...task }) => ({ ...task, ...Named.parse(payload) })),
+        total,
+      };
     },
     async retry(execution) {
       await executionOf(jobs, execution);

@@ -100,7 +100,7 @@ function lineOf(done: Task): string {
 }
 
 /** What a task is about, as far as its payload says so. */
-const Named = z.object({
+export const Named = z.object({
   tag: z.string().optional(),
   digest: z.string().optional(),
   to: z.string().optional(),

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { ConfigSources, Override } from '../config/load.ts';
 import { isNodeFamily, type NodeCommand, parseNodeCommand } from './node-arguments.ts';
+import { parseReplicate, type ReplicateCommand } from './replicate-arguments.ts';
 import { UsageError, usageErrorOf } from './usage.ts';
 
 /** Commands of two words, and what they need besides. */
@@ -23,6 +24,7 @@ export type Command =
   | { readonly name: Pair; readonly names: readonly string[]; readonly sources: ConfigSources }
   | { readonly name: 'backup'; readonly file: string; readonly sources: ConfigSources }
   | { readonly name: 'node'; readonly command: NodeCommand }
+  | { readonly name: 'replicate'; readonly command: ReplicateCommand }
   | { readonly name: 'help' | 'version' };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -33,7 +35,11 @@ export function parseCommandLine(args: readonly string[], env: Environment): Com
   if (isNodeFamily(first) && !isHelp(args)) {
     return { name: 'node', command: parseNodeCommand(args, env) };
   }
-  const { values, positionals } = parsed(isNodeFamily(first) ? ['--help'] : args);
+  if (first === 'replicate' && !isHelp(args)) {
+    return { name: 'replicate', command: parseReplicate(args.slice(1), env) };
+  }
+  const hasOwnOptions = isNodeFamily(first) || first === 'replicate';
+  const { values, positionals } = parsed(hasOwnOptions ? ['--help'] : args);
   if (values.help === true) return { name: 'help' };
   if (values.version === true) return { name: 'version' };
   const sources = sourcesOf(values, env);
@@ -48,7 +54,7 @@ export function parseCommandLine(args: readonly string[], env: Environment): Com
   if (pair !== undefined) return { ...pair, sources };
   if (command !== 'serve') {
     const families = Object.keys(PAIRS).map((words) => words.replace(/ .*/, ''));
-    const others = ['policies', 'executions'];
+    const others = ['policies', 'executions', 'replicate'];
     const allowed = [...new Set(['serve', 'backup', ...families, ...others])].join(', ');
     throw new UsageError(`${command} is no command; allowed: ${allowed}`);
   }

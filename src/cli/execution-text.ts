@@ -41,8 +41,19 @@ export function executionTable(executions: readonly Execution[]): string {
 export function failureTable(failures: readonly Task[]): string {
   return table(
     ['TASK', 'OF', 'FAILED', 'WHY'],
-    failures.map(({ kind, resource, failure, reason }) => [kind, resource, failure, reason]),
+    failures.map((task) => [task.kind, artifactText(task), task.failure, task.reason]),
   );
+}
+
+/** A line for what a task did about one artifact; none for what is no end in itself. */
+export function copiedText(task: Task): string {
+  const { kind, note = '' } = task;
+  const isTold = kind === 'put-manifests' || kind === 'delete-tag' || note.startsWith('skipped');
+  return isTold ? plain(`${artifactText(task)}: ${note}`).concat('\n') : '';
+}
+
+function artifactText({ resource, tag, digest }: Task): string {
+  return `${resource}${tag === undefined ? atDigest(digest) : `:${tag}`}`;
 }
 
 /** One line that says how it ended. */
@@ -54,7 +65,7 @@ export function endText(execution: Execution): string {
 }
 
 /** What a dry run found, a row at a time: there may be more than fits in memory. */
-export async function* findingLines(
+async function* findingLines(
   { findings }: Pick<Executions, 'findings'>,
   execution: number,
 ): AsyncIterable<string> {
@@ -76,7 +87,7 @@ function atDigest(digest: string | undefined): string {
   return digest === undefined ? '' : `@${digest}`;
 }
 
-export function totalText({ copy, skip, delete: gone, fail, bytes, blobs }: FindingTotal): string {
+function totalText({ copy, skip, delete: gone, fail, bytes, blobs }: FindingTotal): string {
   return `Would copy ${copy} (${sizeText(bytes)} in ${blobs} blobs), skip ${skip}, delete ${gone}, fail at ${fail}.\n`;
 }
 
@@ -90,4 +101,18 @@ function durationText({ startedAt, endedAt }: Pick<Execution, 'startedAt' | 'end
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const minutes = Math.round(seconds / 60);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** What a dry run found, and the sum. */
+export async function writeFindings(
+  executions: Pick<Executions, 'findings' | 'findingTotal'>,
+  id: number,
+  stdout: NodeJS.WritableStream,
+): Promise<void> {
+  for await (const line of findingLines(executions, id)) stdout.write(line);
+  stdout.write(totalText(await executions.findingTotal(id)));
+}
+
+export function writeJson(stdout: NodeJS.WritableStream, value: unknown): void {
+  stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
 }

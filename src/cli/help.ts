@@ -17,6 +17,15 @@ export const HELP = `Portolan, a container registry and pull-through cache.
   portolan groups add GROUP USER, portolan groups remove GROUP USER
                            give a user the roles of a group, or take them, also while the node runs
 
+  portolan replicate --from REGISTRY --to REGISTRY[/NAMESPACE] --repositories PATTERN...
+                           copy once, with no node: from an endpoint of --config or host[:port] to another;
+                           logins are those of docker and podman
+      [--exclude-repositories PATTERN...] [--tags PATTERN...] [--exclude-tags PATTERN...] [--semver RANGE...]
+      [--newest NUMBER] [--platforms PLATFORM...] [--max-size SIZE] [--signed-only] [--no-referrers]
+      [--no-override] [--namespace NAME] [--flatten NUMBER|all] [--bandwidth RATE]
+      [--rules FILE]       more rules, YAML, as those of a policy
+      [--dry-run]          say what would be copied, and copy nothing
+
   portolan policies list   replication policies of a running node
   portolan policies show NAME
                            one of them, as the configuration file would have it

@@ -7,8 +7,8 @@ import {
   endText,
   executionTable,
   failureTable,
-  findingLines,
-  totalText,
+  writeFindings,
+  writeJson,
 } from './execution-text.ts';
 import { Execution, type Executions, failuresOf, watchExecution } from './executions.ts';
 import { type NodeApi, nodeApi } from './node-api.ts';
@@ -192,16 +192,6 @@ async function watched(
   }
 }
 
-/** What a dry run found, and the sum. */
-async function writeFindings(
-  executions: Pick<Executions, 'findings' | 'findingTotal'>,
-  id: number,
-  stdout: NodeJS.WritableStream,
-): Promise<void> {
-  for await (const line of findingLines(executions, id)) stdout.write(line);
-  stdout.write(totalText(await executions.findingTotal(id)));
-}
-
 /** By its name; or by its id, where none is called so. @throws CommandFailed */
 async function policyNamed(api: NodeApi, subject: string): Promise<Policy> {
   // A filter's text has escapes of its own: the names are compared here.
@@ -222,8 +212,4 @@ function executionJson(execution: Execution): object {
       name.endsWith('At') && typeof value === 'number' ? new Date(value).toISOString() : value,
     ]),
   );
-}
-
-function writeJson(stdout: NodeJS.WritableStream, value: unknown): void {
-  stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
 }

@@ -71,7 +71,7 @@ describe('portolan policies and executions', { timeout: 300_000 }, () => {
     const failed = await world.run(['policies', 'start', 'nightly', '--wait']);
 
     assert.equal(failed.code, 1);
-    assert.match(failed.stdout, /^copy-blob +library\/app +permanent +BLOB_UNKNOWN/m);
+    assert.match(failed.stdout, /^copy-blob +library\/app@sha256:\S+ +permanent +BLOB_UNKNOWN/m);
     assert.match(failed.stderr, /^portolan: execution 1 of nightly failed$/m);
     const shown = await world.run(['executions', 'show', '1', '--json']);
     const { failures } = z

@@ -31,6 +31,10 @@ interface Task {
   readonly kind: string;
   /** The source repository. */
   readonly resource: string;
+  /** What it is about at the destination, as far as it is one thing. */
+  readonly to?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
   readonly state: string;
   readonly hosts: readonly string[];
   /** Bytes: expected, moved in this attempt, and in those before it. */
