@@ -13,6 +13,11 @@ export function jobServicePorts(replicating: Replicating, now: () => number): Jo
   const { policies, jobs, instance } = replicating;
   const replications = replicationPorts(replicating);
   const startedAt = now();
+  const taskOf = async (id: number) => {
+    const task = await jobs.tasks.get(id);
+    if (task !== undefined) return task;
+    throw new ManagementError('NOT_FOUND', `job ${id} not found`);
+  };
   return {
     async schedules() {
       const { items } = await policies.list(EVERYTHING);
@@ -46,11 +51,8 @@ export function jobServicePorts(replicating: Replicating, now: () => number): Jo
       const { items } = await jobs.tasks.list(inStates('running', 'stopping'));
       return items.map((task) => ({ task: task.id, startedAt: task.startedAt ?? task.createdAt }));
     },
-    async log(id) {
-      const task = await jobs.tasks.get(id);
-      if (task === undefined) throw new ManagementError('NOT_FOUND', `job ${id} not found`);
-      return replications.log(task.execution, id);
-    },
+    stop: async (id) => jobs.stop((await taskOf(id)).execution),
+    log: async (id) => replications.log((await taskOf(id)).execution, id),
   };
 }
 

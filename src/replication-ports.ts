@@ -45,7 +45,7 @@ export function replicationPorts({ policies, replication, jobs }: Replicating): 
     },
     // None of an execution that there is not: the contract has no other word for that.
     async tasks(execution, query) {
-      const { items, total } = await jobs.resources.list(execution, query);
+      const { items, total } = await jobs.resources.list(execution, { ...query, telling: TELLING });
       return { items: items.map(task), total };
     },
     async log(execution, id) {
@@ -106,11 +106,15 @@ export const Named = z.object({
   to: z.string().optional(),
 });
 
-function task({ resource, ...rest }: { readonly resource: string } & Shown) {
-  return { ...rest, source: resource, destination: '' };
+/** What says where a repository goes; one that only loses tags is deleted from. */
+const COPY = 'sync-ref';
+const DELETION = 'delete-tag';
+const TELLING = [COPY, DELETION];
+
+function task({ resource, told, ...rest }: Shown) {
+  const { to = '' } = Named.parse(told.get(COPY) ?? told.get(DELETION) ?? {});
+  const isDeletion = told.has(DELETION) && !told.has(COPY);
+  return { ...rest, source: resource, destination: to, isDeletion };
 }
 
-type Shown = Omit<
-  Awaited<ReturnType<Replicating['jobs']['resources']['list']>>['items'][number],
-  'resource'
->;
+type Shown = Awaited<ReturnType<Replicating['jobs']['resources']['list']>>['items'][number];

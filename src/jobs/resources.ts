@@ -1,5 +1,6 @@
 /** An execution as people look at it: what its tasks are about, each with how all of those stand. */
 import { sql } from 'kysely';
+import { batchesOf } from '../database/batches.ts';
 import type { Database, Queries } from '../database/database.ts';
 import type { Listed } from '../database/listing.ts';
 
@@ -13,6 +14,8 @@ interface Resource {
   readonly status: ResourceStatus;
   /** Tasks. */
   readonly total: number;
+  /** What a task of each kind that was asked for was told, where there is one. */
+  readonly told: ReadonlyMap<string, unknown>;
   /** Milliseconds UTC. */
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
@@ -20,6 +23,8 @@ interface Resource {
 
 interface ResourceQuery {
   readonly status?: ResourceStatus | undefined;
+  /** Kinds of tasks of which it is of interest what one of them was told. */
+  readonly telling?: readonly string[];
   readonly offset: number;
   /** Undefined: all of them. */
   readonly limit: number | undefined;
@@ -30,7 +35,7 @@ export interface Resources {
   /** In the order in which they came up. Tasks that are about nothing in particular are left out. */
   list(execution: number, query: ResourceQuery): Promise<Listed<Resource>>;
   /** The one of that first task. */
-  get(execution: number, id: number): Promise<Resource | undefined>;
+  get(execution: number, id: number): Promise<Omit<Resource, 'told'> | undefined>;
   /** How many there are of each status, by execution. */
   count(
     executions: readonly number[],
@@ -48,7 +53,7 @@ export function resourcesIn({ read }: Pick<Database, 'read'>): Resources {
 async function listResources(
   queries: Queries,
   execution: number,
-  { status, offset, limit }: ResourceQuery,
+  { status, telling = [], offset, limit }: ResourceQuery,
 ): Promise<Listed<Resource>> {
   const all = resourceRows(queries, [execution]);
   const some = status === undefined ? all : all.where('status', '=', status);
@@ -57,14 +62,42 @@ async function listResources(
     .executeTakeFirstOrThrow();
   const page = some.selectAll().orderBy('id').offset(offset);
   const rows = await (limit === undefined ? page : page.limit(limit)).execute();
-  return { items: rows.map(resourceOf), total };
+  const told = await toldOf(queries, { execution, telling }, rows);
+  return {
+    items: rows.map((row) => ({ ...resourceOf(row), told: told.get(row.resource) ?? new Map() })),
+    total,
+  };
+}
+
+async function toldOf(
+  queries: Queries,
+  { execution, telling }: { readonly execution: number; readonly telling: readonly string[] },
+  rows: readonly { readonly resource: string }[],
+): Promise<ReadonlyMap<string, ReadonlyMap<string, unknown>>> {
+  const told = new Map<string, Map<string, unknown>>();
+  if (telling.length === 0) return told;
+  for (const batch of batchesOf(rows.map(({ resource }) => resource))) {
+    const tasks = await queries
+      .selectFrom('tasks')
+      .select((select) => ['resource', 'kind', select.fn.max('payload').as('payload')])
+      .where('execution', '=', execution)
+      .where('resource', 'in', batch)
+      .where('kind', 'in', telling)
+      .groupBy(['resource', 'kind'])
+      .execute();
+    for (const { resource, kind, payload } of tasks) {
+      const ofResource = told.get(resource) ?? new Map<string, unknown>();
+      told.set(resource, ofResource.set(kind, JSON.parse(payload)));
+    }
+  }
+  return told;
 }
 
 async function findResource(
   queries: Queries,
   execution: number,
   id: number,
-): Promise<Resource | undefined> {
+): Promise<Omit<Resource, 'told'> | undefined> {
   const row = await resourceRows(queries, [execution])
     .selectAll()
     .where('id', '=', id)
@@ -127,7 +160,7 @@ function resourceQuery(queries: Queries) {
   return resourceRows(queries, []).selectAll();
 }
 
-function resourceOf(row: ResourceRow): Resource {
+function resourceOf(row: ResourceRow): Omit<Resource, 'told'> {
   const isOver = !['waiting', 'running'].includes(row.status);
   return {
     id: row.id,

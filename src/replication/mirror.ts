@@ -47,7 +47,14 @@ export async function deletionsAt(
     throw new ManagementError('PRECONDITION', message);
   }
   const payload: PruneRepository = { ...place, selected, gone };
-  return [{ ...taskOf(run, hostsOf({ host: undefined }, to)), kind: 'prune-repository', payload }];
+  return [
+    {
+      ...taskOf(run, hostsOf({ host: undefined }, to)),
+      kind: 'prune-repository',
+      payload,
+      resource: place.from,
+    },
+  ];
 }
 
 /** The tasks, and who waits for them and all that they lead to before a mirror deletes anything. */
@@ -68,7 +75,7 @@ export function withinLimit(
 
 function limitTask(run: Run): NewTask {
   const key = `${keyOf(run, 'limit')} ${run.execution}`;
-  return { ...taskOf(run, []), kind: 'limit-deletions', key, payload: {}, resource: '*' };
+  return { ...taskOf(run, []), kind: 'limit-deletions', key, payload: {} };
 }
 
 function taskOf({ rules: { priority } }: Asker, hosts: readonly string[]) {

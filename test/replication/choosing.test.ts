@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { z } from 'zod';
 import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
@@ -7,6 +8,11 @@ import { endpointAt, type ReplicatingNode, startReplicatingNode } from './suppor
 
 const APP = 'library/app';
 const COPIED = 'mirror/library/app';
+
+/** As Harbor’s clients see them. */
+const Tasks = z.array(
+  z.object({ operation: z.string(), src_resource: z.string(), dst_resource: z.string() }),
+);
 
 describe('a policy that prunes what it selects', () => {
   it('copies the newest versions, and of what is no version all', async () => {
@@ -98,6 +104,10 @@ describe('a policy that mirrors', () => {
 
     assert.equal(execution.status, 'Succeed', await world.node.log(execution.id));
     assert.deepEqual(await world.node.tags(COPIED), ['v1', 'v3']);
+    const path = `/api/v2.0/replication/executions/${execution.id}/tasks`;
+    const [task, ...more] = Tasks.parse((await world.node.send({ path })).json());
+    assert.deepEqual(more, []);
+    assert.deepEqual(task, { operation: 'deletion', src_resource: APP, dst_resource: COPIED });
   });
 
   it('deletes nothing at all where it would be more than that, and fails', async () => {

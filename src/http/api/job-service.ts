@@ -44,6 +44,8 @@ export interface JobService {
   resumeQueue(): Promise<void>;
   /** Stops every execution that is not over. */
   stopQueue(): Promise<void>;
+  /** Stops the execution of a task. NOT_FOUND. */
+  stop(task: number): Promise<void>;
   /** This process. */
   pool(): Pool;
   /** All that is being done. */
@@ -67,6 +69,7 @@ export function jobServiceRoutes(jobs: JobService): readonly ApiRoute[] {
     changeQueue(jobs),
     listPools(jobs),
     listWorkers(jobs),
+    stopJob(jobs),
     getLog(jobs),
   ];
 }
@@ -157,6 +160,20 @@ const listWorkers = (jobs: JobService): ApiRoute =>
         workerJson(id, index, running[index]),
       );
       return { json: workers };
+    },
+  });
+
+const stopJob = (jobs: JobService): ApiRoute =>
+  route({
+    operation: 'stopRunningJob',
+    method: 'PUT',
+    path: '/jobservice/jobs/{job_id}',
+    permission: { system: 'jobservice-monitor:stop' },
+    answers: [200, 401, 403, 404],
+    async handle({ id, text }) {
+      if (text('job_id') === EVERY) await jobs.stopQueue();
+      else await jobs.stop(id('job_id'));
+      return DONE;
     },
   });
 

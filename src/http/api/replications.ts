@@ -23,7 +23,10 @@ interface ExecutionTask {
   readonly id: number;
   readonly execution: number;
   readonly source: string;
+  /** Of several destinations one; empty where nothing goes anywhere. */
   readonly destination: string;
+  /** Whether nothing is copied, and tags are deleted. */
+  readonly isDeletion: boolean;
   readonly status: Status;
   readonly startedAt: number | undefined;
   readonly endedAt: number | undefined;
@@ -214,7 +217,7 @@ function taskJson(task: ExecutionTask): object {
     execution_id: task.execution,
     status: TASK_STATUSES[task.status],
     job_id: String(task.id),
-    operation: 'copy',
+    operation: task.isDeletion ? 'deletion' : 'copy',
     resource_type: 'image',
     src_resource: task.source,
     dst_resource: task.destination,

@@ -94,4 +94,17 @@ describe('the job service', () => {
     const guest = await node.call('GET /jobservice/pools', undefined, 'guest:pw');
     assert.equal(guest.status, 403);
   });
+
+  it('stops what a job is a part of, and knows no other', async () => {
+    await using node = await startApiNode();
+    const { execution } = await withExecution(node);
+    const stop = async (job: string) => (await node.call(`PUT /jobservice/jobs/${job}`)).status;
+    const status = async () =>
+      z.object({ status: z.string() }).parse((await node.call(`GET ${execution}`)).json()).status;
+
+    assert.equal(await stop('999'), 404);
+    assert.equal(await status(), 'InProgress');
+    assert.equal(await stop('1'), 200);
+    assert.equal(await status(), 'Stopped');
+  });
 });

@@ -108,12 +108,14 @@ func executed(admin *client.HarborAPI, policy int64) {
 	tasks := must(admin.Replication.ListReplicationTasks(ctx,
 		&replication.ListReplicationTasksParams{ID: id})).Payload
 	check(len(tasks) == 1 && tasks[0].SrcResource == "library/x" && tasks[0].Status == "Succeed", tasks)
+	check(tasks[0].DstResource == "copies/x" && tasks[0].Operation == "copy", tasks)
 	told := must(admin.Replication.GetReplicationLog(ctx,
 		&replication.GetReplicationLogParams{ID: id, TaskID: tasks[0].ID})).Payload
 	check(strings.Contains(told, "succeeded"), told)
 	worked := must(admin.Jobservice.ActionGetJobLog(ctx,
 		&jobservice.ActionGetJobLogParams{JobID: tasks[0].JobID})).Payload
 	check(worked == told, worked)
+	must(admin.Jobservice.StopRunningJob(ctx, &jobservice.StopRunningJobParams{JobID: tasks[0].JobID}))
 	must(admin.Replication.StopReplication(ctx, &replication.StopReplicationParams{ID: id}))
 	copied := must(admin.Repository.GetRepository(ctx,
 		&repository.GetRepositoryParams{ProjectName: "copies", RepositoryName: "x"})).Payload
