@@ -14,14 +14,14 @@ import { startMaintenance } from './catalog/maintenance.ts';
 import type { Project } from './catalog/projects.ts';
 import type { Config } from './config/load.ts';
 import type { NodeEndpoints } from './endpoints.ts';
-import { openEngine, WELL_KNOWN_HOSTS } from './engine.ts';
+import { type Engine, type EngineOptions, openEngine, WELL_KNOWN_HOSTS } from './engine.ts';
 import type { Ports } from './http/app.ts';
 import { type ListenersOptions, openListeners } from './http/listeners.ts';
 import { type ManagementApiParts, managementApi } from './management-api.ts';
 import { createNames } from './proxy/names.ts';
 import type { Pulls } from './proxy/pulls.ts';
 import { pullPorts, pushPorts } from './registry-ports.ts';
-import type { BlobStore } from './storage/blob-store.ts';
+import { jobFacts } from './replication-lag-ports.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { readiness } from './telemetry/readiness.ts';
 
@@ -79,7 +79,7 @@ export async function startNode(
       canonicalRepository: ({ endpoints: [first = ''] }) => endpoints.naming(first),
       ownNames: ownNames(config),
     }),
-    operations: operationPorts(opened, { catalog, store, version }),
+    operations: operationPorts(opened, { catalog, store, replicating }, { version, now }),
     api: apiPorts(
       { ...access, database, catalog, store, users, secrets, endpoints, pulls, replicating },
       config,
@@ -156,14 +156,16 @@ function readinessOf({ projects, store }: Pick<ManagementApiParts, 'projects' | 
 
 function operationPorts(
   opened: AsyncDisposableStack,
-  { catalog, store, version }: { catalog: Catalog; store: BlobStore; version: string },
+  { catalog, store, replicating }: Pick<Engine, 'catalog' | 'store' | 'replicating'>,
+  { version, now }: EngineOptions,
 ): Ports['operations'] {
   const storage = async () => {
     const { total, free } = await store.space();
     return { total, free, used: await catalog.cachedBlobs.presentBytes() };
   };
+  const jobs = () => jobFacts(replicating, now);
   return {
-    metrics: opened.use(createMetrics({ version, storage })),
+    metrics: opened.use(createMetrics({ version, storage, jobs })),
     readiness: () => readinessOf({ projects: catalog.projects, store }),
   };
 }

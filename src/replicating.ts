@@ -12,6 +12,7 @@ import { EVERYTHING } from './database/listing.ts';
 import type { NewExecution } from './jobs/enqueue.ts';
 import { everyTask } from './jobs/every-task.ts';
 import { RETRY_RULES } from './jobs/failing.ts';
+import type { FeedLag } from './jobs/feed.ts';
 import { createJobs, type Jobs } from './jobs/jobs.ts';
 import type { JobLimits } from './jobs/limits.ts';
 import type { Endpoints } from './proxy/endpoints.ts';
@@ -49,6 +50,8 @@ export interface Replicating {
   readonly jobs: Jobs;
   /** The same at each start of this node, and no other's. */
   readonly instance: string;
+  /** What happened here and was not looked at yet by the policies that such an event triggers. */
+  unread(event: 'push' | 'arrival'): Promise<FeedLag>;
   /** Where the endpoint is: `host` or `host:port`. */
   hostOf(endpoint: string): Promise<string | undefined>;
   /** Tasks that a former process left go on, schedules run, and what happens here triggers what it should. */
@@ -96,6 +99,7 @@ export async function openReplicating(
     }),
     jobs,
     instance,
+    unread: (event) => triggers.unread(event),
     hostOf: async (endpoint) => (await connect(endpoint))?.host,
     async start() {
       jobs.start();

@@ -9,7 +9,7 @@ import type { Database, WriteTransaction } from './database/database.ts';
 import { EVERYTHING } from './database/listing.ts';
 import { createClock, type Schedule } from './jobs/clock.ts';
 import type { NewExecution } from './jobs/enqueue.ts';
-import { startFeed } from './jobs/feed.ts';
+import { type Feed, type FeedLag, startFeed } from './jobs/feed.ts';
 import type { Jobs } from './jobs/jobs.ts';
 import {
   arrivalHappened,
@@ -33,9 +33,15 @@ interface TriggerParts {
 
 interface Triggers {
   start(): Promise<void>;
+  /** What happened and was not looked at yet, by the event. */
+  unread(event: 'push' | 'arrival'): Promise<FeedLag>;
   /** The policies, where the clock hears of each change. */
   following(policies: ReplicationPolicies): ReplicationPolicies;
 }
+
+/** The names by which their places are kept. */
+const CONSUMERS = { push: 'replication', arrival: 'replication of arrivals' } as const;
+const NOTHING: FeedLag = { items: 0, since: undefined };
 
 export function createTriggers(
   opened: AsyncDisposableStack,
@@ -50,17 +56,17 @@ export function createTriggers(
   const reschedule = async (): Promise<void> => clock.set(schedulesOf(await everyPolicy(policies)));
   const hostOf: HostOf = async (endpoint) => (await connect(endpoint))?.host;
   const plan = planOf({ policies, jobs, hostOf });
+  let feed: Feed | undefined;
   return {
     async start() {
       await reschedule();
-      const name = 'replication';
-      opened.use(
+      feed = opened.use(
         startFeed({
           database,
-          changes: [{ name, plan: (changes) => plan(changes.map(changeHappened)) }],
+          changes: [{ name: CONSUMERS.push, plan: (changes) => plan(changes.map(changeHappened)) }],
           arrivals: [
             {
-              name: `${name} of arrivals`,
+              name: CONSUMERS.arrival,
               plan: (items) => plan(items.map(arrivalHappened)),
               planAnew: async () =>
                 enqueueing(jobs, executionsAnew(await everyPolicy(policies), 'arrival')),
@@ -69,6 +75,7 @@ export function createTriggers(
         }),
       );
     },
+    unread: async (event) => (await feed?.lag(CONSUMERS[event])) ?? NOTHING,
     following: (followed) => ({
       ...followed,
       async create(...content) {

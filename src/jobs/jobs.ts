@@ -7,6 +7,7 @@ import { type HostControls, hostControls, type QueueControls, queueControls } fr
 import { addExecution, beginWaiting, type NewExecution } from './enqueue.ts';
 import { type Execution, findExecution, listExecutions } from './executions.ts';
 import { type JobLimits, LIMITS } from './limits.ts';
+import { type Loads, loadIn } from './load.ts';
 import { readLines } from './progress.ts';
 import { type Resources, resourcesIn } from './resources.ts';
 import { failedTasks, retryTasks } from './retrying.ts';
@@ -35,7 +36,7 @@ export interface JobsOptions {
 }
 
 /** What is to be done, kept until it is done. */
-export interface Jobs extends AsyncDisposable {
+export interface Jobs extends Loads, AsyncDisposable {
   /**
    * Adds an execution, as part of the caller's transaction; workers of this process look for it as soon as that is durable.
    *
@@ -128,6 +129,7 @@ export function createJobs(options: JobsOptions): Jobs {
       log: (id) => readLines(database.read, id),
     },
     resources: resourcesIn(database),
+    ...loadIn(database),
     ended: (execution, { signal }) =>
       waitForEnd({ database, endings, pollMs: limits.pollMs }, execution, signal),
     [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),

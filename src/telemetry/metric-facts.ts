@@ -2,13 +2,10 @@
  * Facts as Prometheus metrics. Labels are few and bounded: hosts and endpoints, never repositories. No label names a
  * project: nobody signs in to read this, and the names of private ones are not everybody's business.
  */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { FactChannel } from './channel.ts';
+import type { Registry } from 'prom-client';
 import * as channels from './channels.ts';
-
-/** Redirects name hosts that nobody configured; beyond so many they share one label. */
-const MOST_HOSTS = 200;
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 300];
+import { countTasks } from './job-metrics.ts';
+import { bounded, Meters } from './meters.ts';
 
 export function countFacts(registers: Registry[]): Disposable {
   const listening = new DisposableStack();
@@ -18,53 +15,8 @@ export function countFacts(registers: Registry[]): Disposable {
   countFills(meters);
   countUpstream(meters);
   countStorage(meters);
+  countTasks(meters);
   return listening;
-}
-
-/** Makes metrics and has them listen. */
-class Meters {
-  readonly #registers: Registry[];
-  readonly #listening: DisposableStack;
-
-  constructor(registers: Registry[], listening: DisposableStack) {
-    this.#registers = registers;
-    this.#listening = listening;
-  }
-
-  counter<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[] = [],
-  ): Counter<Label> {
-    return new Counter({ name: `portolan_${name}`, help, labelNames, registers: this.#registers });
-  }
-
-  gauge<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[] = [],
-  ): Gauge<Label> {
-    return new Gauge({ name: `portolan_${name}`, help, labelNames, registers: this.#registers });
-  }
-
-  histogram<Label extends string>(
-    name: string,
-    help: string,
-    labelNames: readonly Label[],
-  ): Histogram<Label> {
-    const registers = this.#registers;
-    return new Histogram({
-      name: `portolan_${name}`,
-      help,
-      labelNames,
-      buckets: SECONDS,
-      registers,
-    });
-  }
-
-  on<Fact extends object>(channel: FactChannel<Fact>, listener: (fact: Fact) => void): void {
-    this.#listening.use(channel.subscribe(listener));
-  }
 }
 
 function countRequests(meters: Meters): void {
@@ -140,7 +92,7 @@ function countFills(meters: Meters): void {
 }
 
 function countUpstream(meters: Meters): void {
-  const hostOf = boundedHosts();
+  const hostOf = bounded();
   const answers = meters.counter('upstream_answers_total', 'Answers of upstreams, by status.', [
     'host',
     'status',
@@ -228,14 +180,4 @@ function countStorage(meters: Meters): void {
     'work',
   ]);
   meters.on(channels.maintenanceFailed, ({ work }) => failed.inc({ work }));
-}
-
-function boundedHosts(): (host: string) => string {
-  const known = new Set<string>();
-  return (host) => {
-    if (known.has(host)) return host;
-    if (known.size >= MOST_HOSTS) return 'other';
-    known.add(host);
-    return host;
-  };
 }

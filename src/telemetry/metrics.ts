@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { type JobFacts, jobGauges } from './job-metrics.ts';
 import { countFacts } from './metric-facts.ts';
 
 /** Bytes. */
@@ -15,6 +16,7 @@ export interface MetricsOptions {
   readonly version: string;
   /** Asked at each scrape. */
   readonly storage: () => Promise<StorageFacts>;
+  readonly jobs: () => Promise<JobFacts>;
 }
 
 /** Counts the facts that are published while it lives. Every name starts with `portolan_`. */
@@ -24,7 +26,7 @@ export interface Metrics extends Disposable {
   text(): Promise<string>;
 }
 
-export function createMetrics({ version, storage }: MetricsOptions): Metrics {
+export function createMetrics({ version, storage, jobs }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   // The process: memory, processor time, open files, garbage collection, and the lag of the event loop.
@@ -37,11 +39,13 @@ export function createMetrics({ version, storage }: MetricsOptions): Metrics {
   });
   info.set({ version }, 1);
   const measureStorage = storageGauges(registers);
+  const measureJobs = jobGauges(registers);
   const listening = countFacts(registers);
   return {
     contentType: registry.contentType,
     async text() {
       measureStorage(await storage());
+      measureJobs(await jobs());
       return registry.metrics();
     },
     [Symbol.dispose]() {

@@ -5,11 +5,19 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 
 const FILL = { digest: `sha256:${'a'.repeat(64)}`, repository: 'docker.io/library/x' };
 const UPSTREAM = { endpoint: 'docker.io', host: 'registry-1.docker.io', method: 'GET' };
+const IDLE = {
+  now: 0,
+  lanes: [],
+  oldestReady: undefined,
+  backlogs: [],
+  unread: { items: 0, since: undefined },
+};
+const jobs = async () => IDLE;
 const storage = async () => ({ total: 1000, free: 400, used: 250 });
 
 describe('/metrics', () => {
   it('counts hits and misses of the cache by upstream, and names no project', async () => {
-    using metrics = createMetrics({ version: '1.2.3', storage });
+    using metrics = createMetrics({ version: '1.2.3', storage, jobs });
     const fact = { project: 'secret', upstream: 'docker.io', kind: 'manifest' } as const;
     channels.cacheDecided.publish({ ...fact, outcome: 'miss' });
     channels.cacheDecided.publish({ ...fact, outcome: 'hit' });
@@ -24,7 +32,7 @@ describe('/metrics', () => {
   });
 
   it('follows fills: running, joined, resumed, interrupted, finished, aborted', async () => {
-    using metrics = createMetrics({ version: '1.2.3', storage });
+    using metrics = createMetrics({ version: '1.2.3', storage, jobs });
     const error = new Error('reset');
     channels.fillStarted.publish({ ...FILL, size: 10 });
     channels.fillJoined.publish(FILL);
@@ -50,7 +58,7 @@ describe('/metrics', () => {
   });
 
   it('shows each upstream: status by host, bytes, budget, circuit', async () => {
-    using metrics = createMetrics({ version: '1.2.3', storage });
+    using metrics = createMetrics({ version: '1.2.3', storage, jobs });
     channels.upstreamAnswered.publish({ ...UPSTREAM, status: 429, durationMs: 30 });
     channels.upstreamBytes.publish({ endpoint: 'docker.io', bytes: 100 });
     channels.upstreamBytes.publish({ endpoint: 'docker.io', bytes: 23 });
@@ -73,7 +81,7 @@ describe('/metrics', () => {
   });
 
   it('keeps the number of hosts bounded', async () => {
-    using metrics = createMetrics({ version: '1.2.3', storage });
+    using metrics = createMetrics({ version: '1.2.3', storage, jobs });
     for (let host = 0; host < 1_000; host++) {
       channels.upstreamAnswered.publish({
         ...UPSTREAM,
@@ -90,7 +98,7 @@ describe('/metrics', () => {
   });
 
   it('has latency by route, storage, the lag of the event loop, and the version', async () => {
-    using metrics = createMetrics({ version: '1.2.3', storage });
+    using metrics = createMetrics({ version: '1.2.3', storage, jobs });
     channels.requestFinished.publish({
       id: 'r',
       method: 'GET',
@@ -120,7 +128,7 @@ describe('/metrics', () => {
   });
 
   it('stops counting once it is disposed', () => {
-    const metrics = createMetrics({ version: '1.2.3', storage });
+    const metrics = createMetrics({ version: '1.2.3', storage, jobs });
     assert.equal(channels.cacheDecided.hasSubscribers, true);
 
     metrics[Symbol.dispose]();

@@ -18,6 +18,7 @@ import { type Quotas, quotaRoutes } from './quotas.ts';
 import { type Endpoints, registryRoutes } from './registries.ts';
 import { type ReplicationControl, replicationControlRoutes } from './replication-control.ts';
 import { type DryRuns, dryRunRoutes } from './replication-dry-runs.ts';
+import { type ReplicationLag, replicationLagRoutes } from './replication-lag.ts';
 import { type ReplicationPolicies, replicationPolicyRoutes } from './replication-policies.ts';
 import { type ReplicationRules, replicationRuleRoutes } from './replication-rules.ts';
 import { type Replications, replicationRoutes } from './replications.ts';
@@ -52,6 +53,7 @@ export interface ApiPorts {
   readonly vendors: Vendors;
   readonly replications: Replications;
   readonly replicationControl: ReplicationControl;
+  readonly replicationLag: ReplicationLag;
   readonly replicationRules: ReplicationRules;
   readonly dryRuns: DryRuns;
   readonly jobService: JobService;
@@ -73,6 +75,7 @@ export function ownOperationsOf(ports: ApiPorts): readonly OwnRoute[] {
     ...replicationRuleRoutes(ports.replicationRules),
     ...dryRunRoutes(ports.dryRuns),
     ...replicationControlRoutes(ports.replicationControl),
+    ...replicationLagRoutes(ports.replicationLag),
   ];
   return [...routes, documentRoute(routes)];
 }
