@@ -95,6 +95,10 @@ const effect = {
   override: z.boolean().default(true).meta({
     description: 'Whether tags that point elsewhere at the destination are moved.',
   }),
+  recheck: z.boolean().default(false).meta({
+    description:
+      'Whether what has the same digest at both ends is looked into all the same, down to its blobs and referrers: what was added to it since, or lost at the destination, is copied. Takes a few requests for each tag.',
+  }),
   delete: z.boolean().default(false).meta({
     description: 'Whether deletions at the source are repeated, where an event triggers.',
   }),

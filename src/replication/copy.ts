@@ -74,7 +74,9 @@ async function syncReference(
   // First of all: without its own place there, another one of that name might answer (a proxy for what is not there).
   if (!run.isDryRun) await destination.prepare(to, { signal });
   const held = await destination.held(to, tag ?? digest, { signal });
-  if (held?.digest === digest && held.isWhole) return { note: 'skipped: it is there' };
+  if (held?.digest === digest && held.isWhole && !run.rules.recheck) {
+    return { note: 'skipped: it is there' };
+  }
   if (held !== undefined && held.digest !== digest && !run.rules.override) {
     return { note: `skipped: ${tag} is ${held.digest} there, and override is off` };
   }
@@ -188,7 +190,7 @@ function copyTasks(planning: Planning, needed: Needed): readonly NewTask[] {
 
 /** Whether the tag points there already, and nothing of what the rules want is missing. */
 async function hasAll(
-  { plan, destination }: Planning,
+  { run, plan, destination }: Planning,
   {
     digest,
     tag,
@@ -196,7 +198,7 @@ async function hasAll(
   }: { readonly digest: Digest; readonly tag: string | undefined; readonly closure: Closure },
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (!closure.isSparse) return false;
+  if (!closure.isSparse && !run.rules.recheck) return false;
   const held = await destination.held(plan.to, tag ?? digest, { signal });
   if (held?.digest !== digest) return false;
   for (const manifest of closure.manifests) {

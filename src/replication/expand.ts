@@ -187,7 +187,7 @@ async function comparisonOf(
     to,
     mayHave,
     async has({ name: tag, digest }) {
-      if (!mayHave(tag)) return false;
+      if (run.rules.recheck || !mayHave(tag)) return false;
       const held = tags === undefined ? await to.held(name, tag, { signal }) : tags.get(tag);
       return held !== undefined && held.digest === digest && held.isWhole;
     },

@@ -84,6 +84,10 @@ export class UpstreamContent {
     return this.#repositories.get(repository)?.blobs.get(digest);
   }
 
+  manifestIn(repository: string, digest: Digest): Buffer | undefined {
+    return this.#repositories.get(repository)?.manifests.get(digest)?.bytes;
+  }
+
   /** What is there, by repository and tag: for the APIs of vendors, which list it in their own ways. */
   get held(): ReadonlyMap<string, ReadonlyMap<string, Digest>> {
     return new Map([...this.#repositories].map(([name, { tags }]) => [name, tags]));
