@@ -18,6 +18,7 @@ import { ManagementError } from './oci/management-error.ts';
 import { policyPorts, rulePorts } from './policy-ports.ts';
 import type { Replicating } from './replicating.ts';
 import { replicationControlPorts } from './replication-control-ports.ts';
+import { replicationEventPorts } from './replication-event-ports.ts';
 import { replicationLagPorts } from './replication-lag-ports.ts';
 import { replicationPorts } from './replication-ports.ts';
 import type { BlobStore } from './storage/blob-store.ts';
@@ -67,6 +68,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     replicationRules: rulePorts(replicating.policies, replications),
     replicationControl: replicationControlPorts(replicating),
     replicationLag: replicationLagPorts(replicating, options.now),
+    replicationEvents: replicationEventPorts(replicating),
     dryRuns: dryRunPorts(replicating),
     jobService: jobServicePorts(replicating, options.now),
     replicationPolicies: policyPorts(replicating.policies, management.endpoints),

@@ -50,7 +50,7 @@ export function replicationControlPorts(replicating: Replicating): ReplicationCo
   };
 }
 
-function shown({ kind: _kind, facts, queue, ...execution }: Execution) {
+export function shown({ kind: _kind, facts, queue, ...execution }: Execution) {
   const { name, isDryRun } = ExecutionFacts.parse(facts);
   return { ...execution, policy: policyIn(queue), policyName: name, isDryRun };
 }

@@ -23,6 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/dry-run-ports.ts': EVERYTHING,
   'src/job-service-ports.ts': EVERYTHING,
   'src/policy-ports.ts': EVERYTHING,
+  'src/replication-event-ports.ts': EVERYTHING,
   'src/replication-lag-ports.ts': EVERYTHING,
   'src/replication-control-ports.ts': EVERYTHING,
   'src/replication-ports.ts': EVERYTHING,

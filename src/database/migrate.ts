@@ -10,6 +10,7 @@ import { references } from './migrations/0004-references.ts';
 import { jobs } from './migrations/0005-jobs.ts';
 import { replication } from './migrations/0006-replication.ts';
 import { jobsAtScale } from './migrations/0007-jobs-at-scale.ts';
+import { taskEndings } from './migrations/0008-task-endings.ts';
 
 /** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -20,6 +21,7 @@ export const MIGRATIONS: readonly Migration[] = [
   jobs,
   replication,
   jobsAtScale,
+  taskEndings,
 ];
 
 export interface MigrateOptions {

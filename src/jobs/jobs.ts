@@ -6,6 +6,7 @@ import { waitForEnd } from './completion.ts';
 import { type HostControls, hostControls, type QueueControls, queueControls } from './controls.ts';
 import { addExecution, beginWaiting, type NewExecution } from './enqueue.ts';
 import { type Execution, findExecution, listExecutions } from './executions.ts';
+import { type FollowOptions, followExecution, type Happening } from './following.ts';
 import { type JobLimits, LIMITS } from './limits.ts';
 import { type Loads, loadIn } from './load.ts';
 import { readLines } from './progress.ts';
@@ -60,6 +61,8 @@ export interface Jobs extends Loads, AsyncDisposable {
   readonly executions: {
     list(query: ListQuery): Promise<Listed<Execution>>;
     get(id: number): Promise<Execution | undefined>;
+    /** What happens to it, in batches, until it is over. An abort rejects. */
+    follow(id: number, options: FollowOptions): AsyncIterable<readonly Happening[]>;
   };
   readonly tasks: {
     list(query: ListQuery): Promise<Listed<Task>>;
@@ -119,10 +122,7 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     queues: queueControls(settledThenWake, database.read, () => workers.release()),
     hosts: hostControls(settledThenWake, () => workers.release()),
-    executions: {
-      list: (query) => listExecutions(database.read, query),
-      get: (id) => findExecution(database.read, id),
-    },
+    executions: executionsIn(database),
     tasks: {
       list: (query) => listTasks(database.read, query),
       get: (id) => findTask(database.read, id),
@@ -133,5 +133,13 @@ export function createJobs(options: JobsOptions): Jobs {
     ended: (execution, { signal }) =>
       waitForEnd({ database, endings, pollMs: limits.pollMs }, execution, signal),
     [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
+  };
+}
+
+function executionsIn(database: Database): Jobs['executions'] {
+  return {
+    list: (query) => listExecutions(database.read, query),
+    get: (id) => findExecution(database.read, id),
+    follow: (id, options) => followExecution(database, id, options),
   };
 }

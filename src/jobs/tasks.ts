@@ -60,7 +60,7 @@ export async function findTask(queries: Queries, id: number): Promise<Task | und
   return row && taskOf(row);
 }
 
-function taskOf(row: Selectable<TaskRow>): Task {
+export function taskOf(row: Selectable<TaskRow>): Task {
   return {
     id: row.id,
     execution: row.execution,

@@ -79,6 +79,10 @@ function requests(): readonly Sent[] {
     { path: `${executions}/99` },
     { path: `${executions}/2/tasks?q=state=succeeded` },
     { path: `${executions}/2/dry-run` },
+    { path: `${executions}/2/events` },
+    { path: `${executions}/99/events` },
+    { path: `${executions}/1/tasks/1/log` },
+    { path: `${executions}/2/tasks/99/log` },
     post(`${executions}/2/retry`),
     post(`${executions}/2/stop`),
     ...['pause', 'resume'].flatMap((verb) => [

@@ -18,6 +18,7 @@ import { type Quotas, quotaRoutes } from './quotas.ts';
 import { type Endpoints, registryRoutes } from './registries.ts';
 import { type ReplicationControl, replicationControlRoutes } from './replication-control.ts';
 import { type DryRuns, dryRunRoutes } from './replication-dry-runs.ts';
+import { type ReplicationEvents, replicationEventRoutes } from './replication-events.ts';
 import { type ReplicationLag, replicationLagRoutes } from './replication-lag.ts';
 import { type ReplicationPolicies, replicationPolicyRoutes } from './replication-policies.ts';
 import { type ReplicationRules, replicationRuleRoutes } from './replication-rules.ts';
@@ -54,6 +55,7 @@ export interface ApiPorts {
   readonly replications: Replications;
   readonly replicationControl: ReplicationControl;
   readonly replicationLag: ReplicationLag;
+  readonly replicationEvents: ReplicationEvents;
   readonly replicationRules: ReplicationRules;
   readonly dryRuns: DryRuns;
   readonly jobService: JobService;
@@ -76,6 +78,7 @@ export function ownOperationsOf(ports: ApiPorts): readonly OwnRoute[] {
     ...dryRunRoutes(ports.dryRuns),
     ...replicationControlRoutes(ports.replicationControl),
     ...replicationLagRoutes(ports.replicationLag),
+    ...replicationEventRoutes(ports.replicationEvents),
   ];
   return [...routes, documentRoute(routes)];
 }

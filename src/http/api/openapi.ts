@@ -87,7 +87,7 @@ function operationOf({ operation, path, permission, answers, described }: OwnRou
 }
 
 function pathParameter(name: string): Json {
-  const isId = name === 'id';
+  const isId = name === 'id' || name.endsWith('_id');
   const schema = isId
     ? { type: 'integer', minimum: 1, maximum: 999_999_999_999_999 }
     : { type: 'string', minLength: 1 };

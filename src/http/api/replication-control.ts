@@ -4,7 +4,7 @@ import { type OwnRoute, ownRoute } from './own-route.ts';
 import { DONE } from './route.ts';
 
 /** One run of a policy, as the node counts: by tasks and bytes. Times are milliseconds UTC. */
-interface Execution {
+export interface Execution {
   readonly id: number;
   readonly policy: number;
   /** What it was called when this began. */
@@ -25,7 +25,7 @@ interface Execution {
   readonly endedAt: number | undefined;
 }
 
-interface Task {
+export interface Task {
   readonly id: number;
   /** `copy-blob`, say. */
   readonly kind: string;
@@ -188,7 +188,7 @@ const listTasks = (control: ReplicationControl): OwnRoute =>
     async handle({ id, list }) {
       const query = list(fieldsOf(TASK_FIELDS));
       const { items, total } = await control.tasks(id('id'), query);
-      return { json: items.map((task) => TaskJson.parse(timesIn(task))), total };
+      return { json: items.map(taskJson), total };
     },
   });
 
@@ -251,7 +251,9 @@ function fieldsOf(names: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(names.map((name) => [name, name]));
 }
 
-const executionJson = (execution: Execution) => ExecutionJson.parse(timesIn(execution));
+export const executionJson = (execution: Execution) => ExecutionJson.parse(timesIn(execution));
+
+export const taskJson = (task: Task) => TaskJson.parse(timesIn(task));
 
 /** Times as text; what is undefined is left out. */
 function timesIn(row: Execution | Task): object {

@@ -1,6 +1,7 @@
 import type { ZodType } from 'zod';
 import type { ProjectPermission } from '../../../policies/access.ts';
 import type { Caller } from '../../access/caller.ts';
+import type { ServerEvents } from './event-stream.ts';
 import type { Gate, Permission, Project } from './gate.ts';
 import type { ListQuery } from './list-query.ts';
 
@@ -33,6 +34,8 @@ export interface ApiRequest {
   readonly json: <T>(schema: ZodType<T>) => Promise<T>;
   /** A flag of the header, e.g. `X-Resource-Name-In-Location`. */
   readonly header: (name: string) => boolean;
+  /** The id of the last event that a client of a stream has seen. */
+  readonly lastEventId: string | undefined;
   /** By which the client came: `https://host:port`. */
   readonly origin: string;
   /** Aborts when the client goes away. */
@@ -47,6 +50,8 @@ export interface ProjectRequest extends ApiRequest {
 export interface ApiAnswer {
   readonly json?: unknown;
   readonly text?: string;
+  /** Sent as they come, until there are no more or the client leaves. */
+  readonly events?: ServerEvents;
   /** Below `/api/v2.0`, of what was created. */
   readonly location?: string;
   /** Of a list: all that match, on whichever page. */

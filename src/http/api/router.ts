@@ -7,6 +7,7 @@ import { queryOf } from '../query.ts';
 import { hasBody, readBody } from '../request-body.ts';
 import { RequestError } from '../request-error.ts';
 import { requestSignal } from '../request-signal.ts';
+import { EventStreams, STREAM_LIMITS } from './event-stream.ts';
 import { createGate, type Gate, type Projects } from './gate.ts';
 import { listQueryOf, type Parameter, pageNumberOf } from './list-query.ts';
 import { refusal } from './refusal.ts';
@@ -37,8 +38,10 @@ export function apiRouter(
 ): Routes {
   const router: Routes = new Router<State, object>();
   const gate = createGate(projects);
+  const streams = new EventStreams(STREAM_LIMITS);
   for (const route of inOrder(routes)) {
-    router[VERBS[route.method]](patternOf(base, route.path), handlerOf(base, route, gate));
+    const handler = handlerOf(base, route, { gate, streams });
+    router[VERBS[route.method]](patternOf(base, route.path), handler);
   }
   return router;
 }
@@ -58,7 +61,12 @@ function patternOf(base: string, path: string): RegExp {
   return new RegExp(`^${RegExp.escape(base)}${pattern}/?$`);
 }
 
-function handlerOf(base: string, route: ApiRoute, gate: Gate): Middleware {
+interface Means {
+  readonly gate: Gate;
+  readonly streams: EventStreams;
+}
+
+function handlerOf(base: string, route: ApiRoute, { gate, streams }: Means): Middleware {
   const names = [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
   return async (ctx) => {
     ctx.state.route = 'api';
@@ -66,7 +74,9 @@ function handlerOf(base: string, route: ApiRoute, gate: Gate): Middleware {
       if (ctx.state.caller.grants !== undefined) {
         throw new ManagementError('UNAUTHORIZED', 'the token is one for repositories alone');
       }
-      answer(ctx, { base, ...route }, await route.serve(requestOf(ctx, names), gate));
+      const given = await route.serve(requestOf(ctx, names), gate);
+      if (given.events === undefined) answer(ctx, { base, ...route }, given);
+      else await streams.send(ctx, given.events);
     } catch (error) {
       throw refusal(error, [...route.answers, ...(route.undeclared ?? [])]);
     }
@@ -92,6 +102,7 @@ function requestOf(ctx: Context, names: readonly string[]): ApiRequest {
       return validated(schema, await content);
     },
     header: (name) => ctx.get(name).toLowerCase() === 'true',
+    lastEventId: ctx.get('Last-Event-ID') || undefined,
     origin: `${origin.isSecure ? 'https' : 'http'}://${origin.host}`,
     signal: requestSignal(ctx),
   };
