@@ -1,7 +1,9 @@
 /** Calls of Amazon's SDK, as calls of a registry are: with one kind of errors, an abort that is heard, and patience that ends. */
 import { z } from 'zod';
 import { OciError } from '../../src/oci/error.ts';
-import type { Credential } from '../../src/registry/endpoint.ts';
+import { AddressRefused } from '../../src/registry/address-guard.ts';
+import { guardedAgents } from '../../src/registry/agents.ts';
+import type { Credential, Endpoint } from '../../src/registry/endpoint.ts';
 import {
   UpstreamDenied,
   UpstreamRefused,
@@ -18,20 +20,25 @@ export interface ClientSettings {
   readonly profile?: string;
   readonly endpoint?: string;
   /** Of one attempt, in milliseconds; the SDK makes three. */
-  readonly requestHandler: { readonly connectionTimeout: number; readonly requestTimeout: number };
+  readonly requestHandler: ReturnType<typeof guardedAgents> & {
+    readonly connectionTimeout: number;
+    readonly requestTimeout: number;
+  };
 }
 
+/** @throws AddressRefused */
 export function settingsOf(
   region: string,
-  credential: Credential | undefined,
   {
-    apiUrl,
-    profile,
-  }: { readonly apiUrl?: string | undefined; readonly profile?: string | undefined },
+    credential,
+    options: { apiUrl, profile },
+    ...access
+  }: Endpoint<{ readonly apiUrl?: string | undefined; readonly profile?: string | undefined }>,
 ): ClientSettings {
+  const agents = guardedAgents(apiUrl === undefined ? undefined : new URL(apiUrl), access);
   return {
     region,
-    requestHandler: { connectionTimeout: 10_000, requestTimeout: 30_000 },
+    requestHandler: { connectionTimeout: 10_000, requestTimeout: 30_000, ...agents },
     ...(credential && {
       credentials: { accessKeyId: credential.username, secretAccessKey: credential.password },
     }),
@@ -83,6 +90,9 @@ const DENIED = new Set([
 
 function meaningOf(error: unknown, host: string): unknown {
   if (!(error instanceof Error)) return error;
+  if (error instanceof AddressRefused) {
+    return new UpstreamUnavailable(host, 'unreachable', { cause: error });
+  }
   const { name, message } = error;
   const status = statusOf(error);
   if (name === 'RepositoryNotFoundException') return new OciError('NAME_UNKNOWN', { message });

@@ -168,17 +168,17 @@ class EcrPublicApi {
     options: CallOptions,
     send: (client: ECRPUBLICClient, signal: { readonly abortSignal: AbortSignal }) => Promise<T>,
   ): Promise<T> {
-    const { url, credential, options: how } = this.#endpoint;
+    const { url } = this.#endpoint;
     if (this.credential === undefined) {
       const message =
         'Amazon ECR Public tells nobody what is there, and takes nothing: it needs a credential';
       throw new OciError('UNSUPPORTED', { message });
     }
     this.#client ??= load().then(({ ECRPUBLICClient: Client }) => {
-      return new Client(settingsOf(REGION, credential, how));
+      return new Client(settingsOf(REGION, this.#endpoint));
     });
-    const client = await this.#client;
-    return called(url.host, options, (signal) => send(client, signal));
+    const client = this.#client;
+    return called(url.host, options, async (signal) => send(await client, signal));
   }
 }
 

@@ -238,16 +238,16 @@ class EcrApi {
     options: CallOptions,
     send: (client: ECRClient, signal: { readonly abortSignal: AbortSignal }) => Promise<T>,
   ): Promise<T> {
-    const { url, credential, options: how } = this.#endpoint;
+    const { url } = this.#endpoint;
     if (this.#region === undefined) {
       throw new UpstreamInvalid(url.host, 'its URL names no region: say options.region');
     }
     const region = this.#region;
     this.#client ??= load().then(({ ECRClient: Client }) => {
-      return new Client(settingsOf(region, credential, how));
+      return new Client(settingsOf(region, this.#endpoint));
     });
-    const ecrClient = await this.#client;
-    return called(url.host, options, (signal) => send(ecrClient, signal));
+    const client = this.#client;
+    return called(url.host, options, async (signal) => send(await client, signal));
   }
 }
 

@@ -1,6 +1,26 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import { assertPublicLiteral, lookupPublic } from './address-guard.ts';
+import type { Endpoint } from './endpoint.ts';
+
+/**
+ * For a vendor's own library, whose requests go past ours: as ours they connect to no private address that the endpoint may
+ * not have, and trust what it trusts. Names are judged when they are looked up; addresses that `url` is written with, here.
+ *
+ * @throws AddressRefused
+ */
+export function guardedAgents(
+  url: URL | undefined,
+  { ca, allowPrivateAddress }: Pick<Endpoint, 'ca' | 'allowPrivateAddress'>,
+): { readonly httpAgent: HttpAgent; readonly httpsAgent: HttpsAgent } {
+  if (!allowPrivateAddress && url !== undefined) assertPublicLiteral(url);
+  const guard = { keepAlive: true, ...(allowPrivateAddress ? {} : { lookup: lookupPublic }) };
+  return {
+    httpAgent: new HttpAgent(guard),
+    httpsAgent: new HttpsAgent({ ...guard, secureContext: contextOf(ca) }),
+  };
+}
 
 let trustedByAll: SecureContext | undefined;
 

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { EndpointConfig } from '../../adapters/index.ts';
+import { certificateIn } from '../http/support/certificate.ts';
 import { connectPeer, type PeerSettings } from '../support/registry-peer.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { startUpstream, type UpstreamOptions } from '../support/upstream.ts';
 import { failed, startEcrApi } from './apis/ecr-api.ts';
 import { conformsToPeer } from './conformance.ts';
@@ -13,10 +16,14 @@ const KEY = { username: 'AKIAIOSFODNN7EXAMPLE', password: 'wJalrXUtnFEMI/K7MDENG
 const ACCOUNT = '123456789012';
 
 /** A registry that takes the passwords that its API gives, and the API. */
-async function startEcr(upstreamOptions?: UpstreamOptions, more: Partial<PeerSettings> = {}) {
+async function startEcr(
+  upstreamOptions?: UpstreamOptions,
+  more: Partial<PeerSettings> = {},
+  tls?: UpstreamOptions['tls'],
+) {
   const stack = new AsyncDisposableStack();
   const upstream = stack.use(await startUpstream(upstreamOptions));
-  const api = stack.use(await startEcrApi(upstream));
+  const api = stack.use(await startEcrApi(upstream, tls));
   const clock = { ms: 0 };
   const now = () => Date.now() + clock.ms;
   const options = { region: 'eu-central-1', registryId: ACCOUNT, apiUrl: api.url.href };
@@ -76,6 +83,50 @@ describe('the Amazon ECR adapter', () => {
     ecr.clock.ms += 12 * 3_600_000;
     await head();
     assert.equal(ecr.api.asked.length, 2);
+  });
+
+  it('asks no API in a private network, unless it may', async () => {
+    for (const hostname of ['127.0.0.1', 'localhost']) {
+      await using ecr = await startEcr();
+      const apiUrl = Object.assign(new URL(ecr.api.url), { hostname }).href;
+      using connected = connectPeer({
+        adapter: 'aws-ecr',
+        url: `https://${ACCOUNT}.dkr.ecr.eu-central-1.amazonaws.com`,
+        credential: KEY,
+        allowPrivateAddress: false,
+        options: { apiUrl },
+      });
+
+      const listing = Array.fromAsync(connected.peer.repositories?.({ signal }) ?? []);
+
+      await assert.rejects(listing, (error: Error) => {
+        assert.equal(error.name, 'UpstreamUnavailable');
+        assert.match(String(error.cause), /AddressRefused: .* is not a public address/);
+        return true;
+      });
+      assert.equal(ecr.api.server.requests.length, 0);
+    }
+  });
+
+  it('trusts the certificates of the endpoint at its API, too', async () => {
+    await using directory = await temporaryDirectory();
+    const { certificate, certFile, keyFile } = await certificateIn(directory.path);
+    const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
+    await using ecr = await startEcr(undefined, {}, { cert, key });
+    const listing = (ca: string | undefined) => {
+      using connected = connectPeer({
+        adapter: 'aws-ecr',
+        url: ecr.upstream.url,
+        credential: KEY,
+        options: { region: 'eu-central-1', apiUrl: ecr.api.url.href },
+        ...(ca === undefined ? {} : { ca }),
+      });
+      return Array.fromAsync(connected.peer.repositories?.({ signal }) ?? []);
+    };
+    await ecr.hold('team/app', '1.0');
+
+    assert.deepEqual(await listing(certificate), ['team/app']);
+    await assert.rejects(listing(undefined), { name: 'UpstreamUnavailable' });
   });
 
   it('gets in where tokens are over before they are given', async () => {

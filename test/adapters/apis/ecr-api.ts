@@ -5,7 +5,12 @@
  */
 import type { Digest } from '../../../src/oci/digest.ts';
 import { isDigest } from '../../../src/oci/digest.ts';
-import { json, startUpstream, type Upstream } from '../../support/upstream.ts';
+import {
+  json,
+  startUpstream,
+  type Upstream,
+  type UpstreamOptions,
+} from '../../support/upstream.ts';
 
 export interface EcrApi extends AsyncDisposable {
   readonly url: URL;
@@ -33,8 +38,11 @@ const PAGE_SIZE = 2;
 const PREFIX = 'AmazonEC2ContainerRegistry_V20150921.';
 
 /** About what `registry` holds, which wants the passwords that this gives. */
-export async function startEcrApi(registry: Upstream): Promise<EcrApi> {
-  const server = await startUpstream();
+export async function startEcrApi(
+  registry: Upstream,
+  tls?: UpstreamOptions['tls'],
+): Promise<EcrApi> {
+  const server = await startUpstream(tls === undefined ? {} : { tls });
   const api: EcrApi = {
     url: server.url,
     server,
