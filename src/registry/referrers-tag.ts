@@ -38,7 +38,7 @@ export class ReferrersTag {
     options: CallOptions,
   ): Promise<readonly Referrer[]> {
     const page = await this.#read(repository, subject, options);
-    if (page === undefined || !isIndex(page) || isItself(page, subject)) return [];
+    if (page === undefined || !isIndex(page)) return [];
     return entriesIn(jsonIn(page.bytes, this.#at.host));
   }
 
@@ -86,7 +86,8 @@ export class ReferrersTag {
     // Most subjects have none, and HEAD costs nothing where pulls are counted.
     const head = await calls.read({ ...call, method: 'HEAD' }, 0);
     if (head.status === 404) return undefined;
-    return calls.read(call, calls.limits.manifestBytes);
+    const page = await calls.read(call, calls.limits.manifestBytes);
+    return isItself(page, subject) ? undefined : page;
   }
 
   #indexIn(page: WholeAnswer, tag: string): unknown {

@@ -9,8 +9,8 @@ import { entriesIn, isFallbackTag, isIndex, ReferrersTag } from './referrers-tag
 import type { WholeAnswer } from './registry-client.ts';
 import type { RepositoryCalls } from './repository-calls.ts';
 
-/** How long a registry is taken to have no referrers API: it may be upgraded. */
-const API_MISSING_MS = 3_600_000;
+/** How long a registry is taken to have a referrers API, or none: it may be upgraded. */
+const API_KNOWN_MS = 3_600_000;
 const MOST_REMEMBERED = 10_000;
 
 /**
@@ -22,6 +22,7 @@ export class Referrers {
   readonly #tag: ReferrersTag;
   /** By repository: some say of one that they do not have what others say of the API. */
   readonly #apiMissingUntil = new LRUCache<string, number>({ max: MOST_REMEMBERED });
+  readonly #apiThereUntil = new LRUCache<string, number>({ max: MOST_REMEMBERED });
 
   constructor(at: RepositoryCalls) {
     this.#at = at;
@@ -37,7 +38,10 @@ export class Referrers {
     return listed ?? (await this.#tag.list(repository, subject, options));
   }
 
-  /** Lists what was pushed where its subject is looked for, if it has one and the registry does not do so itself. */
+  /**
+   * Lists what was pushed where its subject is looked for, if it has one and the registry does not do so itself: by its
+   * API, not by `OCI-Subject`, which some have answered who list nothing (docs/wire-notes.md 5).
+   */
   async keep(
     repository: string,
     { bytes, descriptor }: Manifest,
@@ -45,6 +49,7 @@ export class Referrers {
   ): Promise<void> {
     const { subject, artifactType, annotations } = parseManifest(bytes, descriptor.mediaType);
     if (subject === undefined) return;
+    if (this.#at.calls.now() < (this.#apiThereUntil.get(repository) ?? 0)) return;
     const listed = await this.#fromApi(repository, subject.digest, { ...options, mostPages: 1 });
     if (listed !== undefined) return;
     const { mediaType, digest, size } = descriptor;
@@ -79,6 +84,7 @@ export class Referrers {
         for (const entry of entriesIn(jsonIn(page.bytes, host))) listed.push(entry);
         if (pages === mostPages) break;
       }
+      this.#apiThereUntil.set(repository, calls.now() + API_KNOWN_MS);
       return listed;
     } catch (error) {
       // Some refuse what they do not know (docs/wire-notes.md 5); who may not read at all is told by the tag.
@@ -90,6 +96,6 @@ export class Referrers {
   /** A registry that has the API never says 404, but for a repository that it does not have. */
   #remember(repository: string, { status, bytes }: WholeAnswer): void {
     if (status !== 404 || bytes.includes('NAME_UNKNOWN')) return;
-    this.#apiMissingUntil.set(repository, this.#at.calls.now() + API_MISSING_MS);
+    this.#apiMissingUntil.set(repository, this.#at.calls.now() + API_KNOWN_MS);
   }
 }

@@ -62,8 +62,6 @@ export function writesTo(
       if (!isDone(answer.status)) throw writeRefusal(call, answer, 'NAME_UNKNOWN');
       const digest = asked.kind === 'digest' ? asked.digest : descriptor.digest;
       assertSame(answer.headers['docker-content-digest'], digest, at.host);
-      // Said by a registry that lists it itself.
-      if (answer.headers['oci-subject'] !== undefined) return;
       await referrers.keep(repository, manifest, options);
     },
 

@@ -42,7 +42,7 @@ export function conformsToReferredPeer(start: StartVendor): void {
 
   it('loses none of those that are pushed at one time', async () => {
     await using vendor = await start({ referrersApi: false });
-    const all = ['a', 'b', 'c', 'd'].map(referrer);
+    const all = ['a', 'b', 'c', 'd'].map((kind) => referrer(kind));
 
     await Promise.all(
       all.map((manifest) =>
@@ -68,6 +68,39 @@ export function conformsToReferredPeer(start: StartVendor): void {
     assert.equal(found?.digest, bill.descriptor.digest);
   });
 
+  it('believes no registry that says it lists, and does not', async () => {
+    await using vendor = await start({ referrersApi: false });
+    vendor.upstream.behave({ method: 'PUT' }, { headers: { 'oci-subject': NOWHERE } });
+    const bill = referrer('bill');
+
+    await vendor.peer.pushManifest(REPOSITORY, bill.descriptor.digest, bill, { signal });
+
+    assert.equal(vendor.upstream.count(TAGGED), 1);
+  });
+
+  it('finds out once whether the registry lists', async () => {
+    await using vendor = await start();
+
+    for (const manifest of ['a', 'b', 'c'].map((kind) => referrer(kind))) {
+      const { digest } = manifest.descriptor;
+      await vendor.peer.pushManifest(REPOSITORY, digest, manifest, { signal });
+    }
+
+    assert.equal(vendor.upstream.count({ path: /\/referrers\// }), 1);
+  });
+
+  it('takes the subject itself behind its tag for no list: GitLab answers so', async () => {
+    await using vendor = await start({ referrersApi: false });
+    const { manifest } = vendor.upstream.addImage(REPOSITORY, undefined, []);
+    vendor.upstream.tag(REPOSITORY, fallbackTagOf(manifest.digest), manifest.digest);
+    const bill = referrer('bill', manifest);
+
+    await vendor.peer.pushManifest(REPOSITORY, bill.descriptor.digest, bill, { signal });
+
+    const [found] = await vendor.peer.referrers(REPOSITORY, manifest.digest, { signal });
+    assert.equal(found?.digest, bill.descriptor.digest);
+  });
+
   it('overwrites nothing that is behind the subject’s tag and no list', async () => {
     await using vendor = await start({ referrersApi: false });
     const other = referrer('other');
@@ -81,7 +114,7 @@ export function conformsToReferredPeer(start: StartVendor): void {
   });
 }
 
-function referrer(kind: string): Manifest {
+function referrer(kind: string, subject: Descriptor = SUBJECT): Manifest {
   const empty = Buffer.from('{}');
   const bytes = Buffer.from(
     JSON.stringify({
@@ -90,7 +123,7 @@ function referrer(kind: string): Manifest {
       artifactType: `application/x.${kind}`,
       config: { mediaType: 'application/vnd.oci.empty.v1+json', digest: digestOf(empty), size: 2 },
       layers: [],
-      subject: SUBJECT,
+      subject,
       annotations: { kind },
     }),
   );
