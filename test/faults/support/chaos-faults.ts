@@ -1,0 +1,71 @@
+/** What comes to harm, and how. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { must } from '../../interop/support/processes.ts';
+import type { ChaosLink } from './chaos-link.ts';
+import { type ChaosWorld, fillUp, type Place } from './chaos-world.ts';
+
+export interface Harm {
+  readonly world: ChaosWorld;
+  readonly source: Place;
+  readonly destination: Place;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** Each does its harm for a while, and takes it back. */
+export const FAULTS: Readonly<Record<string, (harm: Harm) => Promise<void>>> = {
+  'kill -9 of the node that copies': async ({ world, random }) => {
+    await world.node.kill();
+    await wait(random() * 500);
+    await world.node.start();
+  },
+  'kill -9 of the source': ({ source, random }) => downFor(source, random() * 1500),
+  'kill -9 of the destination': ({ destination, random }) => downFor(destination, random() * 1500),
+  'a network that is cut': async ({ source, destination, random }) => {
+    await cut(linkOf({ source, destination }), 1000 + random() * 3000);
+  },
+  'a storm of 429': async ({ source, destination, random }) => {
+    linkOf({ source, destination }).storm(1000 + random() * 1500);
+  },
+  'tokens that end in the middle of a blob': async ({ source, destination }) => {
+    source.link?.expireTokens();
+    destination.link?.expireTokens();
+  },
+  'a full disk at the destination': async ({ destination, random }) => {
+    if (destination.disk === undefined) return;
+    const makeRoom = await fillUp(destination.disk);
+    await wait(1000 + random() * 2000);
+    await makeRoom();
+  },
+  'a slow link': async ({ source, destination, random }) => {
+    const link = linkOf({ source, destination });
+    const before = link.bytesPerSecond;
+    link.bytesPerSecond = 100 * 1024;
+    await wait(1000 + random() * 2000);
+    link.bytesPerSecond = before;
+  },
+};
+
+/** To the destination, or to the source where the destination is the node that copies. */
+function linkOf({ source, destination }: Pick<Harm, 'source' | 'destination'>): ChaosLink {
+  const link = destination.link ?? source.link;
+  if (link === undefined) throw new Error('nothing goes over a link');
+  return link;
+}
+
+async function downFor({ registry }: Place, milliseconds: number): Promise<void> {
+  await registry.kill();
+  await wait(milliseconds);
+  await registry.start();
+}
+
+/** Packets to and from it get lost, without a word to anybody. Only in a network namespace of its own. */
+async function cut(link: ChaosLink, milliseconds: number): Promise<void> {
+  const rules = ['--dport', '--sport'].map((side) => {
+    return ['INPUT', '-p', 'tcp', side, String(link.port), '-j', 'DROP'];
+  });
+  for (const rule of rules) await must('iptables', ['-A', ...rule]);
+  link.giveUp();
+  await wait(milliseconds);
+  for (const rule of rules) await must('iptables', ['-D', ...rule]);
+}
