@@ -28,6 +28,7 @@ import {
 } from './repository-administration.ts';
 import { createSettings, type NodeSettings } from './settings.ts';
 import { createStatistics, type Statistics } from './statistics.ts';
+import { createTagHistory, type TagHistory } from './tag-history.ts';
 
 export type ManagementOptions = Omit<ProjectAdministrationOptions, 'defaultLimit'> &
   EndpointAdministrationOptions &
@@ -45,6 +46,7 @@ export interface Management {
   readonly quotas: Quotas;
   readonly settings: NodeSettings;
   readonly statistics: Statistics;
+  readonly tagHistory: TagHistory;
 }
 
 export function createManagement(options: ManagementOptions): Management {
@@ -61,5 +63,6 @@ export function createManagement(options: ManagementOptions): Management {
     quotas: createQuotas(options),
     settings,
     statistics: createStatistics(options),
+    tagHistory: createTagHistory(options),
   };
 }

@@ -54,7 +54,7 @@ export function parseCommandLine(args: readonly string[], env: Environment): Com
   if (pair !== undefined) return { ...pair, sources };
   if (command !== 'serve') {
     const families = Object.keys(PAIRS).map((words) => words.replace(/ .*/, ''));
-    const others = ['policies', 'executions', 'replicate'];
+    const others = ['policies', 'executions', 'tags', 'replicate'];
     const allowed = [...new Set(['serve', 'backup', ...families, ...others])].join(', ');
     throw new UsageError(`${command} is no command; allowed: ${allowed}`);
   }

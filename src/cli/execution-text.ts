@@ -48,7 +48,9 @@ export function failureTable(failures: readonly Task[]): string {
 /** A line for what a task did about one artifact; none for what is no end in itself. */
 export function copiedText(task: Task): string {
   const { kind, note = '' } = task;
-  const isTold = kind === 'put-manifests' || kind === 'delete-tag' || note.startsWith('skipped');
+  const isArtifact = kind === 'sync-ref' || kind === 'put-manifests';
+  const isEnd = note === 'copied' || note.startsWith('skipped');
+  const isTold = kind === 'delete-tag' || (isArtifact && isEnd);
   return isTold ? plain(`${artifactText(task)}: ${note}`).concat('\n') : '';
 }
 

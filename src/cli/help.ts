@@ -39,6 +39,10 @@ export const HELP = `Portolan, a container registry and pull-through cache.
                            how one is, and why it failed; stop it
   portolan executions retry ID [--wait]
                            do its failed tasks again
+  portolan tags history REPOSITORY:TAG
+                           what a tag pointed to
+  portolan tags rollback REPOSITORY:TAG [--to DIGEST]
+                           point it to what it pointed to before, or to what it once pointed to
 
   --node URL               which node (PORTOLAN_NODE); default: http://localhost:5000
   --user NAME              who asks (PORTOLAN_USER); default: admin

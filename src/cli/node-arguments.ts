@@ -12,12 +12,14 @@ const NODE_COMMANDS = {
   'executions show': ['ID'],
   'executions stop': ['ID'],
   'executions retry': ['ID'],
+  'tags history': ['REPOSITORY:TAG'],
+  'tags rollback': ['REPOSITORY:TAG'],
 } as const;
 type NodeCommandName = keyof typeof NODE_COMMANDS;
 
 export interface NodeCommand {
   readonly name: NodeCommandName;
-  /** What the command is about: the policy's name or id, the execution's id. */
+  /** What the command is about: the policy's name or id, the execution's id, the tag with its repository. */
   readonly subject: string;
   readonly node: NodeAccess;
   readonly isJson: boolean;
@@ -27,6 +29,8 @@ export interface NodeCommand {
   readonly policy: string | undefined;
   /** Only executions with it. */
   readonly status: string | undefined;
+  /** The digest that a tag shall point to. */
+  readonly to: string | undefined;
 }
 
 const DEFAULT_NODE = 'http://localhost:5000';
@@ -48,6 +52,7 @@ const OPTIONS = {
   wait: { type: 'boolean' },
   policy: { type: 'string' },
   status: { type: 'string' },
+  to: { type: 'string' },
 } as const;
 type Option = keyof typeof OPTIONS;
 
@@ -61,6 +66,8 @@ const TAKES: Readonly<Record<NodeCommandName, readonly Option[]>> = {
   'executions show': [],
   'executions stop': [],
   'executions retry': ['wait'],
+  'tags history': [],
+  'tags rollback': ['to'],
 };
 
 export function isNodeFamily(word: string | undefined): boolean {
@@ -91,6 +98,7 @@ export function parseNodeCommand(args: readonly string[], env: Environment): Nod
     waits: values.wait === true,
     policy: values.policy,
     status: values.status,
+    to: values.to,
   };
 }
 

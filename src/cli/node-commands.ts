@@ -17,6 +17,7 @@ import { nodeExecutions } from './node-executions.ts';
 import { progressOn } from './progress.ts';
 import type { Streams } from './streams.ts';
 import { table } from './table.ts';
+import { rollBackTag, tagHistory } from './tag-commands.ts';
 
 const Policy = z.object({
   id: z.int(),
@@ -59,6 +60,10 @@ export async function runNodeCommand(command: NodeCommand, streams: Streams): Pr
       return stopExecution(asked);
     case 'executions retry':
       return retryExecution(asked);
+    case 'tags history':
+      return tagHistory(asked);
+    case 'tags rollback':
+      return rollBackTag(asked);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type ReplicatingNode,
   startReplicatingNode,
 } from '../replication/support/nodes.ts';
+import { push } from '../replication/support/push.ts';
 import { end, launch, portolan, type Ran } from '../support/portolan.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
@@ -71,13 +72,13 @@ describe('portolan policies and executions', { timeout: 300_000 }, () => {
     const failed = await world.run(['policies', 'start', 'nightly', '--wait']);
 
     assert.equal(failed.code, 1);
-    assert.match(failed.stdout, /^copy-blob +library\/app@sha256:\S+ +permanent +BLOB_UNKNOWN/m);
+    assert.match(failed.stdout, /^sync-ref +library\/app:v1 +permanent +BLOB_UNKNOWN/m);
     assert.match(failed.stderr, /^portolan: execution 1 of nightly failed$/m);
     const shown = await world.run(['executions', 'show', '1', '--json']);
     const { failures } = z
       .object({ failures: z.array(z.object({ kind: z.string() })) })
       .parse(JSON.parse(shown.stdout));
-    assert.deepEqual(failures, [{ kind: 'copy-blob' }]);
+    assert.deepEqual(failures, [{ kind: 'sync-ref' }]);
     world.upstream.addBlob('library/app', layer);
     const again = await world.run(['executions', 'retry', '1', '--wait']);
     assert.equal(again.code, 0, again.stderr);
@@ -102,6 +103,30 @@ describe('portolan policies and executions', { timeout: 300_000 }, () => {
     await until(async () => (await world.statuses()).includes('stopped'));
     const other = await world.run(['executions', 'stop', '9']);
     assert.deepEqual([other.code, other.stderr], [1, 'portolan: execution 9 not found\n']);
+  });
+
+  it('tell what a tag pointed to, and roll it back', async () => {
+    await using world = await openWorld();
+    const one = await push(world.node, 'copies/library/app', 'latest', { text: 'one' });
+    const two = await push(world.node, 'copies/library/app', 'latest', { text: 'two' });
+
+    const rolled = await world.run(['tags', 'rollback', 'copies/library/app:latest']);
+    const history = await world.run(['tags', 'history', 'copies/library/app:latest', '--json']);
+
+    assert.equal(
+      rolled.stdout,
+      `copies/library/app:latest points to ${one}, and no more to ${two}.\n`,
+    );
+    const moves = z.array(z.object({ digest: z.string() })).parse(JSON.parse(history.stdout));
+    assert.deepEqual(
+      moves.map(({ digest }) => digest),
+      [one, two, one],
+    );
+    const never = ['tags', 'rollback', 'copies/library/app:never', '--to', one];
+    assert.equal(
+      (await world.run(never)).stderr,
+      'portolan: copies/library/app:never was never there\n',
+    );
   });
 
   it('take the password from a file or the environment, and say what is missing', async () => {

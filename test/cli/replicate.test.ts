@@ -119,7 +119,7 @@ describe('portolan replicate', { timeout: 300_000 }, () => {
     const ran = await world.replicate(['library/app']);
 
     assert.equal(ran.code, 1);
-    assert.match(ran.stdout, /^copy-blob +library\/app@sha256:\S+ +permanent +BLOB_UNKNOWN/m);
+    assert.match(ran.stdout, /^sync-ref +library\/app:broken +permanent +BLOB_UNKNOWN/m);
     assert.match(ran.stderr, /^portolan: not all could be copied$/m);
     assert.ok(world.to.tagged('library/app', 'fine'));
     assert.equal(world.to.tagged('library/app', 'broken'), undefined);

@@ -28,6 +28,7 @@ import { type Robots, robotRoutes } from './robots.ts';
 import type { ApiRoute } from './route.ts';
 import { apiRouter, OWN } from './router.ts';
 import { type System, systemRoutes } from './system.ts';
+import { type TagHistory, tagHistoryRoutes } from './tag-history.ts';
 import { tagRoutes } from './tags.ts';
 import { type Users, userRoutes } from './users.ts';
 import { type Vendors, vendorRoutes } from './vendors.ts';
@@ -57,6 +58,7 @@ export interface ApiPorts {
   readonly replicationLag: ReplicationLag;
   readonly replicationEvents: ReplicationEvents;
   readonly replicationRules: ReplicationRules;
+  readonly tagHistory: TagHistory;
   readonly dryRuns: DryRuns;
   readonly jobService: JobService;
   readonly replicationPolicies: ReplicationPolicies;
@@ -79,6 +81,7 @@ export function ownOperationsOf(ports: ApiPorts): readonly OwnRoute[] {
     ...replicationControlRoutes(ports.replicationControl),
     ...replicationLagRoutes(ports.replicationLag),
     ...replicationEventRoutes(ports.replicationEvents),
+    ...tagHistoryRoutes(ports.tagHistory),
   ];
   return [...routes, documentRoute(routes)];
 }

@@ -1,5 +1,5 @@
 import type { ZodType } from 'zod';
-import { type ApiRoute, route } from './route.ts';
+import { type ApiRoute, projectRoute, route } from './route.ts';
 
 /** What clients are told of an operation, beside what serves it: the document is made of it. */
 export interface Described {
@@ -25,4 +25,12 @@ export function ownRoute({
   ...definition
 }: Parameters<typeof route>[0] & { readonly described: Described }): OwnRoute {
   return { ...route(definition), described };
+}
+
+/** On the project that the path names. */
+export function ownProjectRoute({
+  described,
+  ...definition
+}: Parameters<typeof projectRoute>[0] & { readonly described: Described }): OwnRoute {
+  return { ...projectRoute(definition), described };
 }

@@ -104,6 +104,9 @@ const TaskJson = z.object({
     .meta({ description: 'What it brings about, done once for all who want it.' }),
   follows: z.int().optional().meta({ description: 'The task that does it for this one.' }),
   resource: z.string().meta({ description: 'The source repository.' }),
+  to: z.string().optional().meta({ description: 'The repository at the destination.' }),
+  tag: z.string().optional(),
+  digest: z.string().optional(),
   state: z.enum([
     'waiting',
     'ready',

@@ -68,7 +68,7 @@ function ownOperations(own: readonly ApiRoute[]): readonly string[] {
     'configuration.md; those of the file are `declared`, and read-only), executions by tasks and bytes, the failed tasks of one done again,',
     'pauses, during which nothing of a policy, an endpoint or all of them begins, and what runs ends, to go on later; and dry runs,',
     'which are executions that tell what would be copied, skipped, deleted or fail, and change nothing anywhere. Lists are filtered,',
-    'sorted and paged as Harbor’s, and refusals are as Harbor’s. `/api/portolan/v1/openapi.json` describes all of it.',
+    'sorted and paged as Harbor’s, and refusals are as Harbor’s. Tags are rolled back to what they pointed to before. `/api/portolan/v1/openapi.json` describes all of it.',
     '',
     ...table(own, new Map(own.map((route) => [route.operation, route]))),
     '',

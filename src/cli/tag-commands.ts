@@ -1,0 +1,51 @@
+/** What an operator does with tags of a running node. */
+import { z } from 'zod';
+import { CommandFailed } from './command-failed.ts';
+import { writeJson } from './execution-text.ts';
+import type { NodeApi } from './node-api.ts';
+import type { NodeCommand } from './node-arguments.ts';
+import type { Streams } from './streams.ts';
+import { table } from './table.ts';
+
+const Move = z.object({
+  digest: z.string().optional(),
+  previous: z.string().optional(),
+  actor: z.string(),
+  cause: z.string(),
+  at: z.string(),
+});
+const RolledBack = z.object({ digest: z.string(), previous: z.string().optional() });
+
+interface Asked {
+  readonly command: NodeCommand;
+  readonly api: NodeApi;
+  readonly streams: Streams;
+}
+
+export async function tagHistory({ command, api, streams: { stdout } }: Asked): Promise<void> {
+  const moves = z.array(Move).parse(await api.get(`${pathOf(command.subject)}/history`));
+  if (command.isJson) return writeJson(stdout, moves);
+  const rows = moves.map(({ at, digest, actor, cause }) => [at, digest ?? 'deleted', actor, cause]);
+  stdout.write(table(['AT', 'POINTED TO', 'BY', 'BECAUSE OF'], rows));
+}
+
+export async function rollBackTag({ command, api, streams: { stdout } }: Asked): Promise<void> {
+  const { subject, to, isJson } = command;
+  const body = to === undefined ? {} : { to };
+  const { json } = await api.post(`${pathOf(subject)}/rollback`, body);
+  const { digest, previous } = RolledBack.parse(json);
+  if (isJson) return writeJson(stdout, { digest, previous });
+  const before = previous === undefined ? '' : `, and no more to ${previous}`;
+  stdout.write(`${subject} points to ${digest}${before}.\n`);
+}
+
+/** @throws CommandFailed where it is no `project/repository:tag` */
+function pathOf(subject: string): string {
+  const [, project, repository, tag] = /^([^/:]+)\/([^:]+):([^/:]+)$/.exec(subject) ?? [];
+  if (project === undefined || repository === undefined || tag === undefined) {
+    throw new CommandFailed(`${subject} is not of the form project/repository:tag`);
+  }
+  // Twice, as Harbor's clients send it, so that no proxy in between takes its slashes for the path's.
+  const encoded = encodeURIComponent(encodeURIComponent(repository));
+  return `/projects/${encodeURIComponent(project)}/repositories/${encoded}/tags/${encodeURIComponent(tag)}`;
+}

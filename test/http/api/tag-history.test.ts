@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { z } from 'zod';
+import { pushImage } from '../support/push.ts';
+import { startApiNode } from './support/node.ts';
+
+const TAG = '/api/portolan/v1/projects/secret/repositories/team%252Fapp/tags/latest';
+const Moves = z.array(z.object({ digest: z.string().optional(), actor: z.string() }));
+
+describe('a tag, by the node’s own API', () => {
+  it('tells what it pointed to, and is rolled back by those who may tag', async () => {
+    await using node = await startApiNode();
+    const push = (text: string) =>
+      pushImage(node, 'secret/team/app', ['latest'], { annotations: { text } });
+    const { digest: one } = await push('one');
+    const { digest: two } = await push('two');
+
+    const answer = await node.call(`POST ${TAG}/rollback`, {});
+
+    assert.equal(answer.status, 200, answer.body.toString());
+    assert.deepEqual(answer.json(), { digest: one, previous: two });
+    const moves = Moves.parse((await node.call(`GET ${TAG}/history`)).json());
+    assert.deepEqual(
+      moves.map(({ digest, actor }) => [digest, actor]),
+      [one, two, one].map((digest) => [digest, 'admin']),
+    );
+    assert.equal((await node.call(`POST ${TAG}/rollback`, { to: 'abc' })).status, 400);
+    const never = { to: `sha256:${'0'.repeat(64)}` };
+    assert.equal((await node.call(`POST ${TAG}/rollback`, never)).status, 412);
+    const other = TAG.replace('latest', 'other');
+    assert.equal((await node.call(`POST ${other}/rollback`, {})).status, 404);
+    assert.equal((await node.call(`POST ${TAG}/rollback`, {}, 'guest:pw')).status, 403);
+  });
+});
