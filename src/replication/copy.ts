@@ -4,6 +4,7 @@ import { selectsArtifact } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import type { Descriptor } from '../oci/descriptor.ts';
 import type { Digest } from '../oci/digest.ts';
+import { OciError } from '../oci/error.ts';
 import { artifactFacts, belongsElsewhere } from './artifact-facts.ts';
 import { type Closure, closureOf } from './closure.ts';
 import { CountedBlobs } from './counted-blobs.ts';
@@ -136,7 +137,9 @@ async function copyAtOnce(
         await destination.copyBlob(blob, to, { signal, moved: progress, missingAt });
       } catch (error) {
         log(`blob ${digest}: ${error instanceof Error ? error.message : String(error)}`);
-        throw error;
+        // Of several, the one that it was; other errors say which host, and mean all of them.
+        if (!(error instanceof OciError)) throw error;
+        throw new OciError(error.code, { message: `blob ${digest} of ${from}`, cause: error });
       }
     }),
   );

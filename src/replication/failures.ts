@@ -31,7 +31,7 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof UpstreamDenied) return { kind: 'permanent', reason: withCause(error) };
   if (error instanceof UpstreamInvalid) return { kind: 'integrity', reason };
   if (error instanceof OciError && !PASSING.has(error.code)) {
-    return { kind: 'permanent', reason: `${error.code}: ${reason}` };
+    return { kind: 'permanent', reason };
   }
   if (error instanceof ManagementError) return { kind: 'permanent', reason };
   return { kind: 'transient', reason };

@@ -23,6 +23,9 @@ const RULES = {
   tags: ['v*'],
 };
 
+/** Commands start slowly on a busy machine. */
+const WITHIN = { withinMs: 20_000 };
+
 describe('portolan policies and executions', { timeout: 300_000 }, () => {
   it('show the policies of a running node, as a table, as configuration and as JSON', async () => {
     await using world = await openWorld();
@@ -92,7 +95,7 @@ describe('portolan policies and executions', { timeout: 300_000 }, () => {
     const waiting = launch(world.words(['policies', 'start', 'nightly', '--wait']), {
       env: world.env,
     });
-    await until(async () => (await world.statuses()).includes('running'));
+    await until(async () => (await world.statuses()).includes('running'), WITHIN);
     await end(waiting, 'SIGINT');
     assert.equal(waiting.exitCode, 1);
     assert.deepEqual(await world.statuses(), ['running']);
@@ -100,7 +103,7 @@ describe('portolan policies and executions', { timeout: 300_000 }, () => {
     const stopped = await world.run(['policies', 'stop', 'nightly']);
 
     assert.equal(stopped.stdout, 'Executions 1 of nightly stopped.\n');
-    await until(async () => (await world.statuses()).includes('stopped'));
+    await until(async () => (await world.statuses()).includes('stopped'), WITHIN);
     const other = await world.run(['executions', 'stop', '9']);
     assert.deepEqual([other.code, other.stderr], [1, 'portolan: execution 9 not found\n']);
   });
