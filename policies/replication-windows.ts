@@ -19,6 +19,10 @@ export const Rate = z
     return z.NEVER;
   });
 
+/** What a line that is to be used at all can have. */
+export const isRate = (rate: number): boolean => rate > 0;
+export const NO_RATE = 'a rate, or "unlimited"; to copy nothing, switch policies off';
+
 const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 
 const TimeOfDay = z

@@ -13,6 +13,7 @@ import type { Endpoint, Projects } from './catalog/projects.ts';
 import type { Config } from './config/load.ts';
 import { createEndpoints, type Endpoints } from './proxy/endpoints.ts';
 import { createRegistryClient } from './registry/registry-client.ts';
+import { Link } from './transfer/shaping.ts';
 
 export interface NodeEndpoints extends Endpoints {
   /** What the endpoint's vendor makes of a repository's name; undefined where there is no such endpoint. */
@@ -57,7 +58,8 @@ export async function openEndpoints(
       const trusted = caFile === undefined ? ca : await readFile(caFile, 'utf8');
       const peer = asked.connect({ name, ca: trusted }, client);
       const { url, canonicalRepository, leastNameParts } = asked;
-      return { peer, host: url.host, canonicalRepository, leastNameParts };
+      const link = new Link(asked.bandwidth, { holdsClients: true });
+      return { peer, link, host: url.host, canonicalRepository, leastNameParts };
     },
   });
   for (const { name, declared } of await known()) if (declared) await endpoints.find(name);

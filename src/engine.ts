@@ -25,6 +25,7 @@ import { openReplicating, type Replicating } from './replicating.ts';
 import { awaitedFill } from './replication/local-side.ts';
 import type { BlobStore } from './storage/blob-store.ts';
 import { openFilesystem } from './storage/filesystem.ts';
+import { Link, pulledThrough } from './transfer/shaping.ts';
 import { createTransfers, type Transfers } from './transfer/transfers.ts';
 
 export const WELL_KNOWN_HOSTS = WELL_KNOWN_REGISTRIES.map(({ name }) => name);
@@ -70,13 +71,15 @@ export async function openEngine(
   const { projects } = catalog;
   const endpoints = await openEndpoints(opened, { projects, secrets, config, version, now });
   const transfers = openTransfers(opened, { catalog, store }, config, now);
-  const pulls = openPulls(opened, { catalog, store, transfers, endpoints, cache }, now);
+  const link = new Link(config.replication.bandwidth, { holdsClients: false });
+  const pulls = openPulls(opened, { catalog, store, transfers, endpoints, cache, link }, now);
   await resumeFills(transfers, { pulls, projects });
   const local = { ...catalog, store, transfers };
   const replicating = await openReplicating(opened, {
     database,
     endpoints,
     local,
+    link,
     config,
     limits,
     now,
@@ -152,13 +155,18 @@ interface PullParts {
   readonly transfers: Transfers;
   readonly endpoints: Endpoints;
   readonly cache: Cache;
+  /** For all that is replicated. */
+  readonly link: Link;
 }
 
 function openPulls(
   opened: AsyncDisposableStack,
-  { catalog, endpoints, ...parts }: PullParts,
+  { catalog, endpoints, link, ...parts }: PullParts,
   now: () => number,
 ): Pulls {
-  const peers = async (name: string) => (await endpoints.find(name))?.peer;
+  const peers = async (name: string) => {
+    const endpoint = await endpoints.find(name);
+    return endpoint && pulledThrough(endpoint.peer, [endpoint.link, link]);
+  };
   return opened.use(createPulls({ ...catalog, ...parts, peers, now }));
 }

@@ -27,11 +27,14 @@ import {
 } from './replication/replication.ts';
 import { createRuns, type Runs } from './replication/run.ts';
 import { createTriggers } from './replication-triggers.ts';
+import type { Link } from './transfer/shaping.ts';
 
 export interface ReplicatingParts {
   readonly database: Database;
   readonly local: Omit<LocalParts, 'replicas'>;
   readonly endpoints: Pick<Endpoints, 'find'>;
+  /** For all that is replicated. */
+  readonly link: Link;
   readonly config: Pick<Config, 'jobs' | 'declarations'>;
   /** Where they are others than the configuration's. */
   readonly limits?: Partial<JobLimits> | undefined;
@@ -60,7 +63,7 @@ export interface Replicating {
 
 export async function openReplicating(
   opened: AsyncDisposableStack,
-  { database, local, endpoints, config, limits = {}, now }: ReplicatingParts,
+  { database, local, endpoints, link, config, limits = {}, now }: ReplicatingParts,
 ): Promise<Replicating> {
   const policies = createReplicationPolicies({ database, now });
   await policies.declare(config.declarations.replication);
@@ -69,6 +72,7 @@ export async function openReplicating(
   const runs = createRuns({
     local: { ...local, replicas },
     connect,
+    link,
     now,
     facts: async (execution) => (await jobs.executions.get(execution))?.facts,
     rivals: (asked) => rivalsAmong(policies, database, asked),

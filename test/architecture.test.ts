@@ -33,7 +33,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/cache': [],
   'src/telemetry': [],
   policies: ['src/oci'],
-  'src/registry': ['src/oci', 'src/cache'],
+  // How operators write a rate: an endpoint has one, and policies do.
+  'src/registry': ['src/oci', 'src/cache', 'policies/replication-windows.ts'],
   'src/database': ['src/oci'],
   'src/storage': ['src/oci'],
   adapters: ['src/oci', 'src/registry'],

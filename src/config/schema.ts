@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { EndpointConfig } from '../../adapters/index.ts';
 import { EvictionRule } from '../../policies/eviction.ts';
 import { ReplicationPolicy } from '../../policies/replication.ts';
+import { isRate, NO_RATE, Rate } from '../../policies/replication-windows.ts';
 import { Duration, DurationOrForever, Size } from '../../policies/units.ts';
 import { Timeout } from './fields.ts';
 import { Listen } from './listen.ts';
@@ -120,6 +121,16 @@ const Fills = z.strictObject({
     description:
       'How long a blob goes on arriving, or its beginning is kept, after its last reader left.',
   }),
+});
+
+const Replication = z.strictObject({
+  bandwidth: Rate.refine(isRate, NO_RATE)
+    .prefault('unlimited')
+    .meta({
+      description:
+        'How fast the blobs of all policies may go together. While clients wait for what they pull through this node, replication uses at most three quarters of it; they are not held to it.',
+      examples: ['50MB/s'],
+    }),
 });
 
 const AuditLog = z.strictObject({
@@ -250,6 +261,9 @@ export const ConfigSchema = z.strictObject({
     })
     .prefault({})
     .meta({ description: 'What this node does by itself.' }),
+  replication: Replication.prefault({}).meta({
+    description: 'What all replication policies have in common.',
+  }),
   storage: Storage.prefault({}),
   fills: Fills.prefault({}).meta({ description: 'Blobs on their way from an upstream.' }),
   jobs: Jobs.prefault({}).meta({ description: 'What is done in the background: replication.' }),

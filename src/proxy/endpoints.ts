@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RegistryPeer } from '../registry/peer.ts';
+import type { Link } from '../transfer/shaping.ts';
 
 /** A remote registry, ready to be asked. */
 export interface ConnectedEndpoint {
@@ -10,6 +11,8 @@ export interface ConnectedEndpoint {
   readonly canonicalRepository: (path: string) => string;
   /** How many parts, apart by slashes, its repositories' names have at least. */
   readonly leastNameParts: number;
+  /** How fast blobs may go from there and to there. `peer` knows nothing of it. */
+  readonly link: Link;
 }
 
 export interface EndpointsOptions<Known extends { readonly name: string }> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isRate, NO_RATE, Rate } from '../../policies/replication-windows.ts';
 import { assertPublicLiteral } from './address-guard.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RegistryPeer } from './peer.ts';
@@ -40,6 +41,13 @@ export function defineAdapter<const Name extends string, Options>(
         .meta({
           description: 'Certificates (PEM) to trust there besides those of the system.',
           examples: ['/etc/ssl/lab-ca.pem'],
+        }),
+      bandwidth: Rate.refine(isRate, NO_RATE)
+        .prefault('unlimited')
+        .meta({
+          description:
+            'How fast blobs may go from there and to there, all together. While clients wait for what they pull from there, replication uses at most three quarters of it.',
+          examples: ['20MB/s'],
         }),
       options: definition.options,
     })

@@ -1,9 +1,7 @@
 /** How fast the blobs of a policy may go, all of them together. */
-import { compose } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ReplicationPolicy } from '../../policies/replication.ts';
 import { rateAt } from '../../policies/replication-windows.ts';
-import type { BlobPart } from '../registry/peer.ts';
+import { Bucket, type Link, shapedPart, type Take } from '../transfer/shaping.ts';
 import type { Source } from './sides.ts';
 
 /** The policy has a window in which nothing is copied. */
@@ -21,8 +19,6 @@ type Rules = Pick<ReplicationPolicy, 'bandwidth' | 'windows'>;
 
 /** A rule is looked at again after so long. */
 const LOOK_MS = 1_000;
-/** What may go at once after a pause, in seconds of the rate. */
-const BURST_SECONDS = 0.1;
 /** A window that never opens is looked at again after so long. */
 const NEVER_MS = 24 * 60 * 60 * 1000;
 
@@ -30,9 +26,8 @@ const NEVER_MS = 24 * 60 * 60 * 1000;
 export class Pace {
   readonly #now: () => number;
   #rules: Rules;
-  #rate: number | undefined;
+  readonly #bucket = new Bucket(Number.POSITIVE_INFINITY);
   #lookedAt = Number.NEGATIVE_INFINITY;
-  #freeAt = 0;
 
   /** `now`: milliseconds UTC. */
   constructor(rules: Rules, now: () => number) {
@@ -64,40 +59,24 @@ export class Pace {
     if (now - this.#lookedAt >= LOOK_MS) {
       this.#lookedAt = now;
       this.assertOpen();
-      this.#rate = rateAt(this.#rules, now).rate;
+      this.#bucket.rate = rateAt(this.#rules, now).rate ?? Number.POSITIVE_INFINITY;
     }
-    if (this.#rate === undefined) return;
-    const elapsed = performance.now();
-    this.#freeAt = Math.max(this.#freeAt, elapsed - BURST_SECONDS * 1000);
-    this.#freeAt += (bytes / this.#rate) * 1000;
-    const waitMs = this.#freeAt - elapsed;
-    if (waitMs > 0) await delay(waitMs, undefined, { signal });
+    await this.#bucket.take(bytes, signal);
   }
 }
 
-/** A source whose blobs come no faster than that. */
-export function paced(source: Source, pace: Pace): Source {
-  if (pace.isUnlimited) return source;
+/** A source whose blobs come no faster than the policy and the links on the way let them. */
+export function paced(source: Source, pace: Pace, links: readonly Link[]): Source {
+  const takes: Take[] = links.filter(({ isUnlimited }) => !isUnlimited).map(takeOf);
+  if (!pace.isUnlimited) takes.unshift((bytes, signal) => pace.take(bytes, signal));
+  if (takes.length === 0) return source;
   return {
     ...source,
     async blob(repository, digest, range, options) {
       pace.assertOpen();
-      return pacedPart(await source.blob(repository, digest, range, options), pace, options);
+      return shapedPart(await source.blob(repository, digest, range, options), takes, options);
     },
   };
 }
 
-function pacedPart(
-  part: BlobPart,
-  pace: Pace,
-  { signal }: { readonly signal: AbortSignal },
-): BlobPart {
-  const chunks = async function* (content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of content) {
-      await pace.take(chunk.length, signal);
-      yield chunk;
-    }
-  };
-  const content = compose(part.content, chunks);
-  return { ...part, content };
-}
+const takeOf = ({ forReplication }: Link): Take => forReplication;

@@ -4,6 +4,7 @@ import type { HeldManifest } from '../catalog/replicas.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
+import { type Link, shapedPart } from '../transfer/shaping.ts';
 import { contentFrom } from './content-from.ts';
 import type { RemotePushes } from './remote-pushes.ts';
 import type { CopyOptions, Destination, Source, SourceBlob, SourceTag, Waiting } from './sides.ts';
@@ -14,6 +15,7 @@ export interface Remote {
   readonly peer: RegistryPeer;
   /** How many parts, apart by slashes, its repositories' names have at least. */
   readonly leastNameParts: number;
+  readonly link: Link;
 }
 
 /** HEADs at the same time: as many as a registry's control lane takes without making others wait long. */
@@ -51,7 +53,7 @@ export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): 
 }
 
 export function remoteDestination(
-  { endpoint, host, peer }: Remote,
+  { endpoint, host, peer, link }: Remote,
   pushes: RemotePushes,
 ): Destination {
   return {
@@ -80,7 +82,7 @@ export function remoteDestination(
       const place = `${endpoint} ${repository} ${blob.digest}`;
       const from = `${blob.source.endpoint} ${blob.repository}`;
       const push = (signal: AbortSignal) =>
-        pushTo({ endpoint, peer }, repository, blob, { signal, moved });
+        pushTo({ endpoint, peer, link }, repository, blob, { signal, moved });
       return pushes.once({ place, from }, push, options);
     },
     async put(repository, manifest, { tag, signal }) {
@@ -105,7 +107,7 @@ export function remoteDestination(
 }
 
 async function pushTo(
-  { endpoint, peer }: Pick<Remote, 'endpoint' | 'peer'>,
+  { endpoint, peer, link }: Pick<Remote, 'endpoint' | 'peer' | 'link'>,
   repository: string,
   { source, repository: from, digest, size }: SourceBlob,
   { signal, moved }: CopyOptions,
@@ -114,8 +116,12 @@ async function pushTo(
   if (isOneRegistry && (await peer.mountBlob(repository, digest, from, { signal }))) {
     return 'mounted';
   }
+  const takes = link.isUnlimited ? [] : [link.forReplication];
   const open = async (start: number, options: Waiting) =>
-    contentFrom(await source.blob(from, digest, { start }, options), start);
+    contentFrom(
+      shapedPart(await source.blob(from, digest, { start }, options), takes, options),
+      start,
+    );
   await peer.pushBlob(repository, { digest, size }, open, { signal, sent: moved });
   return 'copied';
 }

@@ -5,6 +5,7 @@ import { LOCAL, ReplicationPolicy } from '../../policies/replication.ts';
 import type { rivalsFor } from '../../policies/replication-conflicts.ts';
 import { OciError } from '../oci/error.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
+import type { Link } from '../transfer/shaping.ts';
 import { type LocalParts, localDestination, localSource } from './local-side.ts';
 import { Pace, paced } from './pace.ts';
 import { RemotePushes } from './remote-pushes.ts';
@@ -51,6 +52,7 @@ export interface ConnectedRegistry {
   readonly host: string;
   /** How many parts, apart by slashes, its repositories' names have at least. */
   readonly leastNameParts: number;
+  readonly link: Link;
 }
 
 export interface RunsOptions {
@@ -59,6 +61,8 @@ export interface RunsOptions {
   readonly connect: (endpoint: string) => Promise<ConnectedRegistry | undefined>;
   /** What the execution was told. */
   readonly facts: (execution: number) => Promise<unknown>;
+  /** For all that is replicated. */
+  readonly link: Link;
   /** As `rivalsFor`, among all policies there are. */
   readonly rivals: (asked: Parameters<typeof rivalsFor>[0]) => Promise<readonly string[]>;
   /** Milliseconds UTC. */
@@ -69,7 +73,7 @@ const MOST_RUNS = 100;
 
 export type Runs = (execution: number) => Promise<Run>;
 
-export function createRuns({ local, connect, facts, rivals, now }: RunsOptions): Runs {
+export function createRuns({ local, connect, facts, rivals, link, now }: RunsOptions): Runs {
   const known = new LRUCache<number, ExecutionFacts>({ max: MOST_RUNS });
   const paces = new LRUCache<number, Pace>({ max: MOST_RUNS });
   const pushes = new RemotePushes();
@@ -96,8 +100,9 @@ export function createRuns({ local, connect, facts, rivals, now }: RunsOptions):
       isDryRun,
       async source() {
         const isHere = rules.source === LOCAL;
-        const source = isHere ? localSource(local) : remoteSource(await remote(rules.source));
-        return paced(source, paceOf(told));
+        if (isHere) return paced(localSource(local), paceOf(told), [link]);
+        const from = await remote(rules.source);
+        return paced(remoteSource(from), paceOf(told), [from.link, link]);
       },
       async destination(index) {
         const endpoint = rules.destinations[index]?.endpoint ?? '';

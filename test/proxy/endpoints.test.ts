@@ -4,6 +4,7 @@ import { EndpointConfig } from '../../adapters/index.ts';
 import { createMemoryCache } from '../../src/cache/cache.ts';
 import { createEndpoints } from '../../src/proxy/endpoints.ts';
 import { createRegistryClient } from '../../src/registry/registry-client.ts';
+import { Link } from '../../src/transfer/shaping.ts';
 import { startUpstream } from '../support/upstream.ts';
 
 const signal = AbortSignal.timeout(30_000);
@@ -30,7 +31,8 @@ describe('an endpoint', () => {
         });
         const { canonicalRepository, leastNameParts, url: at } = endpoint;
         const peer = endpoint.connect({ name }, client);
-        return { peer, host: at.host, canonicalRepository, leastNameParts };
+        const link = new Link(Number.POSITIVE_INFINITY, { holdsClients: true });
+        return { peer, link, host: at.host, canonicalRepository, leastNameParts };
       },
     });
     const before = await endpoints.find('lab');

@@ -56,6 +56,50 @@ describe('the pace of a policy', () => {
     assert.ok(performance.now() - startedAt > 700);
   });
 
+  it('is no more than that of either endpoint, or of all policies together', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    upstream.addImage(APP, 'v1', [Buffer.alloc(2 * MIB, 1)]);
+    const slow = { bandwidth: '2MB/s' };
+    for (const whose of ['upstream', 'other', 'all']) {
+      await using other = await startUpstream();
+      const copying = fromUpstream(upstream.url, { destinations: [{ endpoint: 'other' }] });
+      await using node = await startReplicatingNode(directory.path, whose, {
+        ...copying,
+        endpoints: {
+          upstream: endpointAt(upstream.url, whose === 'upstream' ? slow : {}),
+          other: endpointAt(other.url, whose === 'other' ? slow : {}),
+        },
+        replication: whose === 'all' ? slow : {},
+      });
+      const startedAt = performance.now();
+
+      const execution = await node.run(1);
+
+      assert.equal(execution.status, 'Succeed', await node.log(execution.id));
+      assert.ok(performance.now() - startedAt > 700, whose);
+      assert.ok(other.tagged(APP, 'v1'), whose);
+    }
+  });
+
+  it('that an endpoint has holds for what clients pull from there, too', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    const { layers } = upstream.addImage(APP, 'v1', [Buffer.alloc(2 * MIB, 1)]);
+    await using node = await startReplicatingNode(directory.path, 'node', {
+      endpoints: { upstream: endpointAt(upstream.url, { bandwidth: '2MB/s' }) },
+      projects: {
+        cache: { public: true, proxy: { endpoints: ['upstream'], upstreamHost: 'hub.example' } },
+      },
+    });
+    const startedAt = performance.now();
+
+    const answer = await node.send({ path: `/v2/cache/${APP}/blobs/${layers[0]?.digest}` });
+
+    assert.equal(answer.body.length, 2 * MIB);
+    assert.ok(performance.now() - startedAt > 700);
+  });
+
   it('copies nothing while its window is closed', async () => {
     await using directory = await temporaryDirectory();
     await using upstream = await startUpstream();

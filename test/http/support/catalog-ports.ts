@@ -21,6 +21,7 @@ import { OciError } from '../../../src/oci/error.ts';
 import { createNames } from '../../../src/proxy/names.ts';
 import { openReplicating } from '../../../src/replicating.ts';
 import { openFilesystem } from '../../../src/storage/filesystem.ts';
+import { Link } from '../../../src/transfer/shaping.ts';
 import { createTransfers } from '../../../src/transfer/transfers.ts';
 import { freshSecrets } from '../../access/keys.ts';
 import { temporaryDirectory } from '../../support/temporary-directory.ts';
@@ -59,6 +60,7 @@ export async function openCatalogPorts(now: () => number = Date.now): Promise<Ca
     },
     local: { projects, repositories, manifests, referrers, blobs, store, transfers },
     endpoints: { find: async () => undefined },
+    link: new Link(Number.POSITIVE_INFINITY, { holdsClients: false }),
   });
   const resources = opened.move();
   return {
