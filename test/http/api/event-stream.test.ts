@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request } from 'node:http';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import Koa from 'koa';
@@ -68,6 +68,23 @@ describe('a stream of events', () => {
     for (const { head } of [second, third]) head.destroy();
   });
 
+  it('ends soon after the server has begun to close, for the client to come back elsewhere', async () => {
+    await using server = await serving(async function* (signal) {
+      for (;;) {
+        yield [];
+        await delay(1, undefined, { signal });
+      }
+    });
+    const { head } = await server.open();
+    await until(() => server.following === 1);
+    const ended = once(head, 'end');
+
+    server.startClosing();
+
+    await ended;
+    assert.equal(server.following, 0);
+  });
+
   it('drops a client that does not read', async () => {
     const big = event(1, 'x'.repeat(1024 * 1024));
     await using server = await serving(
@@ -104,7 +121,9 @@ async function serving(follow: Follow, limits: Partial<StreamLimits> = {}) {
     }
   };
   const app = new Koa();
+  const answers = new Set<ServerResponse>();
   app.use(async (ctx) => {
+    answers.add(ctx.res);
     try {
       await streams.send(ctx, counted(requestSignal(ctx)));
     } catch (error) {
@@ -132,6 +151,10 @@ async function serving(follow: Follow, limits: Partial<StreamLimits> = {}) {
       const { head, sent } = await open();
       await once(head, 'end');
       return { head, text: sent.text };
+    },
+    /** As the node's own does it. */
+    startClosing() {
+      for (const answer of answers) answer.shouldKeepAlive = false;
     },
     get following() {
       return counts.following;
