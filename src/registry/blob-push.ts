@@ -3,9 +3,10 @@
  * breaks off, in chunks from where the registry says that it is.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import { OciError } from '../oci/error.ts';
 import { BlobSource } from './blob-source.ts';
-import { UpstreamRefused, UpstreamUnavailable } from './errors.ts';
+import { UpstreamRefused, UpstreamThrottled, UpstreamUnavailable } from './errors.ts';
 import type { CallOptions, OpenBlob, PushedBlob } from './peer.ts';
 import { SessionLost, type SessionPlace, UploadSession } from './upload-session.ts';
 
@@ -20,10 +21,24 @@ export interface UploadAbilities {
 export interface BlobPushOptions extends CallOptions {
   readonly sent?: ((bytes: number) => void) | undefined;
   readonly abilities: UploadAbilities;
+  readonly left: LeftUploads;
   /** Whether the registry has the blob: asked where a session ended without an answer. */
   readonly isThere: () => Promise<boolean>;
 }
 
+/**
+ * Uploads that were given up because the registry, or the source, did not answer any more: the next push of the same blob
+ * goes on with them. In memory: a node that is killed begins such a blob anew.
+ */
+export type LeftUploads = LRUCache<string, UploadSession>;
+
+export function createLeftUploads(): LeftUploads {
+  return new LRUCache({ max: MOST_LEFT, ttl: LEFT_MS });
+}
+
+/** Long enough for a registry that comes back; theirs end by themselves, after a week with distribution. */
+const LEFT_MS = 24 * 60 * 60_000;
+const MOST_LEFT = 1_000;
 /** Smaller ones than this are not worth their round trips, and proxies that refuse even this are not for registries. */
 const LEAST_CHUNK_BYTES = 2 ** 20;
 /** How much smaller chunks become after one was too large. */
@@ -63,14 +78,42 @@ class BlobPush {
   }
 
   async run(): Promise<void> {
+    const { left } = this.#options;
+    const key = `${this.#place.repository}@${this.#blob.digest}`;
+    // Nobody else goes on with it meanwhile.
+    this.#session = left.get(key);
+    left.delete(key);
+    try {
+      await this.#tryOn();
+    } catch (error) {
+      const { chunks } = this.#options.abilities;
+      if (chunks && isPassing(error) && this.#session !== undefined) left.set(key, this.#session);
+      throw error;
+    }
+  }
+
+  async #tryOn(): Promise<void> {
+    let attempt = () => (this.#session === undefined ? this.#send() : this.#takeUp());
     for (;;) {
       try {
-        await this.#send();
+        await attempt();
         return;
       } catch (error) {
         if (await this.#isDoneAfter(error)) return;
       }
+      attempt = () => this.#send();
     }
+  }
+
+  /** Goes on with what an earlier push left, as far as it came. */
+  async #takeUp(): Promise<void> {
+    const received = await this.#session?.received(this.#options);
+    if (received !== undefined) {
+      this.#received = received;
+      this.#isResumed = true;
+      this.#chunkBytes = this.#largestChunk;
+    } else if (await this.#isDoneWithoutSession()) return;
+    await this.#send();
   }
 
   async #send(): Promise<void> {
@@ -95,7 +138,7 @@ class BlobPush {
   async #isDoneAfter(error: unknown): Promise<boolean> {
     if (this.#options.signal.aborted || !this.#mayGoOnAfter(error)) {
       // Not waited for: who gave up, or whose registry is wrong, has nothing to gain from it.
-      if (!(error instanceof UpstreamUnavailable)) void this.#session?.cancel();
+      if (!isPassing(error)) void this.#session?.cancel();
       this.#options.signal.throwIfAborted();
       throw error;
     }
@@ -172,6 +215,11 @@ class BlobPush {
     const message = `it forgets its uploads: ${error.message}`;
     return new OciError('BLOB_UPLOAD_UNKNOWN', { message, cause: error });
   }
+}
+
+/** Whether the registry may be as well as ever when it is asked again. */
+function isPassing(error: unknown): boolean {
+  return error instanceof UpstreamUnavailable || error instanceof UpstreamThrottled;
 }
 
 function isTooLarge(error: unknown): boolean {

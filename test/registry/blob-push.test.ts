@@ -98,6 +98,48 @@ describe('a push that breaks off', () => {
     assert.equal(taken, BYTES.length);
   });
 
+  it('goes on at the next push of it where the last one was given up', async () => {
+    await using push = await world();
+    push.upstream.behave({ ...PUT, times: 1 }, { resetBodyAfter: 3 * MIB });
+    // It is down meanwhile.
+    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
+    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
+
+    push.upstream.recover();
+    await push.run();
+
+    assert.deepEqual(push.upstream.blobIn('team/app', BLOB.digest), BYTES);
+    const taken = push.upstream.requests.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0);
+    assert.equal(taken, BYTES.length);
+    assert.equal(push.upstream.count({ method: 'POST' }), 1);
+  });
+
+  it('is over at the next push where only the answer was lost', async () => {
+    await using push = await world();
+    push.upstream.behave({ ...PUT, times: 1 }, { resetBeforeAnswer: true });
+    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
+    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
+
+    push.upstream.recover();
+    await push.run();
+
+    assert.deepEqual(push.opened, [0]);
+  });
+
+  it('begins anew at the next push where the registry has forgotten the last one', async () => {
+    await using push = await world();
+    push.upstream.behave({ ...PUT, times: 1 }, { resetBodyAfter: 3 * MIB });
+    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
+    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
+
+    push.upstream.recover();
+    push.upstream.uploads.forgetAll();
+    await push.run();
+
+    assert.deepEqual(push.upstream.blobIn('team/app', BLOB.digest), BYTES);
+    assert.deepEqual(push.opened, [0, 0]);
+  });
+
   it('starts again where the registry forgot the upload', async () => {
     await using push = await world({ keepsParts: false });
     push.upstream.behave({ ...PUT, times: 1 }, { resetBodyAfter: 3 * MIB });
