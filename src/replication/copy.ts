@@ -44,6 +44,11 @@ export function createCopying(runs: Runs): Copying {
       const run = await runs(task.execution);
       const { from, to, destination: index, digest, size } = CopyBlob.parse(task.payload);
       const destination = await run.destination(index);
+      // An attempt before this one may have ended between the last byte and the note of it.
+      const isAgain = task.attempt > 1;
+      if (isAgain && (await destination.missingBlobs(to, [digest], { signal })).length === 0) {
+        return { note: 'there already' };
+      }
       const blob = { source: await run.source(), repository: from, digest, size };
       const way = await destination.copyBlob(blob, to, {
         signal,
