@@ -38,8 +38,8 @@ export function pushPorts(
 ): Pick<Ports, 'manifests' | 'blobs' | 'uploads'> {
   return {
     manifests: {
-      async manifest({ repository, project }, reference, { signal, actor }) {
-        const found = await pulls.manifest(repository, reference, { signal });
+      async manifest({ repository, project }, reference, { signal, actor, isReplication }) {
+        const found = await pulls.manifest(repository, reference, { signal, isReplication });
         const tag = reference.kind === 'tag' ? reference.tag : undefined;
         pullLog.note({ actor, repository, project: project.id, digest: found.digest, tag });
         return found;

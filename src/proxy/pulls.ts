@@ -41,8 +41,16 @@ export interface PulledBlob extends PassedBlob {
 }
 
 export interface Pulls extends AsyncDisposable {
-  /** @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, DENIED, TOOMANYREQUESTS and those of an upstream */
-  manifest(repository: string, reference: Reference, options: PullOptions): Promise<ServedManifest>;
+  /**
+   * Counts as a pull, unless it is read to be copied.
+   *
+   * @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, DENIED, TOOMANYREQUESTS and those of an upstream
+   */
+  manifest(
+    repository: string,
+    reference: Reference,
+    options: PullOptions & { readonly isReplication?: boolean },
+  ): Promise<ServedManifest>;
   /** Fetches nothing where upstream's HEAD says enough, and counts as no pull. @throws as `manifest` */
   headManifest(
     repository: string,
@@ -122,7 +130,7 @@ class NodePulls implements Pulls {
   async manifest(
     repository: string,
     reference: Reference,
-    options: PullOptions,
+    { isReplication = false, ...options }: PullOptions & { readonly isReplication?: boolean },
   ): Promise<ServedManifest> {
     const upstream = await this.#upstreams.of(repository);
     const found =
@@ -132,7 +140,9 @@ class NodePulls implements Pulls {
           ? await this.#manifests.byTag(upstream, reference.tag, options)
           : await this.#manifests.byDigest(upstream, reference.digest, options);
     const tag = reference.kind === 'tag' ? reference.tag : undefined;
-    this.#options.accessTimes.manifestPulled({ repository, digest: found.digest, tag });
+    if (!isReplication) {
+      this.#options.accessTimes.manifestPulled({ repository, digest: found.digest, tag });
+    }
     return found;
   }
 

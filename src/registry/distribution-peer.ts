@@ -22,6 +22,8 @@ import { writesTo } from './writes.ts';
 
 /** Some answer with a page of words. */
 const MOST_PING_BYTES = 64 * 1024;
+/** Of this project's own: other registries do not know it. */
+const REPLICATION = { 'portolan-replication': 'true' };
 const ACCEPT = { accept: ACCEPTED_MANIFESTS.join(', ') };
 
 export interface DistributionOptions extends DistributionAccess {
@@ -103,7 +105,8 @@ function readsFrom(
     // end-3
     async manifest(repository, reference, options) {
       parseReference(reference);
-      const call = at.to(repository, `manifests/${reference}`, { ...options, headers: ACCEPT });
+      const asked = { ...ACCEPT, ...(options.isReplication === true ? REPLICATION : {}) };
+      const call = at.to(repository, `manifests/${reference}`, { ...options, headers: asked });
       const { status, headers, bytes } = await calls.read(call, calls.limits.manifestBytes);
       if (status !== 200) throw refusal(call, status, 'MANIFEST_UNKNOWN');
       const claimed = isDigest(reference) ? reference : digestIn(headers['docker-content-digest']);

@@ -8,6 +8,8 @@ export interface CallOptions {
   readonly signal: AbortSignal;
   /** Aborted when nobody waits for the answer any more: ends a request that was not sent yet, and none that was. */
   readonly abandoned?: AbortSignal | undefined;
+  /** Whether what is read is copied and used by nobody: another Portolan counts no pull of a manifest then. */
+  readonly isReplication?: boolean | undefined;
 }
 
 /** What a HEAD said of a manifest; registries leave parts of it out. */

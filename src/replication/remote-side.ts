@@ -43,9 +43,11 @@ export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): 
     async digestOf(repository, tag, options) {
       const head = await peer.headManifest(repository, tag, options);
       if (head?.digest !== undefined) return head.digest;
-      return (await peer.manifest(repository, tag, options)).descriptor.digest;
+      const copying = { ...options, isReplication: true };
+      return (await peer.manifest(repository, tag, copying)).descriptor.digest;
     },
-    manifest: (repository, digest, options) => peer.manifest(repository, digest, options),
+    manifest: (repository, digest, options) =>
+      peer.manifest(repository, digest, { ...options, isReplication: true }),
     referrers: (repository, subject, options) => peer.referrers(repository, subject, options),
     blob: (repository, digest, range, options) =>
       peer.blob(repository, digest, { ...options, range }),

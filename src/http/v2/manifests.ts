@@ -51,14 +51,17 @@ export interface StoredManifest {
   readonly tags: readonly string[];
 }
 
+interface ReadOptions {
+  readonly signal: AbortSignal;
+  readonly actor: Actor;
+  /** Whether another node reads it to copy it: that is no use of it. */
+  readonly isReplication: boolean;
+}
+
 /** What these routes need of the node. */
 export interface Manifests {
   /** @throws OciError MANIFEST_UNKNOWN, NAME_UNKNOWN, and those of an upstream */
-  manifest(
-    target: Target,
-    reference: Reference,
-    options: { signal: AbortSignal; actor: Actor },
-  ): Promise<ServedManifest>;
+  manifest(target: Target, reference: Reference, options: ReadOptions): Promise<ServedManifest>;
   /** Downloads nothing that it can do without. @throws as `manifest` */
   headManifest(
     target: Target,
@@ -108,7 +111,9 @@ export function manifestRoutes(
       describe(ctx, await manifests.headManifest(target, reference, { signal }));
       return;
     }
-    const options = { signal, actor: actorOf(ctx) };
+    // Anybody may say so: it hides a pull from statistics, and not from the audit log.
+    const isReplication = ctx.req.headers['portolan-replication'] === 'true';
+    const options = { signal, actor: actorOf(ctx), isReplication };
     const manifest = await manifests.manifest(target, reference, options);
     if (describe(ctx, manifest)) ctx.body = manifest.bytes;
   });
