@@ -72,6 +72,11 @@ async function run(command: Command): Promise<void> {
       await runNodeCommand(command.command, streams());
       return;
     }
+    case 'import': {
+      const { imported } = await import('./cli/import.ts');
+      process.stdout.write(await imported(command.command));
+      return;
+    }
     case 'replicate': {
       const { replicate } = await import('./cli/replicate.ts');
       await replicate(command.command, streams());

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import type { ConfigSources, Override } from '../config/load.ts';
+import { type ImportCommand, parseImport } from './import-arguments.ts';
 import { isNodeFamily, type NodeCommand, parseNodeCommand } from './node-arguments.ts';
 import { parseReplicate, type ReplicateCommand } from './replicate-arguments.ts';
 import { UsageError, usageErrorOf } from './usage.ts';
@@ -25,6 +26,7 @@ export type Command =
   | { readonly name: 'backup'; readonly file: string; readonly sources: ConfigSources }
   | { readonly name: 'node'; readonly command: NodeCommand }
   | { readonly name: 'replicate'; readonly command: ReplicateCommand }
+  | { readonly name: 'import'; readonly command: ImportCommand }
   | { readonly name: 'help' | 'version' };
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -38,7 +40,10 @@ export function parseCommandLine(args: readonly string[], env: Environment): Com
   if (first === 'replicate' && !isHelp(args)) {
     return { name: 'replicate', command: parseReplicate(args.slice(1), env) };
   }
-  const hasOwnOptions = isNodeFamily(first) || first === 'replicate';
+  if (first === 'import' && !isHelp(args)) {
+    return { name: 'import', command: parseImport(args.slice(1), env) };
+  }
+  const hasOwnOptions = isNodeFamily(first) || first === 'replicate' || first === 'import';
   const { values, positionals } = parsed(hasOwnOptions ? ['--help'] : args);
   if (values.help === true) return { name: 'help' };
   if (values.version === true) return { name: 'version' };
@@ -54,7 +59,7 @@ export function parseCommandLine(args: readonly string[], env: Environment): Com
   if (pair !== undefined) return { ...pair, sources };
   if (command !== 'serve') {
     const families = Object.keys(PAIRS).map((words) => words.replace(/ .*/, ''));
-    const others = ['policies', 'executions', 'tags', 'replicate'];
+    const others = ['policies', 'executions', 'tags', 'replicate', 'import'];
     const allowed = [...new Set(['serve', 'backup', ...families, ...others])].join(', ');
     throw new UsageError(`${command} is no command; allowed: ${allowed}`);
   }

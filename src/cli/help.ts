@@ -43,6 +43,10 @@ export const HELP = `Portolan, a container registry and pull-through cache.
                            what a tag pointed to
   portolan tags rollback REPOSITORY:TAG [--to DIGEST]
                            point it to what it pointed to before, or to what it once pointed to
+  portolan import regsync FILE [--local REGISTRY]
+                           print a configuration that does what regsync's does; what is REGISTRY there is this node
+  portolan import harbor URL
+                           print one that has the registries and replication policies of a Harbor
 
   --node URL               which node (PORTOLAN_NODE); default: http://localhost:5000
   --user NAME              who asks (PORTOLAN_USER); default: admin

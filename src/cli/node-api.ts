@@ -17,7 +17,7 @@ export interface NodeAccess {
 }
 
 export interface NodeApi {
-  /** Below `/api/portolan/v1`. @throws CommandFailed with what the node says */
+  /** Below the base of the API. @throws CommandFailed with what the node says */
   get(path: string): Promise<unknown>;
   /** Page after page. */
   list<T>(path: string, item: z.ZodType<T>): AsyncIterable<T>;
@@ -28,19 +28,21 @@ export interface NodeApi {
   ): Promise<{ readonly id: number | undefined; readonly json: unknown }>;
 }
 
-const BASE = '/api/portolan/v1';
+const OWN = '/api/portolan/v1';
+/** Of Harbor. */
+export const HARBOR = '/api/v2.0';
 const PAGE = 100;
 const ANSWER_MS = 60_000;
 
 const Errors = z.object({ errors: z.array(z.object({ message: z.string() })).min(1) });
 
 /** @throws CommandFailed where the password cannot be read */
-export async function nodeApi(access: NodeAccess): Promise<NodeApi> {
+export async function nodeApi(access: NodeAccess, under = OWN): Promise<NodeApi> {
   const password = await passwordOf(access);
   const { url: base, user } = access;
   const login = password === undefined ? {} : { username: user ?? 'admin', password };
   const ask = async (method: 'GET' | 'POST', path: string, body?: object) => {
-    const url = new URL(`${base.pathname.replace(/\/$/, '')}${BASE}${path}`, base);
+    const url = new URL(`${base.pathname.replace(/\/$/, '')}${under}${path}`, base);
     try {
       const answer = await got(url, {
         ...login,

@@ -38,7 +38,7 @@ const DEFAULT_NODE = 'http://localhost:5000';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Of the commands that ask a running node, by which options begin. */
-const NODE_OPTIONS = {
+export const NODE_OPTIONS = {
   node: { type: 'string' },
   user: { type: 'string' },
   'password-file': { type: 'string' },
@@ -128,7 +128,7 @@ interface AccessValues {
 }
 
 /** A password is no argument: whoever lists processes could read it. */
-function accessOf(values: AccessValues, env: Environment): NodeAccess {
+export function accessOf(values: AccessValues, env: Environment): NodeAccess {
   const { user, 'password-file': file, 'password-stdin': isStdin } = values;
   if (file !== undefined && isStdin === true) {
     throw new UsageError('--password-file and --password-stdin are two passwords');
@@ -147,5 +147,5 @@ function nodeUrl(text: string): URL {
     url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
   if (isRight) return url;
   // Without what was given: it may have a password in it.
-  throw new UsageError('--node is no address of a node, such as https://registry.example');
+  throw new UsageError('that is no address of a node, such as https://registry.example');
 }

@@ -67,7 +67,7 @@ describe('the command line', () => {
     { args: ['policies', 'list', '--wait'], problem: 'policies list has no option --wait' },
     {
       args: ['policies', 'list', '--node', 'http://me:secret@x'],
-      problem: '--node is no address of a node, such as https://registry.example',
+      problem: 'that is no address of a node, such as https://registry.example',
     },
     {
       args: ['policies', 'list', '--password-file', 'f', '--password-stdin'],

@@ -40,7 +40,7 @@ describe('portolan', { timeout: 600_000 }, () => {
       code: 2,
       stdout: '',
       stderr:
-        'portolan: sevre is no command; allowed: serve, backup, config, keys, secrets, users, groups, policies, executions, tags, replicate\nportolan --help tells what there is.\n',
+        'portolan: sevre is no command; allowed: serve, backup, config, keys, secrets, users, groups, policies, executions, tags, replicate, import\nportolan --help tells what there is.\n',
     });
   });
 

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parse } from 'yaml';
+import { importRegsync } from '../../src/cli/import-regsync.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { endpointAt, startReplicatingNode } from '../replication/support/nodes.ts';
+import { portolan } from '../support/portolan.ts';
+import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { startUpstream } from '../support/upstream.ts';
+
+const DOCS = join(import.meta.dirname, '../../docs');
+
+describe('the guide from regsync', () => {
+  it('shows what its example becomes, which can be used', async () => {
+    await using directory = await temporaryDirectory();
+    const [regsync = '', ours = ''] = await examplesIn('migrate-from-regsync.md');
+    const file = join(directory.path, 'regsync.yml');
+    await writeFile(file, regsync);
+
+    const words = ['import', 'regsync', file, '--local', 'registry.example:5000'];
+    const { code, stdout, stderr } = await portolan(words);
+
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, ours);
+    const written = join(directory.path, 'config.yaml');
+    await writeFile(written, stdout);
+    const env = { HUB_USER: 'me', HUB_TOKEN: 'secret' };
+    const { declarations } = await loadConfig({ file: written, env, overrides: [] });
+    assert.deepEqual(
+      declarations.replication.map(({ name }) => name),
+      ['regsync-1', 'regsync-2'],
+    );
+  });
+});
+
+describe('a configuration of regsync', () => {
+  const base = { source: 'quay.io/a/b', target: 'quay.io/a/b', type: 'repository' };
+  const rows = [
+    {
+      sync: { target: 'r.example/mirror/a/b' },
+      rules: { destinations: [{ endpoint: 'r.example', namespace: 'mirror' }] },
+    },
+    { sync: { tags: { allow: ['v1.*'] } }, rules: { tags: { include: ['/v1.*/'] } } },
+    { sync: { interval: '15m' }, rules: { trigger: { cron: '*/15 * * * *' } } },
+    { sync: { interval: '12h' }, rules: { trigger: { cron: '0 */12 * * *' } } },
+    { sync: { interval: '7m' }, untold: /interval 7m/ },
+    {
+      sync: { platform: 'linux/arm64' },
+      rules: { platforms: ['linux/arm64'] },
+      untold: /platform/,
+    },
+    { sync: { backup: 'old-{{.Ref.Tag}}' }, untold: /backup has no counterpart/ },
+    { sync: { source: 'quay.io/a/b:1', target: 'quay.io/a/b:2', type: 'image' }, untold: /tag 1/ },
+    {
+      sync: { source: 'quay.io', target: 'r.example', type: 'registry', repos: { deny: ['x/.*'] } },
+      rules: { repositories: { exclude: ['/x/.*/'] } },
+    },
+  ];
+  for (const { sync, rules, untold } of rows) {
+    it(`that says ${JSON.stringify(sync)} is taken at its word, or is told`, () => {
+      const text = JSON.stringify({ version: 1, sync: [{ ...base, ...sync }] });
+
+      const imported = importRegsync(text);
+
+      const [policy] = Object.values(imported.policies);
+      assert.partialDeepStrictEqual(policy, rules ?? {});
+      assert.match(imported.untold.join('\n'), untold ?? /^$/);
+    });
+  }
+
+  it('with a password in plain text does not get it written into another file', () => {
+    const creds = [{ registry: 'r.example:5000', user: 'me', pass: 'hunter2' }];
+    const sync = [{ ...base, target: 'r.example:5000/a/b' }];
+
+    const { endpoints, untold } = importRegsync(JSON.stringify({ version: 1, creds, sync }));
+
+    assert.doesNotMatch(JSON.stringify([endpoints, untold]), /hunter2/);
+    assert.match(untold.join('\n'), /R_EXAMPLE_5000_PASSWORD/);
+  });
+
+  it('is refused where it is none', async () => {
+    await using directory = await temporaryDirectory();
+    const file = join(directory.path, 'other.yml');
+    await writeFile(file, 'version: 2\n');
+
+    const { code, stderr } = await portolan(['import', 'regsync', file]);
+
+    assert.equal(code, 1);
+    assert.match(stderr, /no configuration of regsync: version/);
+  });
+});
+
+describe('the guide from Harbor', () => {
+  it('shows what registries and policies become, which can be used and run', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    upstream.addImage('library/app', 'v1', [Buffer.from('one')]);
+    const { path } = directory;
+    const [registry = '', policy = '', ours = ''] = (
+      await examplesIn('migrate-from-harbor.md')
+    ).map((text) => text.replaceAll('http://10.0.0.7:5000', upstream.url.origin));
+    await using harbor = await startReplicatingNode(path, 'harbor', {
+      limits: { privateEndpoints: true },
+    });
+    const create = async (what: string, body: string) => {
+      const headers = { 'content-type': 'application/json' };
+      const sent = { method: 'POST', path: `/api/v2.0/${what}`, headers, body };
+      const { status, body: told } = await harbor.send(sent);
+      assert.equal(status, 201, told.toString());
+    };
+    await create('registries', registry);
+    await create('replication/policies', policy);
+
+    const env = { PORTOLAN_PASSWORD: 'password-of-the-admin' };
+    const { code, stdout, stderr } = await portolan(['import', 'harbor', harbor.url], { env });
+
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, ours);
+    const secret = { LAB_PASSWORD: 'secret' };
+    const written = join(path, 'imported.yaml');
+    await writeFile(written, stdout);
+    await loadConfig({ file: written, env: secret, overrides: [] });
+    upstream.requireBasic('puller', 'secret');
+    const { endpoints, policies } = parse(stdout);
+    await using node = await startReplicatingNode(path, 'node', {
+      projects: { mirror: {} },
+      endpoints: {
+        lab: endpointAt(upstream.url, {
+          credential: { ...endpoints.lab.credential, password: 'secret' },
+        }),
+      },
+      policies,
+    });
+    assert.equal((await node.run(1)).status, 'Succeed');
+    assert.deepEqual(await node.tags('mirror/app'), ['v1']);
+  });
+});
+
+/** What is fenced in the guide, in its order. */
+async function examplesIn(page: string): Promise<readonly string[]> {
+  const text = await readFile(join(DOCS, page), 'utf8');
+  return [...text.matchAll(/^```(?:yaml|json)\n(.*?)^```$/gms)].map(([, example = '']) => example);
+}
