@@ -1,7 +1,7 @@
 /**
  * A chart's archive as an OCI artifact, of the kinds that `helm push` makes (https://helm.sh/docs/topics/registries/): its
- * metadata in JSON as the config, the archive as it is as the layer. All of it follows from the archive alone, so that the
- * digest of an archive's manifest is the same whenever and wherever it is made. `helm push` writes the time of the push into the
+ * metadata in JSON as the config, the archive as it is as the layer, and its provenance file as another one. All of it follows from these
+ * files alone, so that the digest of the manifest is the same whenever and wherever it is made. `helm push` writes the time of the push into the
  * manifest, and has another digest for it.
  */
 import { Readable } from 'node:stream';
@@ -16,6 +16,7 @@ import { OCI_MANIFEST } from '../../src/oci/media-type.ts';
 
 const CONFIG = 'application/vnd.cncf.helm.config.v1+json';
 const LAYER = 'application/vnd.cncf.helm.chart.content.v1.tar+gzip';
+const PROVENANCE = 'application/vnd.cncf.helm.chart.provenance.v1.prov';
 
 /** The archive is none of a chart. The message is for people. */
 export class NoChart extends Error {
@@ -27,6 +28,8 @@ export interface ChartArtifact {
   readonly config: { readonly descriptor: Descriptor; readonly bytes: Buffer };
   /** The archive itself. */
   readonly layer: Descriptor;
+  /** What its author signed, where there is such a file beside the archive. */
+  readonly provenance: { readonly descriptor: Descriptor; readonly bytes: Buffer } | undefined;
 }
 
 /** Of `Chart.yaml`, and of what it may unpack to on the way there. */
@@ -74,20 +77,26 @@ const Metadata = z.object({
 });
 type Metadata = z.infer<typeof Metadata>;
 
-/** @throws NoChart */
-export async function artifactOf(archive: Buffer): Promise<ChartArtifact> {
+/** `signed`: the provenance file, if there is one. @throws NoChart */
+export async function artifactOf(archive: Buffer, signed?: Buffer): Promise<ChartArtifact> {
   const metadata = Metadata.safeParse(yamlIn(await metadataIn(archive)));
   if (!metadata.success)
     throw new NoChart(`its Chart.yaml is not right: ${metadata.error.message}`);
   const config = Buffer.from(goJson(written(metadata.data)));
   const configDescriptor = { mediaType: CONFIG, digest: digestOf(config), size: config.length };
   const layer = { mediaType: LAYER, digest: digestOf(archive), size: archive.length };
+  const provenance = signed && {
+    descriptor: { mediaType: PROVENANCE, digest: digestOf(signed), size: signed.length },
+    bytes: signed,
+  };
+  const layers = provenance === undefined ? [layer] : [layer, provenance.descriptor];
   const bytes = Buffer.from(
     JSON.stringify({
       schemaVersion: 2,
       mediaType: OCI_MANIFEST,
       config: configDescriptor,
-      layers: [layer],
+      // In Helm's order.
+      layers: layers.toSorted((one, other) => (one.digest < other.digest ? -1 : 1)),
       annotations: annotationsOf(metadata.data),
     }),
   );
@@ -96,6 +105,7 @@ export async function artifactOf(archive: Buffer): Promise<ChartArtifact> {
     manifest: { bytes, descriptor },
     config: { descriptor: configDescriptor, bytes: config },
     layer,
+    provenance,
   };
 }
 

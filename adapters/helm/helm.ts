@@ -18,7 +18,7 @@ import { defineAdapter } from '../../src/registry/adapter.ts';
 import { basicOf } from '../../src/registry/auth.ts';
 import { readBlob } from '../../src/registry/blob-part.ts';
 import type { Endpoint } from '../../src/registry/endpoint.ts';
-import { UpstreamInvalid } from '../../src/registry/errors.ts';
+import { UpstreamDenied, UpstreamInvalid } from '../../src/registry/errors.ts';
 import type {
   BlobPart,
   CallOptions,
@@ -42,6 +42,9 @@ import {
 const FRESH_MS = 60_000;
 /** Archives have some kilobytes; more is a mistake, or somebody's who means ill. */
 const MOST_ARCHIVE_BYTES = 16 * 2 ** 20;
+/** Of a provenance file, which has Chart.yaml in it; and what it starts with (RFC 9580 section 7). */
+const MOST_SIGNED_BYTES = 4 * 2 ** 20;
+const SIGNED = '-----BEGIN PGP SIGNED MESSAGE-----';
 /** Of manifests and configs that were made, so that most are made once. */
 const MOST_KEPT_BYTES = 32 * 2 ** 20;
 const FETCH_MS = 120_000;
@@ -85,8 +88,8 @@ function reading(charts: HelmRepository): ReadablePeer & Pick<RegistryPeer, 'rep
       return (await charts.artifact(repository, reference, options)).manifest;
     },
     async blobSize(repository, digest, options) {
-      const { config, layer } = await charts.holding(repository, digest, options);
-      return digest === layer.digest ? layer.size : config.descriptor.size;
+      const { layer, ...made } = await charts.holding(repository, digest, options);
+      return digest === layer.digest ? layer.size : madePart(made, digest).descriptor.size;
     },
     blob: (repository, digest, options) => charts.blob(repository, digest, options),
     tags: (repository, options) => charts.tags(repository, options),
@@ -123,7 +126,8 @@ class HelmRepository {
   /** By chart, version, and what the index says of the archive. */
   readonly #made = new LRUCache<string, Made>({
     maxSize: MOST_KEPT_BYTES,
-    sizeCalculation: ({ manifest, config }) => manifest.bytes.length + config.bytes.length + 1000,
+    sizeCalculation: ({ manifest, config, provenance }) =>
+      manifest.bytes.length + config.bytes.length + (provenance?.bytes.length ?? 0) + 1000,
   });
   #index:
     | { readonly value: RepositoryIndex; readonly etag: string | undefined; until: number }
@@ -164,7 +168,8 @@ class HelmRepository {
     const found = await this.#find(
       repository,
       options,
-      ({ config, layer }) => config.descriptor.digest === digest || layer.digest === digest,
+      ({ config, layer, provenance }) =>
+        [config.descriptor, layer, provenance?.descriptor].some((one) => one?.digest === digest),
       digest,
     );
     if (found === undefined) throw new OciError('BLOB_UNKNOWN', { detail: digest });
@@ -176,8 +181,8 @@ class HelmRepository {
     digest: Digest,
     { range, lane = 'blob', ...options }: Parameters<ReadablePeer['blob']>[2],
   ): Promise<BlobPart> {
-    const { config, layer, url } = await this.holding(repository, digest, options);
-    if (digest !== layer.digest) return partOf(config.bytes, range);
+    const { layer, url, ...made } = await this.holding(repository, digest, options);
+    if (digest !== layer.digest) return partOf(madePart(made, digest).bytes, range);
     return readBlob(this.#calls, this.#call(url, { ...options, lane }), range);
   }
 
@@ -234,9 +239,10 @@ class HelmRepository {
     const call = this.#call(url, options);
     const { status, bytes } = await this.#calls.read(call, MOST_ARCHIVE_BYTES);
     if (status !== 200) throw refusal(call, status, 'MANIFEST_UNKNOWN');
+    const provenance = await this.#provenanceOf(url, options);
     let artifact: ChartArtifact;
     try {
-      artifact = await artifactOf(bytes);
+      artifact = await artifactOf(bytes, provenance);
     } catch (cause) {
       if (!(cause instanceof NoChart)) throw cause;
       throw new OciError('MANIFEST_INVALID', { message: `${tag}: ${cause.message}`, cause });
@@ -246,6 +252,20 @@ class HelmRepository {
       throw new UpstreamInvalid(this.#url.host, problem);
     }
     return { ...artifact, url };
+  }
+
+  /** https://helm.sh/docs/topics/provenance/: beside the archive, with another ending. Some servers answer everything with a page. */
+  async #provenanceOf(archive: URL, options: CallOptions): Promise<Buffer | undefined> {
+    const url = new URL(archive);
+    url.pathname += '.prov';
+    try {
+      const { status, bytes } = await this.#calls.read(this.#call(url, options), MOST_SIGNED_BYTES);
+      return status === 200 && bytes.includes(SIGNED) ? bytes : undefined;
+    } catch (error) {
+      // Said of what is not there by stores whose lists are not public (Amazon S3).
+      if (error instanceof UpstreamDenied) return undefined;
+      throw error;
+    }
   }
 
   async #fetchIndex(options: CallOptions): Promise<RepositoryIndex> {
@@ -281,6 +301,11 @@ class HelmRepository {
     if (!(error instanceof NoIndex)) return error;
     return new UpstreamInvalid(this.#url.host, `its index: ${error.message}`, { cause: error });
   }
+}
+
+/** What is no archive: it is kept with what was made of it. */
+function madePart({ config, provenance }: Pick<Made, 'config' | 'provenance'>, digest: Digest) {
+  return provenance?.descriptor.digest === digest ? provenance : config;
 }
 
 function keyOf(repository: string, { tag, digest, urls }: IndexedVersion): string {

@@ -8,6 +8,7 @@ import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { archiveOf, chartOf, type Indexed, indexOf } from './helm-support.ts';
 
 const signal = AbortSignal.timeout(120_000);
+const PROVENANCE = 'application/vnd.cncf.helm.chart.provenance.v1.prov';
 const ME = { username: 'me', password: 'secret' };
 
 /** A web server with an index and archives. */
@@ -73,7 +74,7 @@ describe('the Helm adapter', () => {
     assert.deepEqual(names, ['nginx', 'redis']);
     assert.deepEqual(some, ['redis']);
     assert.deepEqual(tags, ['1.1.0', '1.0.0_build.5']);
-    assert.equal(helm.fetched(/tgz/), 0);
+    assert.equal(helm.fetched(/tgz$/), 0);
     await assert.rejects(Array.fromAsync(helm.peer.tags('none', { signal })), {
       code: 'NAME_UNKNOWN',
     });
@@ -104,7 +105,31 @@ describe('the Helm adapter', () => {
     assert.equal(await helm.peer.blobSize('nginx', config.digest, { signal }), config.size);
     assert.equal(parsed.annotations['org.opencontainers.image.version'], '1.1.0');
     // Once for the manifest, which was made of it, and once for its bytes.
-    assert.equal(helm.fetched(/tgz/), 2);
+    assert.equal(helm.fetched(/tgz$/), 2);
+  });
+
+  it('brings along what the author signed', async () => {
+    const [nginx] = await someCharts();
+    assert.ok(nginx?.archive);
+    const signed = Buffer.from('-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA512\n\nname: nginx\n');
+    await using helm = await startRepository([nginx]);
+    await using unsigned = await startRepository([nginx]);
+    helm.web.serveApi(/\.prov$/, () => ({ status: 200, headers: {}, body: signed }));
+    // Stores whose lists are not public say so of what is not there.
+    unsigned.web.behave({ path: /\.prov$/ }, { status: 403 });
+
+    const { bytes, descriptor } = await helm.peer.manifest('nginx', '1.1.0', { signal });
+    const plain = await unsigned.peer.manifest('nginx', '1.1.0', { signal });
+
+    const { references } = parseManifest(bytes, descriptor.mediaType);
+    const found = references.find(({ mediaType }) => mediaType === PROVENANCE);
+    assert.ok(found);
+    const [, ...layers] = references.map(({ digest }) => digest);
+    assert.deepEqual([layers.length, layers], [2, layers.toSorted()]);
+    const { content } = await helm.peer.blob('nginx', found.digest, { signal });
+    assert.deepEqual(await buffer(content), signed);
+    assert.equal(await helm.peer.blobSize('nginx', found.digest, { signal }), signed.length);
+    assert.equal(parseManifest(plain.bytes, undefined).references.length, 2);
   });
 
   it('makes the same of the same archive, whenever and wherever', async () => {
@@ -278,8 +303,8 @@ describe('the Helm adapter', () => {
     await helm.peer.manifest('nginx', '1.1.0', { signal });
 
     assert.match(helm.web.requests[0]?.headers.authorization ?? '', /^Basic /);
-    assert.equal(elsewhere.requests.length, 1);
-    assert.equal(elsewhere.requests[0]?.headers.authorization, undefined);
+    assert.equal(elsewhere.count({ path: /\.tgz$/ }), 1);
+    assert.ok(elsewhere.requests.every(({ headers }) => headers.authorization === undefined));
   });
 
   it('takes nothing, and says so', async () => {

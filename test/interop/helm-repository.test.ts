@@ -1,6 +1,6 @@
 /** A classic repository, made by helm itself, as a source of OCI charts. */
 import assert from 'node:assert/strict';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -63,6 +63,9 @@ async function repositoryAt(world: World, folder: string): Promise<Tool> {
   await helm('create', 'c');
   for (const version of ['0.1.0+build.5', '0.2.0']) {
     await helm('package', 'c', '--version', version, '--app-version', '1.0', '-d', folder);
+    // `helm push` sends along what lies beside the archive, and checks none of it.
+    const signed = `-----BEGIN PGP SIGNED MESSAGE-----\n\nversion: ${version}\n`;
+    await writeFile(join(folder, `c-${version}.tgz.prov`), signed);
   }
   await helm('repo', 'index', folder);
   return helm;
