@@ -7,9 +7,11 @@
  * - counts manifest GETs, not HEADs, and tells the rest of the budget in `ratelimit-remaining`;
  * - has no catalogue, and lists namespaces, repositories and tags by an API at `hub.docker.com`, which wants a token of its
  *   own, good for some ten minutes, and counts logins: one is kept for all;
- * - deletes tags, by that API, and no manifests.
+ * - deletes tags, by that API, and no manifests;
+ * - makes a repository with the first push into it, where its namespace is there, for everybody to see or not as the
+ *   namespace has it.
  *
- * Sources: https://docs.docker.com/docker-hub/usage/, https://docs.docker.com/reference/api/hub/latest/ (2026-07),
+ * Sources: https://docs.docker.com/docker-hub/usage/, https://github.com/docker/cli/issues/4977 (pushes), https://docs.docker.com/reference/api/hub/latest/ (2026-07),
  * docs/wire-notes.md 4; namespaces and the deletion of tags, which are not in that reference, as
  * https://github.com/goharbor/harbor/blob/v2.15.2/src/pkg/reg/adapter/dockerhub asks for them.
  */
@@ -65,7 +67,7 @@ export const dockerHub = defineAdapter({
   name: 'docker-hub',
   title: 'Docker Hub',
   description:
-    'Docker Hub. It counts pulls: this node asks by HEAD first, which is free. Tags can be deleted, manifests cannot; names have exactly two parts.',
+    'Docker Hub. It counts pulls: this node asks by HEAD first, which is free. Tags can be deleted, manifests cannot; names have exactly two parts. A push makes its repository, public or private as the namespace’s default says.',
   places: [{ name: 'Docker Hub', url: REGISTRY }],
   credential: { description: 'A user name, and a password or better a personal access token.' },
   capabilities: { ...PLAIN, deleteManifest: false, listTagDigests: true },
