@@ -20,6 +20,7 @@ describe('a replication policy', () => {
       signedOnly: false,
       referrers: true,
       override: true,
+      recheck: false,
       delete: false,
       trigger: 'manual',
       overlap: 'wait',
