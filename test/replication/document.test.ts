@@ -6,6 +6,7 @@ import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 import { endpointAt, type ReplicatingNode, startReplicatingNode } from './support/nodes.ts';
+import { push } from './support/push.ts';
 
 const OWN = '/api/portolan/v1';
 const RULES = {
@@ -13,6 +14,7 @@ const RULES = {
   destinations: [{ endpoint: 'local', namespace: 'copies' }],
   repositories: ['library/app'],
 };
+const TAG = '/projects/copies/repositories/app/tags/latest';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 const post = (path: string): Sent => ({ method: 'POST', path });
@@ -32,6 +34,8 @@ describe('each answer of the node’s own API', () => {
       projects: { copies: {} },
       endpoints: { up: endpointAt(upstream.url) },
     });
+    await push(node, 'copies/app', 'latest', { text: 'first' });
+    await push(node, 'copies/app', 'latest', { text: 'second' });
     const document = await ownDocument(node);
     const asked = new Set<string>();
 
@@ -91,6 +95,9 @@ function requests(): readonly Sent[] {
       post(`/replication/endpoints/up/${verb}`),
       post(`/replication/endpoints/nowhere/${verb}`),
     ]),
+    { path: `${TAG}/history` },
+    sends('POST', `${TAG}/rollback`, {}),
+    sends('POST', `${TAG}/rollback`, { to: 'x' }),
     { method: 'DELETE', path: `${policies}/1` },
     { method: 'DELETE', path: `${policies}/1` },
     { path: executions, as: 'nobody:wrong-password' },
