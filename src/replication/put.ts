@@ -3,6 +3,8 @@ import type { z } from 'zod';
 import type { TaskOutcome } from '../jobs/task.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import { UpstreamInvalid } from '../registry/errors.ts';
 import { referenceTask } from './expand.ts';
 import type { PutManifests, SyncReference } from './payloads.ts';
 import type { Planning } from './planning.ts';
@@ -25,11 +27,43 @@ const REPLANNED = {
 } as const;
 
 export async function putManifests(putting: Putting, signal: AbortSignal): Promise<TaskOutcome> {
-  const { run, source, destination } = putting;
-  const became = await put(putting, signal, () => isOutdated(putting, signal));
+  if (await isOutdated(putting, signal)) return replan(putting, 'moved');
+  // Each blob was acknowledged, or there, some time ago: what a registry lost since is noticed before anybody pulls.
+  if (await hasLostBlobs(putting, signal)) return replan(putting, 'content gone');
+  const became = await put(putting, signal, async () => false);
   if (became === 'copied') return { note: became };
+  return replan(putting, became);
+}
+
+function replan(putting: Putting, became: keyof typeof REPLANNED): TaskOutcome {
+  const { run, source, destination } = putting;
   const again = referenceTask(run, source, replanned(putting, became), destination);
   return { next: [again], note: REPLANNED[became] };
+}
+
+/** @throws UpstreamInvalid where it was copied again and again, and is lost again and again */
+async function hasLostBlobs(
+  { plan, source, destination, manifests }: Putting,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { host } = destination;
+  // This node looks for all that a manifest needs when it keeps it.
+  if (host === undefined) return false;
+  const needed = new Set<Digest>();
+  for (const digest of plan.manifests) {
+    const { bytes, descriptor } = await manifests.read(source, {
+      repository: plan.from,
+      digest,
+      signal,
+    });
+    const { references } = parseManifest(bytes, descriptor.mediaType);
+    for (const { kind, optional, digest: blob } of references)
+      if (kind !== 'manifest' && !optional) needed.add(blob);
+  }
+  const [lost] = await destination.missingBlobs(plan.to, [...needed], { signal });
+  if (lost === undefined) return false;
+  if (plan.attempt < MOST_PLANS) return true;
+  throw new UpstreamInvalid(host, `it acknowledges ${lost}, and does not have it`);
 }
 
 /**

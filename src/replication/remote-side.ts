@@ -3,6 +3,7 @@ import { prefixOf } from '../../policies/replication-selection.ts';
 import type { HeldManifest } from '../catalog/replicas.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
+import { UpstreamInvalid } from '../registry/errors.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
 import { type Link, shapedPart } from '../transfer/shaping.ts';
 import { contentFrom } from './content-from.ts';
@@ -93,8 +94,8 @@ export function remoteDestination(
       if (tag === undefined) return;
       const held = await heldBy(peer, repository, { reference: tag, signal });
       if (held?.digest === digest) return;
-      const message = `${host} acknowledged ${tag} as ${digest}, and has it as ${held?.digest ?? 'nothing'}`;
-      throw new OciError('MANIFEST_INVALID', { message });
+      const message = `it acknowledged ${tag} as ${digest}, and has it as ${held?.digest ?? 'nothing'}`;
+      throw new UpstreamInvalid(host, message);
     },
     async removeTag(repository, tag, options) {
       try {

@@ -74,6 +74,23 @@ describe('what is large', () => {
   });
 });
 
+describe('a registry that loses what it acknowledged', () => {
+  it('gets no tag for it, and is told as broken', async () => {
+    await using world = await openWorld(['to']);
+    const { from, to, node } = world;
+    const layer = Buffer.alloc(7 * MIB, 1);
+    from.addImage(APP, 'v1', [layer]);
+    const path = new RegExp(digestOf(layer).slice('sha256:'.length));
+    using _ = to.behave({ method: 'HEAD', path }, { status: 404 });
+
+    const id = await node.start(1);
+
+    await node.untilLogged(id, /acknowledges sha256:\w+, and does not have it/);
+    assert.equal(to.tagged(`copies/${APP}`, 'v1'), undefined);
+    assert.ok(to.count({ method: 'PUT', path }) > 1, 'it was sent once more before');
+  });
+});
+
 describe('many tags', () => {
   it('of which the destination has none are not asked for there one by one', async () => {
     await using world = await openWorld(['to']);
