@@ -117,7 +117,8 @@ export async function fillUp(disk: string): Promise<() => Promise<void>> {
   });
   assert.ok(isFull, 'the disk is full');
   return async () => {
-    await resize(`${DISK_MEGABYTES}m`);
+    const size = `${DISK_MEGABYTES}m`;
+    assert.ok(await until(async () => (await resize(size)).code === 0), 'there is room again');
   };
 }
 
