@@ -19,11 +19,11 @@ export interface TagPlace {
 /** What tags pointed to before. */
 export interface TagHistory extends Pick<Tags, 'history'> {
   /**
-   * Points the tag to what it pointed to before its last move, or to `to`, which it pointed to once: a move like any
-   * other, in history, feed and audit log. One that was deleted is there again.
+   * Points the tag to what it pointed to before its last move, or to `to`, which it pointed to once: a move like all
+   * others, in history, feed and audit log. One that was deleted is there again.
    *
    * @throws OciError NAME_UNKNOWN, TAG_IMMUTABLE, UNSUPPORTED in a proxy project; ManagementError NOT_FOUND where it was
-   *   never there, PRECONDITION where there is no such former manifest, or none any more
+   *   never there, PRECONDITION where there is no such former manifest, or it is gone
    */
   rollBack(
     place: TagPlace,

@@ -96,8 +96,8 @@ for (const engine of databases) {
         .select('id')
         .where('name', '=', 'local')
         .executeTakeFirstOrThrow();
-      const any = { pattern: '**', excludes: false };
-      const rule = { repositories: any, tags: { ...any, pattern: 'latest' } };
+      const all = { pattern: '**', excludes: false };
+      const rule = { repositories: all, tags: { ...all, pattern: 'latest' } };
       await createImmutableRules(options).create(id, { disabled: false, rule }, bob);
 
       await assert.rejects(history.rollBack(latest, bob), { code: 'TAG_IMMUTABLE' });
