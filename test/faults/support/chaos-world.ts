@@ -68,17 +68,18 @@ export async function startChaosWorld(folder: string): Promise<ChaosWorld> {
   const endpoints = Object.fromEntries(
     Object.entries(remote).map(([name, { link, login }]) => [name, endpointAt(link, login)]),
   );
+  const own = await disk('local');
   const configuration = {
+    data: join(own, 'data'),
     projects: { copies: {} },
     seed: false,
     endpoints,
     // So that a connection over which nothing comes any more is given up while the test waits.
     fills: { silence: '2s' },
   };
-  const own = await disk('local');
   const node = opened.use(
     await restartable((port) =>
-      startPortolan(join(own, 'node'), { configuration, ...(port && { port }) }),
+      startPortolan(join(own, '../node'), { configuration, ...(port && { port }) }),
     ),
   );
   const resources = opened.move();
@@ -99,7 +100,11 @@ const stock = (at: string, port: number | undefined): Promise<Registry> =>
 const portolan =
   (projects: object) =>
   (at: string, port: number | undefined): Promise<Registry> =>
-    startPortolan(at, { configuration: { projects, seed: false }, ...(port && { port }) });
+    // Its log is on another disk than its data: a node that cannot write what it says ends.
+    startPortolan(join(at, '../../node'), {
+      configuration: { projects, seed: false, data: join(at, 'data') },
+      ...(port && { port }),
+    });
 
 function endpointAt({ url }: ChaosLink, login: string | undefined): object {
   const [username, password] = login?.split(':') ?? [];
