@@ -136,6 +136,7 @@ async function serve(config: Config): Promise<void> {
   using facts = new DisposableStack();
   facts.use(logFacts(log, { accessLog }));
   process.once('uncaughtException', (error) => crash(error, log));
+  goOnUntold();
 
   // Here, so that the other commands need not load a server.
   const { startNode } = await import('./node.ts');
@@ -150,6 +151,11 @@ async function serve(config: Config): Promise<void> {
   await node.close({ deadlineMs: config.listen.shutdownDeadline });
   log.info({}, 'stopped');
   log.flush();
+}
+
+/** Where nobody reads what is told, or has no room for it, there is still somebody to serve. */
+function goOnUntold(): void {
+  for (const told of [process.stdout, process.stderr]) told.on('error', () => {});
 }
 
 /** A signal ends what a command waits for; a second one ends the command. */

@@ -55,23 +55,41 @@ interface Destination {
 }
 
 function jsonDestination(dest: number | string): Destination {
-  const stream = pino.destination({
-    dest,
-    sync: false,
-    minLength: GATHERED_BYTES,
-    maxLength: MOST_WAITING_BYTES,
-    periodicFlush: FLUSH_MS,
-  });
-  return stream;
+  return lasting(
+    pino.destination({
+      dest,
+      sync: false,
+      minLength: GATHERED_BYTES,
+      maxLength: MOST_WAITING_BYTES,
+      periodicFlush: FLUSH_MS,
+    }),
+  );
 }
 
 function prettyDestination(dest: number | string): Destination {
   return prettyLines({
-    destination: dest,
-    sync: true,
+    destination: lasting(pino.destination({ dest, sync: true })),
     singleLine: true,
     translateTime: 'SYS:HH:MM:ss',
     colorize: typeof dest === 'number',
+  });
+}
+
+/**
+ * A disk without room, or a reader that left, costs lines and not the node: what was not written is tried again with the
+ * next. Flushing does not return before it could write (sonic-boom 4.2), so that it is left out while nothing can be.
+ */
+function lasting(stream: ReturnType<typeof pino.destination>) {
+  let isTroubled = false;
+  const flushSync = stream.flushSync.bind(stream);
+  stream.flushSync = () => {
+    if (!isTroubled) flushSync();
+  };
+  stream.on('write', () => {
+    isTroubled = false;
+  });
+  return stream.on('error', () => {
+    isTroubled = true;
   });
 }
 

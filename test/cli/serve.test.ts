@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { open, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
-import { portolan } from '../support/portolan.ts';
+import { end, launchInto, portolan } from '../support/portolan.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
 import { AUTHORIZATION, ask, PASSWORD, type ServingNode, serve } from './support.ts';
 
 describe('portolan serve', { timeout: 600_000 }, () => {
@@ -52,6 +55,30 @@ describe('portolan serve', { timeout: 600_000 }, () => {
     assert.equal((await ask(again, '/v2/', { headers: { authorization } })).status, 200);
     assert.doesNotMatch(again.output().stderr, /password/);
   });
+
+  for (const format of ['json', 'pretty']) {
+    it(`serves on where there is no room for its log, in ${format}`, async () => {
+      await using directory = await temporaryDirectory();
+      await using full = await open('/dev/full', 'w');
+      const file = join(directory.path, 'portolan.yaml');
+      await writeFile(file, `telemetry: { format: ${format} }\n`);
+      const port = await freePort();
+      const url = new URL(`http://127.0.0.1:${port}`);
+      const listen = ['--listen', url.host, '--data', join(directory.path, 'data')];
+      const child = launchInto(full.fd, ['serve', '--config', file, ...listen]);
+      await using _ = { [Symbol.asyncDispose]: () => end(child, 'SIGKILL') };
+      const isThere = async (): Promise<boolean> =>
+        (await ask({ url }, '/healthz').catch(() => undefined))?.status === 200;
+      await until(async () => child.exitCode !== null || (await isThere()), { withinMs: 30_000 });
+
+      // As many lines as are gathered, several times.
+      for (let i = 0; i < 200; i++) assert.equal((await ask({ url }, '/healthz')).status, 200);
+      assert.equal(child.exitCode, null);
+      await end(child, 'SIGTERM');
+
+      assert.equal(child.exitCode, 0);
+    });
+  }
 
   it('lets a running request finish after a signal, and then leaves with 0', async () => {
     await using directory = await temporaryDirectory();
@@ -172,4 +199,15 @@ async function refusesConnections(node: ServingNode): Promise<void> {
     }
   }
   assert.fail('it still accepts connections');
+}
+
+/** One that nobody has, a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  server.close();
+  await once(server, 'close');
+  return address.port;
 }

@@ -11,6 +11,14 @@ export interface CommandOptions {
   readonly cwd?: string;
 }
 
+/** Starts `portolan` with its standard output in a file, and leaves it running. */
+export function launchInto(file: number, args: readonly string[]) {
+  return spawn(process.execPath, [LAUNCHER, ...args], {
+    env: { PATH: process.env['PATH'] },
+    stdio: ['ignore', file, 'ignore'],
+  });
+}
+
 export interface Ran {
   readonly code: number | null;
   readonly stdout: string;
