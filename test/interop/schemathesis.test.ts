@@ -38,6 +38,7 @@ describe('schemathesis, which makes up requests', { timeout: 600_000 }, () => {
       document: contract,
       base: '/api/v2.0',
       checks: 'not_a_server_error,status_code_conformance',
+      seconds: 120,
     });
 
     const all = (await implementedOperations()).length;
@@ -55,6 +56,8 @@ describe('schemathesis, which makes up requests', { timeout: 600_000 }, () => {
       base: '/api/portolan/v1',
       checks:
         'not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance',
+      // Its answers are validated one by one in test/replication/document.test.ts, too.
+      seconds: 60,
     });
 
     t.diagnostic(/^ +\d+ generated,.*$/m.exec(told)?.[0].trim() ?? 'no count');
@@ -66,12 +69,14 @@ interface Described {
   readonly document: string;
   readonly base: string;
   readonly checks: string;
+  /** For which it makes up requests at most. */
+  readonly seconds: number;
 }
 
 /** @returns what it says of requests by that document, which found nothing wrong */
 async function madeUp(
   world: Awaited<ReturnType<typeof startWalkedWorld>>,
-  { document, base, checks }: Described,
+  { document, base, checks, seconds }: Described,
 ): Promise<string> {
   const python = await pythonWith('schemathesis==4.32.5');
   const { code, stdout, stderr } = await run(
@@ -86,7 +91,7 @@ async function madeUp(
       '--phases=coverage,fuzzing',
       '--max-examples=10',
       '--seed=1',
-      '--max-time=120',
+      `--max-time=${seconds}`,
       '--generation-database=none',
       '--no-color',
       '--warnings=off',
