@@ -171,6 +171,13 @@ function puttingOf(
   return { from, to, destination, manifests, tag, isSparse: closure.isSparse, isAhead, attempt };
 }
 
+/** The largest first, which takes longest and has a slot to itself; the others, small ones first, pass it in theirs. */
+function inTurn(blobs: readonly Descriptor[]): readonly Descriptor[] {
+  const bySize = blobs.toSorted((one, other) => one.size - other.size);
+  const largest = bySize.pop();
+  return largest === undefined ? [] : [largest, ...bySize];
+}
+
 /** Blobs, each by itself, and then what needs them. */
 function copyTasks(planning: Planning, needed: Needed): readonly NewTask[] {
   const { run, plan, source, destination } = planning;
@@ -182,9 +189,9 @@ function copyTasks(planning: Planning, needed: Needed): readonly NewTask[] {
     priority: run.rules.priority,
     hosts: hostsOf(source, destination),
   };
-  const blobs = closure.blobs
-    .filter((blob) => missing.has(blob.digest))
-    .map((blob): NewTask => ({ ...common, ...blobOf(run, place, destination, blob) }));
+  const blobs = inTurn(closure.blobs.filter((blob) => missing.has(blob.digest))).map(
+    (blob): NewTask => ({ ...common, ...blobOf(run, place, destination, blob) }),
+  );
   const put: NewTask = {
     ...common,
     kind: 'put-manifests',

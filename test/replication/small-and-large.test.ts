@@ -74,6 +74,28 @@ describe('what is large', () => {
   });
 });
 
+describe('the blobs of one artifact', () => {
+  it('go in turn: the largest, and beside it the small ones first', async () => {
+    await using world = await openWorld(['local']);
+    const { from, node } = world;
+    const sizes = [3 * MIB, MIB, 8 * MIB, 2 * MIB];
+    from.addImage(
+      APP,
+      'v1',
+      sizes.map((size, at) => Buffer.alloc(size, at)),
+    );
+
+    const { id } = await node.run(1);
+
+    const blobs = (await tasksOf(node, id)).filter(({ kind }) => kind === 'copy-blob');
+    // Its config counts for what a task costs at least.
+    assert.deepEqual(
+      blobs.map(({ cost }) => cost),
+      [8 * MIB, 2 ** 16, MIB, 2 * MIB, 3 * MIB],
+    );
+  });
+});
+
 describe('a registry that loses what it acknowledged', () => {
   it('gets no tag for it, and is told as broken', async () => {
     await using world = await openWorld(['to']);
@@ -130,11 +152,15 @@ async function openWorld(destinations: readonly string[]) {
   return { from, to, node, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
-const Tasks = z.array(z.object({ id: z.int(), kind: z.string() }));
+const Tasks = z.array(z.object({ id: z.int(), kind: z.string(), cost: z.int() }));
 
-/** Of its tasks, in the order in which they were made. */
-async function kindsOf(node: ReplicatingNode, execution: number): Promise<readonly string[]> {
+/** In the order in which they were made, in which a queue does them. */
+async function tasksOf(node: ReplicatingNode, execution: number): Promise<z.infer<typeof Tasks>> {
   const path = `/api/portolan/v1/replication/executions/${execution}/tasks`;
   const tasks = Tasks.parse((await node.send({ path })).json());
-  return tasks.toSorted((one, other) => one.id - other.id).map(({ kind }) => kind);
+  return tasks.toSorted((one, other) => one.id - other.id);
+}
+
+async function kindsOf(node: ReplicatingNode, execution: number): Promise<readonly string[]> {
+  return (await tasksOf(node, execution)).map(({ kind }) => kind);
 }
