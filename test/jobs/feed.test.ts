@@ -32,6 +32,7 @@ for (const engine of databases) {
 
       await until(() => seen.length === 3);
       assert.deepEqual(seen, ['a', 'b', 'c']);
+      await until(async () => (await feed.lag('policies')).items === 0);
       assert.deepEqual(await feed.lag('policies'), { items: 0, since: undefined });
       await assert.rejects(feed.lag('nobody'), RangeError);
     });
