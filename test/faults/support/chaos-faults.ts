@@ -14,13 +14,24 @@ export interface Harm {
 
 /** Each does its harm for a while, and takes it back. */
 export const FAULTS: Readonly<Record<string, (harm: Harm) => Promise<void>>> = {
-  'kill -9 of the node that copies': async ({ world, random }) => {
+  'kill -9 of the node that copies': async ({ world, source, destination, random }) => {
     await world.node.kill();
+    // What had reached it, and it had not kept.
+    linkOf({ source, destination }).giveUp();
     await wait(random() * 500);
     await world.node.start();
   },
-  'kill -9 of the source': ({ source, random }) => downFor(source, random() * 1500),
-  'kill -9 of the destination': ({ destination, random }) => downFor(destination, random() * 1500),
+  'kill -9 of the source': async ({ source, random }) => {
+    await source.registry.kill();
+    await wait(random() * 1500);
+    await source.registry.start();
+  },
+  'kill -9 of the destination': async ({ source, destination, random }) => {
+    await destination.registry.kill();
+    linkOf({ source, destination }).giveUp();
+    await wait(random() * 1500);
+    await destination.registry.start();
+  },
   'a network that is cut': async ({ source, destination, random }) => {
     await cut(linkOf({ source, destination }), 1000 + random() * 3000);
   },
@@ -51,12 +62,6 @@ function linkOf({ source, destination }: Pick<Harm, 'source' | 'destination'>): 
   const link = destination.link ?? source.link;
   if (link === undefined) throw new Error('nothing goes over a link');
   return link;
-}
-
-async function downFor({ registry }: Place, milliseconds: number): Promise<void> {
-  await registry.kill();
-  await wait(milliseconds);
-  await registry.start();
 }
 
 /** Packets to and from it get lost, without a word to anybody. Only in a network namespace of its own. */

@@ -15,7 +15,10 @@ export interface ChaosLink extends AsyncDisposable {
   storm(milliseconds: number): void;
   /** The tokens that were used so far are good no more. */
   expireTokens(): void;
-  /** What is under way now comes to nothing, which its ends may not be able to say. */
+  /**
+   * What is under way now comes to nothing, which its ends may not be able to say; what was handed over a moment ago too:
+   * nobody tells this link when its reader has kept it.
+   */
   giveUp(): void;
 }
 
@@ -28,6 +31,8 @@ export interface Traffic {
   refused: number;
 }
 
+/** From the last byte handed over until it is surely kept. */
+const KEPT_WITHIN_MS = 250;
 const BLOB = /\/v2\/.+\/blobs\/(?:uploads\/|sha256:)/;
 
 export async function startChaosLink(target: string): Promise<ChaosLink> {
@@ -106,9 +111,9 @@ function handOn(incoming: IncomingMessage, outgoing: ServerResponse, way: Way): 
   };
   way.underWay.add(breakOff);
   outgoing.on('close', () => {
-    way.underWay.delete(breakOff);
     // All of it came, and nobody heard the answer.
     if (!outgoing.writableFinished) breakOff();
+    setTimeout(() => way.underWay.delete(breakOff), KEPT_WITHIN_MS).unref();
   });
   onward.on('error', () => outgoing.destroy());
   outgoing.on('close', () => onward.destroy());
