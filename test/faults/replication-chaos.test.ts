@@ -7,7 +7,6 @@ import { run, until } from '../interop/support/processes.ts';
 import { digestAt } from '../interop/support/wire.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { FAULTS } from './support/chaos-faults.ts';
-import type { Traffic } from './support/chaos-link.ts';
 import {
   type ChaosWorld,
   DESTINATIONS,
@@ -95,8 +94,7 @@ async function oneRound(world: ChaosWorld, asked: Round): Promise<string> {
   for (const each of [source.link, destination.link]) {
     if (each !== undefined) each.bytesPerSecond = BYTES_PER_SECOND;
   }
-  const before = { ...link.seen };
-  const since = (key: keyof Traffic): number => link.seen[key] - before[key];
+  link.countAnew();
   const began = performance.now();
   const start = await makePolicy(world, `round-${round}`, {
     source: from,
@@ -105,8 +103,8 @@ async function oneRound(world: ChaosWorld, asked: Round): Promise<string> {
   });
   const execution = await start();
   for (const fault of faults) {
-    const some = since('bytes') + random() * (missing - since('bytes'));
-    await until(() => since('bytes') >= some, 5_000);
+    const some = link.seen.bytes + random() * (missing - link.seen.bytes);
+    await until(() => link.seen.bytes >= some, 5_000);
     await FAULTS[fault]?.({ world, source, destination, random });
   }
   if (!IS_PATIENT) await resume(world, [from, to]);
@@ -119,8 +117,8 @@ async function oneRound(world: ChaosWorld, asked: Round): Promise<string> {
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
   if (status === 'Failed') assert.equal(await endOf(world, await start(), what), 'Succeed', what);
   await assertWhole(destination, `copies/${repository}`, image);
-  const [bytes, breaks] = [since('bytes'), since('breaks')];
-  const said = `${what}: ${status} in ${seconds} s, ${bytes} bytes for ${missing}, ${breaks} breaks, ${since('refused')} refused`;
+  const { bytes, breaks, refused } = link.seen;
+  const said = `${what}: ${status} in ${seconds} s, ${bytes} bytes for ${missing}, ${breaks} breaks, ${refused} refused`;
   assert.ok(bytes <= 1.05 * missing + breaks * largest, said);
   return said;
 }

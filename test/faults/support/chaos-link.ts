@@ -7,8 +7,10 @@ import { setTimeout as wait } from 'node:timers/promises';
 export interface ChaosLink extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** Of blobs, in either direction. */
+  /** Of blobs, in either direction, of exchanges that began since {@link countAnew}. */
   readonly seen: Traffic;
+  /** What comes late of those before, as a kernel sends it after a cut, counts no more. */
+  countAnew(): void;
   /** Of all that goes over it. */
   bytesPerSecond: number;
   /** 429 to everybody, and who comes again within a second hears it again. */
@@ -36,13 +38,18 @@ const KEPT_WITHIN_MS = 250;
 const BLOB = /\/v2\/.+\/blobs\/(?:uploads\/|sha256:)/;
 
 export async function startChaosLink(target: string): Promise<ChaosLink> {
-  const seen: Traffic = { bytes: 0, breaks: 0, refused: 0 };
+  let seen = nothing();
   const used = new Set<string>();
   const expired = new Set<string>();
   let stormUntil = 0;
   let freeAt = 0;
   const underWay = new Set<() => void>();
-  const link = { bytesPerSecond: Number.POSITIVE_INFINITY };
+  const link = {
+    bytesPerSecond: Number.POSITIVE_INFINITY,
+    get seen(): Traffic {
+      return seen;
+    },
+  };
   /** One line for all that goes over it. */
   const pace = async (bytes: number): Promise<void> => {
     if (link.bytesPerSecond === Number.POSITIVE_INFINITY) return;
@@ -73,7 +80,9 @@ export async function startChaosLink(target: string): Promise<ChaosLink> {
   return Object.assign(link, {
     url: `http://127.0.0.1:${address.port}`,
     port: address.port,
-    seen,
+    countAnew() {
+      seen = nothing();
+    },
     storm(milliseconds: number) {
       stormUntil = performance.now() + milliseconds;
     },
@@ -89,6 +98,10 @@ export async function startChaosLink(target: string): Promise<ChaosLink> {
       await once(server, 'close');
     },
   });
+}
+
+function nothing(): Traffic {
+  return { bytes: 0, breaks: 0, refused: 0 };
 }
 
 interface Way {
