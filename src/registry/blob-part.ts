@@ -58,7 +58,10 @@ function placeOf(
   if (status !== 200 && status !== 206) throw refusal(call, status, 'BLOB_UNKNOWN');
   const encoding = headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') throw new UpstreamInvalid(host, `a blob encoded as ${encoding}`);
-  if (status === 200) return { start: 0, size: sizeIn(headers['content-length']) };
+  if (status === 200) {
+    const size = sizeIn(headers['content-length']);
+    return { start: 0, end: size, size };
+  }
 
   const range = headers['content-range'] ?? '';
   const [, first, last, size] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(range) ?? [];
@@ -67,5 +70,5 @@ function placeOf(
     Number(first) === asked.start &&
     (asked.end === undefined || Number(last) < asked.end);
   if (!isAsked) throw new UpstreamInvalid(host, `a part "${range}" that was not asked for`);
-  return { start: asked.start, size: sizeIn(size) };
+  return { start: asked.start, end: Number(last) + 1, size: sizeIn(size) };
 }

@@ -27,6 +27,8 @@ export type BlobLane = 'blob' | 'passed';
 export interface BlobPart {
   /** Where the bytes start: 0 where the peer ignored the range that was asked for. */
   readonly start: number;
+  /** Where they end, where the peer said so: the blob's size where it ignored the range. */
+  readonly end?: number | undefined;
   /** Bytes of the whole blob, where the peer said so. */
   readonly size: number | undefined;
   /** Unverified: whoever keeps it checks size and digest. Destroying it, or aborting

@@ -1,8 +1,9 @@
 import type { BlobPart } from '../registry/peer.ts';
-import { bringerOf, type Courses, leaderOf, reachOf } from './courses.ts';
+import { bringerOf, type Courses, firstUnasked, leaderOf, reachOf } from './courses.ts';
 import type { FillSource } from './fill-source.ts';
 import type { GrowingFile } from './growing-file.ts';
 import type { TransferLimits } from './limits.ts';
+import { Parts } from './parts.ts';
 import { Segment, type SegmentHost } from './segment.ts';
 
 export interface RunParts {
@@ -28,9 +29,10 @@ export interface RunParts {
  *     0                                                     size
  *     |=====present=====>segment 1 …  |====>segment 2 …  |==|
  *
- * One segment goes through the gaps from the first on. A reader that waits for a byte that none will bring soon gets a
- * segment that begins there; each stops where another began or bytes are present. No byte is asked for twice. Where as
- * many run as may, one that is ahead of all readers ends for one that is waited for.
+ * One segment goes through the gaps from the first on, or several do ({@link Parts}), each through its part. A reader that
+ * waits for a byte that none will bring soon gets a segment that begins there; each stops where another began or bytes are
+ * present. No byte is asked for twice. Where as many run as may, one that is ahead of all readers ends for one that is
+ * waited for.
  */
 export class FillRun implements SegmentHost {
   readonly file: GrowingFile;
@@ -42,6 +44,7 @@ export class FillRun implements SegmentHost {
   readonly #abort = new AbortController();
   readonly #segments = new Set<Segment>();
   readonly #courses: Courses<Segment>;
+  #inParts: Parts | undefined;
   readonly #opened = Promise.withResolvers<void>();
   readonly #done = Promise.withResolvers<void>();
   #hasAnswered = false;
@@ -109,11 +112,13 @@ export class FillRun implements SegmentHost {
 
   answered(segment: Segment, part: BlobPart): boolean {
     this.#began();
-    if (part.start < segment.position) {
-      this.#mayRunSeveral = false;
+    const ignoredRange = part.start < segment.position || (part.end ?? 0) > segment.limit;
+    if (ignoredRange) {
+      this.#runOne();
       if (this.#segments.size > 1) return false;
       this.#canRange = false;
     }
+    segment.answeredAt ??= performance.now();
     this.#lookAround();
     return true;
   }
@@ -134,12 +139,27 @@ export class FillRun implements SegmentHost {
   #goOn(): void {
     if (this.#abort.signal.aborted) return this.#over(this.#abort.signal.reason);
     this.#lookAround();
+    this.#fillSlots();
     if (this.#segments.size > 0) return;
-    const gap = this.file.firstGap;
-    if (gap !== undefined) return this.#begin(gap[0]);
     this.#isOver = true;
     this.#began();
     this.#done.resolve();
+  }
+
+  #fillSlots(): void {
+    const { file, source, limits } = this;
+    const missingBytes = file.size - file.presentBytes;
+    this.#inParts ??= new Parts(missingBytes, { ...limits, inParts: source.inParts ?? false });
+    while (this.#segments.size < this.#inParts.most) {
+      const position = firstUnasked(this.#courses);
+      if (position === undefined) return;
+      this.#begin(position, position + this.#inParts.next(missingBytes));
+    }
+  }
+
+  #runOne(): void {
+    this.#mayRunSeveral = false;
+    this.#inParts?.giveUp();
   }
 
   #began(): void {
@@ -161,8 +181,8 @@ export class FillRun implements SegmentHost {
     for (const position of this.file.wanted()) this.wanted(position);
   }
 
-  #begin(position: number): void {
-    const segment = new Segment(position, this);
+  #begin(position: number, limit = Number.POSITIVE_INFINITY): void {
+    const segment = new Segment(position, Math.min(limit, this.file.size), this);
     this.#segments.add(segment);
     segment.run({ signal: this.#abort.signal }).then(
       () => this.#ended(segment),
@@ -172,6 +192,7 @@ export class FillRun implements SegmentHost {
 
   #ended(segment: Segment): void {
     this.#segments.delete(segment);
+    this.#inParts?.ended(segment, performance.now());
     this.#goOn();
   }
 
@@ -181,7 +202,7 @@ export class FillRun implements SegmentHost {
     // Upstream may not bear several at once: those that bring bytes go on, and come to this one's part later.
     const othersGoOn = this.#segments.size > 0 && !signal.aborted;
     if (!othersGoOn) return this.#over(signal.aborted ? signal.reason : error);
-    this.#mayRunSeveral = false;
+    this.#runOne();
   }
 
   #over(error: unknown): void {

@@ -13,6 +13,8 @@ export interface FillSource {
   readonly privateTo?: string | undefined;
   /** What the blob is to its repository: evictable `cache` where it is left out, `replica` for what a policy copies. */
   readonly ownership?: FilledOwnership | undefined;
+  /** Whether a large blob may come by several transfers at once where one alone is slow, as nobody waits for its first bytes. */
+  readonly inParts?: boolean | undefined;
   /**
    * Asks for the bytes from `start`, to `end` if given (half-open), else to the blob's end. Aborting also ends the
    * transfer of a part that was handed out. Retries of the request itself are the source's: a fill asks again only

@@ -1,7 +1,6 @@
 import type { StagedFile } from '../storage/blob-store.ts';
 import {
   gapsBetween,
-  type Interval,
   type Intervals,
   lengthAt,
   nextStart,
@@ -33,10 +32,6 @@ export class GrowingFile {
 
   get presentBytes(): number {
     return totalLength(this.#present);
-  }
-
-  get firstGap(): Interval | undefined {
-    return this.gapsBetween(0, this.size)[0];
   }
 
   /** The staged file, while it is open. */

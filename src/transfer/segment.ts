@@ -29,13 +29,17 @@ export class Segment {
   readonly start: number;
   /** The last byte that somebody waited for it to bring. */
   wantedAt: number;
+  readonly limit: number;
+  /** When upstream answered first, by `performance.now()`. */
+  answeredAt: number | undefined;
   #position: number;
   #givesWay = false;
   #receivedBytes = 0;
   readonly #host: SegmentHost;
 
-  constructor(start: number, host: SegmentHost) {
+  constructor(start: number, limit: number, host: SegmentHost) {
     this.start = start;
+    this.limit = limit;
     this.wantedAt = start;
     this.#position = start;
     this.#host = host;

@@ -12,7 +12,7 @@ function coursesOver(present: Intervals, ...running: readonly Course[]) {
 }
 
 function courseFrom(start: number, position = start, wantedAt = start): Course {
-  return { start, position, wantedAt };
+  return { start, position, wantedAt, limit: SIZE };
 }
 
 describe('a byte that is missing', () => {

@@ -16,6 +16,7 @@ interface Reading {
   readonly whole: boolean;
   /** Bytes asked for at once. */
   readonly step: number;
+  readonly inParts?: boolean;
 }
 
 const reading: fc.Arbitrary<Reading> = fc.record({
@@ -63,14 +64,17 @@ describe('whatever readers and upstream do', () => {
       fc.asyncProperty(
         fc.array(reading, { minLength: 1, maxLength: 6 }),
         misfortunes,
-        async (readings, troubles) => {
-          await using world = await openWorld({ soonBytes: 64 * 1024, silenceMs: 30, attempts: 8 });
+        fc.boolean(),
+        async (readings, troubles, inParts) => {
+          const inMany = { partBytes: 50_000, fastBytes: Number.POSITIVE_INFINITY };
+          const limits = { soonBytes: 64 * 1024, silenceMs: 30, attempts: 8, ...inMany };
+          await using world = await openWorld(limits);
           for (const how of troubles) world.upstream.behave({ path: BLOBS, times: 1 }, how);
           // The first answer has to be one: what is refused before the first byte is the asker's to hear.
           world.upstream.behave({ path: BLOBS, times: 1 }, { bytesPerSecond: 16 * SIZE });
           const layer = world.layer(SIZE);
 
-          await Promise.all(readings.map((each) => read(world, layer, each)));
+          await Promise.all(readings.map((each) => read(world, layer, { ...each, inParts })));
 
           await assertKept(world, layer);
           await assertNothingLeft(world);
@@ -84,10 +88,10 @@ describe('whatever readers and upstream do', () => {
 async function read(
   world: World,
   layer: ReturnType<World['layer']>,
-  { afterMs, start, length, whole, step }: Reading,
+  { afterMs, start, length, whole, step, inParts = false }: Reading,
 ): Promise<void> {
   await setTimeout(afterMs);
-  await using reader = await world.open(layer, { whole });
+  await using reader = await world.open(layer, { whole, inParts });
   const end = Math.min(start + length, SIZE);
   const into = Buffer.alloc(step);
   for (let position = start; position < end; ) {

@@ -9,22 +9,29 @@ import type { Upstream } from '../../support/upstream.ts';
 export function sourceAt(
   upstream: Pick<Upstream, 'url' | 'host'>,
   repository: string,
-  { digest, agent = false }: { digest: Digest; agent?: Agent | false },
+  {
+    digest,
+    agent = false,
+    inParts,
+  }: { digest: Digest; agent?: Agent | false; inParts?: boolean | undefined },
 ): FillSource {
   const url = new URL(`v2/${repository}/blobs/${digest}`, upstream.url);
   return {
     host: upstream.host,
+    inParts,
     async open({ start, end }, { signal }) {
       const isPart = start > 0 || end !== undefined;
       const range = `bytes=${start}-${end === undefined ? '' : end - 1}`;
       const headers = isPart ? { range } : {};
       const response = await answerOf(url, { headers, signal, agent }, upstream.host);
-      const [, from = 0, size] =
-        /^bytes (\d+)-\d+\/(\d+)$/.exec(response.headers['content-range'] ?? '') ?? [];
+      const [, from = 0, last, size] =
+        /^bytes (\d+)-(\d+)\/(\d+)$/.exec(response.headers['content-range'] ?? '') ?? [];
       const length = size ?? response.headers['content-length'];
+      const bytes = length === undefined ? undefined : Number(length);
       return {
         start: Number(from),
-        size: length === undefined ? undefined : Number(length),
+        end: last === undefined ? bytes : Number(last) + 1,
+        size: bytes,
         content: response,
       };
     },

@@ -81,6 +81,8 @@ interface AskOptions {
   readonly size?: number;
   /** The project that the repository is of, if that is private. */
   readonly privateTo?: string;
+  /** As what is copied comes. */
+  readonly inParts?: boolean;
 }
 
 /** A node, an upstream, and nothing in either. */
@@ -111,9 +113,10 @@ export async function openWorld(limits: Partial<TransferLimits> = {}): Promise<W
         whole = true,
         signal,
         privateTo,
+        inParts,
       } = options;
       const path = repository.slice(repository.indexOf('/') + 1);
-      const source = { ...sourceAt(upstream, path, layer), privateTo };
+      const source = { ...sourceAt(upstream, path, { ...layer, inParts }), privateTo };
       const wanted = { digest: layer.digest, size, repository, source };
       return node.transfers.open(wanted, { whole, signal });
     },
