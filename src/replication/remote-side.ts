@@ -6,7 +6,7 @@ import { OciError } from '../oci/error.ts';
 import { UpstreamInvalid } from '../registry/errors.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
 import { type Link, shapedPart } from '../transfer/shaping.ts';
-import { contentFrom } from './content-from.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import type { RemotePushes } from './remote-pushes.ts';
 import type { CopyOptions, Destination, Source, SourceBlob, SourceTag, Waiting } from './sides.ts';
 
@@ -57,7 +57,7 @@ export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): 
 
 export function remoteDestination(
   { endpoint, host, peer, link }: Remote,
-  pushes: RemotePushes,
+  { pushes, readAhead }: { readonly pushes: RemotePushes; readonly readAhead: ReadAhead },
 ): Destination {
   return {
     endpoint,
@@ -85,7 +85,7 @@ export function remoteDestination(
       const place = `${endpoint} ${repository} ${blob.digest}`;
       const from = `${blob.source.endpoint} ${blob.repository}`;
       const push = (signal: AbortSignal) =>
-        pushTo({ endpoint, peer, link }, repository, blob, { signal, moved });
+        pushTo({ endpoint, peer, link, readAhead }, repository, blob, { signal, moved });
       return pushes.once({ place, from }, push, options);
     },
     async put(repository, manifest, { tag, signal }) {
@@ -110,21 +110,24 @@ export function remoteDestination(
 }
 
 async function pushTo(
-  { endpoint, peer, link }: Pick<Remote, 'endpoint' | 'peer' | 'link'>,
+  to: Pick<Remote, 'endpoint' | 'peer' | 'link'> & { readonly readAhead: ReadAhead },
   repository: string,
   { source, repository: from, digest, size }: SourceBlob,
   { signal, moved }: CopyOptions,
 ): Promise<'copied' | 'mounted'> {
+  const { endpoint, peer, link, readAhead } = to;
   const isOneRegistry = source.endpoint === endpoint && from !== repository;
   if (isOneRegistry && (await peer.mountBlob(repository, digest, from, { signal }))) {
     return 'mounted';
   }
   const takes = link.isUnlimited ? [] : [link.forReplication];
-  const open = async (start: number, options: Waiting) =>
-    contentFrom(
-      shapedPart(await source.blob(from, digest, { start }, options), takes, options),
-      start,
-    );
+  const bytes = {
+    host: source.host,
+    size,
+    open: async (range: { readonly start: number; readonly end?: number }, options: Waiting) =>
+      shapedPart(await source.blob(from, digest, range, options), takes, options),
+  };
+  const open = (start: number, options: Waiting) => readAhead.read(bytes, start, options);
   await peer.pushBlob(repository, { digest, size }, open, { signal, sent: moved });
   return 'copied';
 }

@@ -8,6 +8,7 @@ import type { RegistryPeer } from '../registry/peer.ts';
 import type { Link } from '../transfer/shaping.ts';
 import { type LocalParts, localDestination, localSource } from './local-side.ts';
 import { Pace, paced } from './pace.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { RemotePushes } from './remote-pushes.ts';
 import { remoteDestination, remoteSource } from './remote-side.ts';
 import type { Destination, Source } from './sides.ts';
@@ -76,7 +77,7 @@ export type Runs = (execution: number) => Promise<Run>;
 export function createRuns({ local, connect, facts, rivals, link, now }: RunsOptions): Runs {
   const known = new LRUCache<number, ExecutionFacts>({ max: MOST_RUNS });
   const paces = new LRUCache<number, Pace>({ max: MOST_RUNS });
-  const pushes = new RemotePushes();
+  const passing = { pushes: new RemotePushes(), readAhead: new ReadAhead() };
   const paceOf = ({ policy, rules }: ExecutionFacts): Pace => {
     const pace = paces.get(policy) ?? new Pace(rules, now);
     pace.rules = rules;
@@ -108,7 +109,7 @@ export function createRuns({ local, connect, facts, rivals, link, now }: RunsOpt
         const endpoint = rules.destinations[index]?.endpoint ?? '';
         if (endpoint === LOCAL)
           return localDestination(local, { execution, policy: name, from: rules.source });
-        return remoteDestination(await remote(endpoint), pushes);
+        return remoteDestination(await remote(endpoint), passing);
       },
       rivals({ repository, to }) {
         const source = { endpoint: rules.source, repository };

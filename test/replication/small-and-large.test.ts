@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -72,6 +73,28 @@ describe('what is large', () => {
     const kinds = ['expand', 'expand-repository', 'sync-ref', 'copy-blob', 'copy-blob'];
     assert.deepEqual(await kindsOf(node, id), [...kinds, 'put-manifests']);
   });
+});
+
+describe('what is very large', () => {
+  for (const destination of ['local', 'to']) {
+    it(`comes by ranges of it, and arrives as it is (${destination})`, async () => {
+      await using world = await openWorld([destination]);
+      const { from, to, node } = world;
+      const { manifest } = from.addImage(APP, 'v1', [randomBytes(65 * MIB)]);
+
+      const { status } = await node.run(1);
+
+      assert.equal(status, 'Succeed');
+      const ranges = from.seen(BLOBS).map(({ headers }) => headers.range);
+      assert.ok(ranges.length > 2 && ranges.some((range) => range?.startsWith('bytes=0-')));
+      const path = `/v2/copies/${APP}/manifests/v1`;
+      const held =
+        destination === 'to'
+          ? to.tagged(`copies/${APP}`, 'v1')
+          : (await node.send({ path })).headers['docker-content-digest'];
+      assert.equal(held, manifest.digest);
+    });
+  }
 });
 
 describe('the blobs of one artifact', () => {
