@@ -11,6 +11,7 @@ import { blobDownload } from './questions/blob-download.ts';
 import { cachedToken } from './questions/cached-token.ts';
 import { coldPull } from './questions/cold-pull.ts';
 import { longLink } from './questions/long-link.ts';
+import { lossyLink } from './questions/lossy-link.ts';
 import { manifestByTag } from './questions/manifest-by-tag.ts';
 import { createNamespaces, pinTo } from './support/namespaces.ts';
 import type { Answer, Question } from './support/question.ts';
@@ -22,6 +23,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   'blob-download': blobDownload,
   'cold-pull': coldPull,
   'long-link': longLink,
+  'lossy-link': lossyLink,
 };
 
 const { values } = parseArgs({

@@ -1,23 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { type Contestant, farStockRegistry, pushImageOf } from '../support/contestants.ts';
-import {
-  type Copier,
-  portolanCopier,
-  regsyncCopier,
-  skopeoCopier,
-  type Work,
-} from '../support/copiers.ts';
-import { createLongLink, FAR_ADDRESS, RATE_MBIT } from '../support/long-link.ts';
+import { type Copier, portolanCopier, regsyncCopier, skopeoCopier } from '../support/copiers.ts';
+import { endsOf, large, type SizedWork, shareOf } from '../support/far-work.ts';
+import { createLongLink, RATE_MBIT } from '../support/long-link.ts';
 import { MIB } from '../support/measure.ts';
 import type { Answer, Question } from '../support/question.ts';
 
 const REPOSITORIES = 10;
-
-interface SizedWork extends Work {
-  readonly bytes: number;
-  readonly title: string;
-}
 
 /** How much of a long link does a replication use? */
 export const longLink: Question = async ({ folder, upstreamNamespace, isShort }) => {
@@ -28,7 +18,7 @@ export const longLink: Question = async ({ folder, upstreamNamespace, isShort })
   await using empty = await farStockRegistry(join(folder, 'empty'), upstreamNamespace);
   await using _ = await createLongLink(folder, upstreamNamespace);
   const works = [await large(far, blobMib), await small(far, images)];
-  const ends = { from: overLongLink(far), to: overLongLink(empty) };
+  const ends = endsOf(far, empty);
   await using node = await portolanCopier(join(folder, 'portolan'), ends, works);
   await using regsync = await regsyncCopier(join(folder, 'regsync'), ends);
   await using skopeo = await skopeoCopier(join(folder, 'skopeo'), ends);
@@ -58,25 +48,6 @@ export const longLink: Question = async ({ folder, upstreamNamespace, isShort })
 function partOf(work: SizedWork): SizedWork {
   const { repositories, bytes } = work;
   return { ...work, repositories: repositories.slice(0, 1), bytes: bytes / repositories.length };
-}
-
-function overLongLink({ url }: Contestant): string {
-  return `${FAR_ADDRESS}:${new URL(url).port}`;
-}
-
-/** Of what the link could have carried meanwhile, headers of its packets included. */
-async function shareOf({ bytes }: SizedWork, copy: () => Promise<void>): Promise<number> {
-  const startedAt = performance.now();
-  await copy();
-  const seconds = (performance.now() - startedAt) / 1000;
-  return (bytes * 8) / (RATE_MBIT * 1e6 * seconds);
-}
-
-async function large(far: Contestant, mib: number): Promise<SizedWork> {
-  const repository = 'library/large';
-  await pushImageOf(far.url, { repository, tag: 'latest', layer: randomBytes(mib * MIB) });
-  const title = mib === 1024 ? 'one blob of 1 GiB' : `one blob of ${mib} MiB`;
-  return { name: 'large', repositories: [repository], bytes: mib * MIB, title };
 }
 
 async function small(far: Contestant, images: number): Promise<SizedWork> {

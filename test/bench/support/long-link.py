@@ -1,7 +1,8 @@
 """Holds every packet between two TUN devices back for a while: this kernel has no netem.
 
-    long-link.py DEVICE OTHER-DEVICE MILLISECONDS
+    long-link.py DEVICE OTHER-DEVICE MILLISECONDS [LOST]
 
+LOST is how many of a million packets get lost on the way from the second to the first, one at a time and at random.
 The devices are there as long as it runs, and are its caller's to put where they belong. Their rate is tbf's business.
 Prints "ready" when both are there.
 """
@@ -9,6 +10,7 @@ Prints "ready" when both are there.
 import collections
 import fcntl
 import os
+import random
 import select
 import struct
 import sys
@@ -27,13 +29,14 @@ def device(name):
     return file
 
 
-def receive(source, waiting, delay):
+def receive(source, waiting, delay, is_lost):
     for _ in range(PACKETS_A_TURN):
         try:
             packet = os.read(source, LARGEST_PACKET)
         except BlockingIOError:
             return
-        waiting.append((time.monotonic() + delay, packet))
+        if not is_lost():
+            waiting.append((time.monotonic() + delay, packet))
 
 
 def send(waiting, target):
@@ -49,15 +52,21 @@ def send(waiting, target):
 def main():
     one, other = device(sys.argv[1]), device(sys.argv[2])
     delay = int(sys.argv[3]) / 1000
-    directions = [(one, collections.deque(), other), (other, collections.deque(), one)]
+    lost = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    # The same ones each time.
+    chance = random.Random(lost)
+    directions = [
+        (one, collections.deque(), other, lambda: False),
+        (other, collections.deque(), one, lambda: chance.randrange(1_000_000) < lost),
+    ]
     print("ready", flush=True)
     while True:
-        due = [waiting[0][0] for _, waiting, _ in directions if waiting]
+        due = [waiting[0][0] for _, waiting, _, _ in directions if waiting]
         timeout = max(0, min(due) - time.monotonic()) if due else None
         readable, _, _ = select.select([one, other], [], [], timeout)
-        for source, waiting, target in directions:
+        for source, waiting, target, is_lost in directions:
             if source in readable:
-                receive(source, waiting, delay)
+                receive(source, waiting, delay, is_lost)
             send(waiting, target)
 
 

@@ -14,18 +14,20 @@ const DELAY_MS = 25;
 
 /**
  * A second link between this process's namespace and that of the upstream: 100 Mbit/s each way and a round trip of 50 ms,
- * with packets of 1,500 bytes and a queue of 100 ms before it, so that TCP has what a long link does to it.
+ * with packets of 1,500 bytes and a queue of 100 ms before it, so that TCP has what a long link does to it. Of what comes
+ * from the upstream some packets may get lost, beside those that the queue has no room for.
  */
 export async function createLongLink(
   folder: string,
   upstreamNamespace: string,
+  { lostPerMillion = 0 }: { readonly lostPerMillion?: number } = {},
 ): Promise<AsyncDisposable> {
   const script = join(import.meta.dirname, 'long-link.py');
   const logFile = join(folder, 'long-link.log');
   // A scheduler that keeps it waiting would lose packets that no network lost.
   const link = await startDaemon(
     'chrt',
-    ['--fifo', '1', '/usr/bin/python3', script, NEAR, FAR, String(DELAY_MS)],
+    ['--fifo', '1', '/usr/bin/python3', script, NEAR, FAR, `${DELAY_MS}`, `${lostPerMillion}`],
     { logFile, isReady: async () => (await readFile(logFile, 'utf8')).includes('ready') },
   );
   await must('ip', ['link', 'set', FAR, 'netns', upstreamNamespace]);
