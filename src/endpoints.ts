@@ -12,6 +12,7 @@ import type { ManagementOptions } from './catalog/management.ts';
 import type { Endpoint, Projects } from './catalog/projects.ts';
 import type { Config } from './config/load.ts';
 import { createEndpoints, type Endpoints } from './proxy/endpoints.ts';
+import type { LeftUploads } from './registry/left-uploads.ts';
 import { createRegistryClient } from './registry/registry-client.ts';
 import { Link } from './transfer/shaping.ts';
 
@@ -31,6 +32,7 @@ export interface NodeEndpointsOptions {
   readonly projects: Pick<Projects, 'endpoints'>;
   /** Opens the credentials that the API was given. */
   readonly secrets: Pick<Secrets, 'open'>;
+  readonly leftUploads: LeftUploads;
   readonly config: Config;
   /** Of this program, as upstreams are told. */
   readonly version: string;
@@ -41,12 +43,12 @@ export interface NodeEndpointsOptions {
 /** Connects to none. @throws where a declared one names a file that cannot be read */
 export async function openEndpoints(
   opened: AsyncDisposableStack,
-  { projects, secrets, config, version, now }: NodeEndpointsOptions,
+  { projects, secrets, leftUploads, config, version, now }: NodeEndpointsOptions,
 ): Promise<NodeEndpoints> {
   const limits = { silenceMs: config.fills.silence, manifestBytes: config.limits.manifestSize };
   const userAgent = `portolan/${version}`;
   const newClient = () =>
-    createRegistryClient({ userAgent, cache: createMemoryCache(), now, limits });
+    createRegistryClient({ userAgent, cache: createMemoryCache(), leftUploads, now, limits });
   const client = opened.use(newClient());
   const known = () => projects.endpoints();
   const endpoints = createEndpoints({

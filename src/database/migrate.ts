@@ -11,6 +11,7 @@ import { jobs } from './migrations/0005-jobs.ts';
 import { replication } from './migrations/0006-replication.ts';
 import { jobsAtScale } from './migrations/0007-jobs-at-scale.ts';
 import { taskEndings } from './migrations/0008-task-endings.ts';
+import { leftUploads } from './migrations/0009-left-uploads.ts';
 
 /** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -22,6 +23,7 @@ export const MIGRATIONS: readonly Migration[] = [
   replication,
   jobsAtScale,
   taskEndings,
+  leftUploads,
 ];
 
 export interface MigrateOptions {

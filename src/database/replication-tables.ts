@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely';
+import type { Digest } from '../oci/digest.ts';
 import type { Flag } from './flag.ts';
 
 export interface ReplicationPolicyRow {
@@ -13,4 +14,17 @@ export interface ReplicationPolicyRow {
   filters: string | null;
   created_at: number;
   updated_at: number;
+}
+
+/** An upload of a blob to another registry that is not done. */
+export interface LeftUploadRow {
+  /** Its base URL. */
+  registry: string;
+  repository: string;
+  digest: Digest;
+  /** Of the session. */
+  url: string;
+  /** Bytes; 0 where the registry does not say. */
+  least_chunk: number;
+  opened_at: number;
 }

@@ -10,7 +10,7 @@
  *         ├─< project_metadata, immutable_rules      settings (of the node)
  *         └─< labels ─< manifest_labels >─ manifests
  *     users >─< user_groups, both ─< project_members >─ projects ─< robots      signing_keys · users ─< refresh_tokens
- *     executions ─< tasks: `job-tables.ts` draws what is to be done
+ *     executions ─< tasks: `job-tables.ts` draws what is to be done · left_uploads (unfinished, at other registries)
  *     changes (the feed, the outbox of everything owned) · arrivals (the outbox of what was cached) · audit
  */
 import type { Generated } from 'kysely';
@@ -43,7 +43,7 @@ import type {
   ProjectMetadataRow,
   SettingRow,
 } from './management-tables.ts';
-import type { ReplicationPolicyRow } from './replication-tables.ts';
+import type { LeftUploadRow, ReplicationPolicyRow } from './replication-tables.ts';
 
 /** Of a manifest, tag or blob link: pushed here, copied by a policy or a member, or pulled through and evictable. */
 export type Ownership = 'origin' | 'replica' | 'cache';
@@ -300,6 +300,7 @@ export interface Tables {
   project_contents: ProjectContentRow;
   uploads: UploadRow;
   fills: FillRow;
+  left_uploads: LeftUploadRow;
   changes: ChangeRow;
   arrivals: ArrivalRow;
   audit: AuditRow;

@@ -3,10 +3,10 @@
  * breaks off, in chunks from where the registry says that it is.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { LRUCache } from 'lru-cache';
 import { OciError } from '../oci/error.ts';
 import { BlobSource } from './blob-source.ts';
 import { UpstreamRefused, UpstreamThrottled, UpstreamUnavailable } from './errors.ts';
+import { keyOf, type LeftUploads, type UploadName } from './left-uploads.ts';
 import type { CallOptions, OpenBlob, PushedBlob } from './peer.ts';
 import { SessionLost, type SessionPlace, UploadSession } from './upload-session.ts';
 
@@ -22,23 +22,12 @@ export interface BlobPushOptions extends CallOptions {
   readonly sent?: ((bytes: number) => void) | undefined;
   readonly abilities: UploadAbilities;
   readonly left: LeftUploads;
+  /** Pushes that run now, by {@link keyOf}: what one of them has opened is nothing that was left. */
+  readonly underWay: Set<string>;
   /** Whether the registry has the blob: asked where a session ended without an answer. */
   readonly isThere: () => Promise<boolean>;
 }
 
-/**
- * Uploads that were given up because the registry, or the source, did not answer any more: the next push of the same blob
- * goes on with them. In memory: a node that is killed begins such a blob anew.
- */
-export type LeftUploads = LRUCache<string, UploadSession>;
-
-export function createLeftUploads(): LeftUploads {
-  return new LRUCache({ max: MOST_LEFT, ttl: LEFT_MS });
-}
-
-/** Long enough for a registry that comes back; theirs end by themselves, after a week with distribution. */
-const LEFT_MS = 24 * 60 * 60_000;
-const MOST_LEFT = 1_000;
 /** Smaller ones than this are not worth their round trips, and proxies that refuse even this are not for registries. */
 const LEAST_CHUNK_BYTES = 2 ** 20;
 /** How much smaller chunks become after one was too large. */
@@ -51,16 +40,34 @@ export async function pushBlob(
   open: OpenBlob,
   options: BlobPushOptions,
 ): Promise<void> {
+  const { abilities, underWay } = options;
+  const key = keyOf(nameOf(place, blob));
+  const isAlone = !underWay.has(key);
+  underWay.add(key);
   using source = new BlobSource(open, options);
-  const push = new BlobPush(place, blob, source, options);
-  await push.run();
+  // What cannot be gone on with is not left.
+  const left = isAlone && abilities.chunks ? options.left : undefined;
+  const push = new BlobPush(place, blob, source, { ...options, left });
+  try {
+    await push.run();
+  } finally {
+    if (isAlone) underWay.delete(key);
+  }
+}
+
+function nameOf({ base, repository }: SessionPlace, { digest }: PushedBlob): UploadName {
+  return { registry: base.href, repository, digest };
+}
+
+interface RunOptions extends Omit<BlobPushOptions, 'left'> {
+  readonly left: LeftUploads | undefined;
 }
 
 class BlobPush {
   readonly #place: SessionPlace;
   readonly #blob: PushedBlob;
   readonly #source: BlobSource;
-  readonly #options: BlobPushOptions;
+  readonly #options: RunOptions;
   #session: UploadSession | undefined;
   #received = 0;
   /** Undefined while the blob goes in one piece. */
@@ -69,8 +76,10 @@ class BlobPush {
   #isResumed = false;
   /** In a row, without a byte that was kept. */
   #breaks = 0;
+  /** Whether the session is among those that are left. */
+  #isKept = false;
 
-  constructor(place: SessionPlace, blob: PushedBlob, source: BlobSource, options: BlobPushOptions) {
+  constructor(place: SessionPlace, blob: PushedBlob, source: BlobSource, options: RunOptions) {
     this.#place = place;
     this.#blob = blob;
     this.#source = source;
@@ -78,18 +87,17 @@ class BlobPush {
   }
 
   async run(): Promise<void> {
-    const { left } = this.#options;
-    const key = `${this.#place.repository}@${this.#blob.digest}`;
-    // Nobody else goes on with it meanwhile.
-    this.#session = left.get(key);
-    left.delete(key);
+    const found = await this.#options.left?.find(nameOf(this.#place, this.#blob));
+    if (found !== undefined) this.#session = new UploadSession(this.#place, found);
+    this.#isKept = found !== undefined;
     try {
       await this.#tryOn();
     } catch (error) {
-      const { chunks } = this.#options.abilities;
-      if (chunks && isPassing(error) && this.#session !== undefined) left.set(key, this.#session);
+      // Why it failed is what is told, whatever becomes of the rest.
+      await (this.#isLeftAfter(error) ? this.#keep() : this.#drop()).catch(() => {});
       throw error;
     }
+    await this.#drop();
   }
 
   async #tryOn(): Promise<void> {
@@ -118,8 +126,7 @@ class BlobPush {
 
   async #send(): Promise<void> {
     const { digest, size } = this.#blob;
-    this.#session ??= await UploadSession.open(this.#place, this.#options);
-    const session = this.#session;
+    const session = this.#session ?? (await this.#opened());
     if (this.#chunkBytes === undefined) {
       return session.finish(digest, this.#source.part(0, size), this.#options);
     }
@@ -134,11 +141,41 @@ class BlobPush {
     return session.finish(digest, undefined, this.#options);
   }
 
+  async #opened(): Promise<UploadSession> {
+    const session = await UploadSession.open(this.#place, this.#options);
+    this.#session = session;
+    // This process may be killed meanwhile: what that costs is worth a row.
+    if (this.#isLarge) await this.#keep();
+    return session;
+  }
+
+  get #isLarge(): boolean {
+    return this.#blob.size > this.#place.at.calls.limits.chunkBytes;
+  }
+
+  async #keep(): Promise<void> {
+    const { left } = this.#options;
+    if (left === undefined || this.#session === undefined) return;
+    await left.keep(nameOf(this.#place, this.#blob), this.#session.left);
+    this.#isKept = true;
+  }
+
+  async #drop(): Promise<void> {
+    if (this.#isKept) await this.#options.left?.forget(nameOf(this.#place, this.#blob));
+    this.#isKept = false;
+  }
+
+  /** Whether the next push of the blob goes on from there: who was told to stop may be told to go on. */
+  #isLeftAfter(error: unknown): boolean {
+    if (this.#options.left === undefined || this.#session === undefined) return false;
+    return isPassing(error) || (this.#options.signal.aborted && this.#isLarge);
+  }
+
   /** Whether the blob arrived all the same; false where another attempt is worth it. @throws the error where none is */
   async #isDoneAfter(error: unknown): Promise<boolean> {
     if (this.#options.signal.aborted || !this.#mayGoOnAfter(error)) {
       // Not waited for: who gave up, or whose registry is wrong, has nothing to gain from it.
-      if (!isPassing(error)) void this.#session?.cancel();
+      if (!isPassing(error) && !this.#isLeftAfter(error)) void this.#session?.cancel();
       this.#options.signal.throwIfAborted();
       throw error;
     }

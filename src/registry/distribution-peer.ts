@@ -4,7 +4,7 @@ import { type Manifest, parseManifest } from '../oci/manifest.ts';
 import { ACCEPTED_MANIFESTS, essenceOf } from '../oci/media-type.ts';
 import { parseReference } from '../oci/reference.ts';
 import { readBlob, sizeIn } from './blob-part.ts';
-import { createLeftUploads, pushBlob, type UploadAbilities } from './blob-push.ts';
+import { pushBlob, type UploadAbilities } from './blob-push.ts';
 import { listCatalog } from './catalog.ts';
 import { UpstreamDenied, UpstreamInvalid } from './errors.ts';
 import { jsonIn } from './json.ts';
@@ -43,7 +43,7 @@ export function distributionPeer(
   const at = repositoryCalls(access, client);
   const base = access.url;
   const referrers = new Referrers(at);
-  const left = createLeftUploads();
+  const underWay = new Set<string>();
   const reading = readsFrom(at, { ...access, listing, referrers });
   return {
     ...reading,
@@ -54,7 +54,8 @@ export function distributionPeer(
       pushBlob({ at, repository, base }, blob, open, {
         ...options,
         abilities: uploads,
-        left,
+        left: client.leftUploads,
+        underWay,
         async isThere() {
           try {
             const size = await reading.blobSize(repository, blob.digest, options);

@@ -9,6 +9,7 @@ import { errorIn, MOST_ERROR_BYTES } from './error-answer.ts';
 import { UpstreamDenied, UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
 import { HttpClient } from './http-client.ts';
 import type { HttpConnection, HttpResponse, Method } from './http-connection.ts';
+import { createLeftUploads, type LeftUploads } from './left-uploads.ts';
 import { DEFAULT_LIMITS, type RegistryLimits } from './limits.ts';
 import type { CallOptions } from './peer.ts';
 import type { Renewable } from './renewable.ts';
@@ -65,6 +66,7 @@ export interface RegistryClient extends Disposable {
   at(access: RegistryAccess): RegistryCalls;
   /** The same for another API than the registry's, with its own budget. */
   api(access: ApiAccess): RegistryCalls;
+  readonly leftUploads: LeftUploads;
   /** Milliseconds UTC. */
   readonly now: () => number;
 }
@@ -73,6 +75,8 @@ export interface RegistryClientOptions {
   /** `portolan/<version>`. */
   readonly userAgent: string;
   readonly cache: Cache;
+  /** In this process alone where it is left out. */
+  readonly leftUploads?: LeftUploads;
   readonly now: () => number;
   readonly limits?: Partial<RegistryLimits>;
   /** From 0 to 1, for jitter. */
@@ -93,6 +97,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   };
   return {
     now,
+    leftUploads: options.leftUploads ?? createLeftUploads(),
     at(access) {
       const { name: endpoint, url, tokenHosts = [], credential } = access;
       const wanted = { endpoint, url, tokenHosts, credential, tokens };

@@ -6,6 +6,7 @@ import type { Digest } from '../oci/digest.ts';
 import { OCTET_STREAM } from '../oci/media-type.ts';
 import { MOST_ERROR_BYTES } from './error-answer.ts';
 import { UpstreamInvalid } from './errors.ts';
+import type { LeftUpload } from './left-uploads.ts';
 import type { CallOptions } from './peer.ts';
 import type { Call, WholeAnswer } from './registry-client.ts';
 import { type RepositoryCalls, writeRefusal } from './repository-calls.ts';
@@ -32,10 +33,11 @@ export class UploadSession {
   readonly #place: SessionPlace;
   #url: URL;
 
-  constructor(place: SessionPlace, { headers, url }: WholeAnswer) {
+  /** One that was opened before. */
+  constructor(place: SessionPlace, { url, leastChunkBytes }: LeftUpload) {
     this.#place = place;
-    this.#url = locationIn(headers.location, url, place.base);
-    this.leastChunkBytes = countIn(headers['oci-chunk-min-length']) ?? 0;
+    this.#url = new URL(url);
+    this.leastChunkBytes = leastChunkBytes;
   }
 
   /** end-4a. @throws OciError NAME_UNKNOWN, UNSUPPORTED; UpstreamRefused */
@@ -48,7 +50,20 @@ export class UploadSession {
     });
     const answer = await at.calls.read(call, MOST_ERROR_BYTES);
     if (!isGood(answer)) throw writeRefusal(call, answer, 'NAME_UNKNOWN');
-    return new UploadSession(place, answer);
+    return UploadSession.in(place, answer);
+  }
+
+  /** The one that the answer speaks of. @throws UpstreamInvalid */
+  static in(place: SessionPlace, { headers, url }: WholeAnswer): UploadSession {
+    return new UploadSession(place, {
+      url: locationIn(headers.location, url, place.base).href,
+      leastChunkBytes: countIn(headers['oci-chunk-min-length']) ?? 0,
+    });
+  }
+
+  /** What the constructor takes. */
+  get left(): LeftUpload {
+    return { url: this.#url.href, leastChunkBytes: this.leastChunkBytes };
   }
 
   /** end-13: bytes that the registry has; undefined where it does not know the session, or does not say. */

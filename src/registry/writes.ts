@@ -6,7 +6,7 @@ import { UpstreamDenied, UpstreamRefused } from './errors.ts';
 import type { CallOptions, WritablePeer } from './peer.ts';
 import type { Referrers } from './referrers.ts';
 import { type RepositoryCalls, writeRefusal } from './repository-calls.ts';
-import { assertSame, type SessionPlace, UploadSession } from './upload-session.ts';
+import { assertSame, UploadSession } from './upload-session.ts';
 
 type Writes = Pick<WritablePeer, 'mountBlob' | 'pushManifest' | 'deleteManifest' | 'deleteTag'>;
 
@@ -35,7 +35,7 @@ export function writesTo(
         const answer = await at.calls.read(call, MOST_ERROR_BYTES);
         if (answer.status === 201) return true;
         if (answer.status === 202) {
-          await new UploadSession({ at, repository, base } satisfies SessionPlace, answer).cancel();
+          await UploadSession.in({ at, repository, base }, answer).cancel();
         }
         return false;
       } catch (error) {

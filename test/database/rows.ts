@@ -1,6 +1,7 @@
 import type { Insertable } from 'kysely';
 import type { Tables } from '../../src/database/tables.ts';
 import { digestOf } from '../../src/oci/digest.ts';
+import { replicationRows } from './replication-rows.ts';
 
 const digest = digestOf(new TextEncoder().encode('{}'));
 export const at = Date.UTC(2026, 10, 21);
@@ -136,6 +137,7 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     started_at: at,
     updated_at: at,
   },
+  ...replicationRows,
   changes: {
     origin: 'one',
     epoch: 1,
@@ -218,16 +220,6 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     created_at: at,
     used_at: at,
     expires_at: at,
-  },
-  replication_policies: {
-    id: 1,
-    name: 'nightly',
-    enabled: 1,
-    declared: 0,
-    rules: '{}',
-    filters: '[]',
-    created_at: at,
-    updated_at: at,
   },
   executions: {
     id: 1,

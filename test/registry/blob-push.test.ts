@@ -1,63 +1,10 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
-import { digestOf } from '../../src/oci/digest.ts';
-import type { OpenBlob, RegistryPeer } from '../../src/registry/peer.ts';
+import type { OpenBlob } from '../../src/registry/peer.ts';
 import { upstreamSent } from '../../src/telemetry/channels.ts';
 import { opening } from '../adapters/conformance-pushes.ts';
-import { connectPeer, type PeerSettings } from '../support/registry-peer.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
-import type { UploadRules } from '../support/upstream-uploads.ts';
-
-const MIB = 2 ** 20;
-const BYTES = Buffer.from(Array.from({ length: 8 * MIB }, (_, at) => (at * 7) % 253));
-const BLOB = { digest: digestOf(BYTES), size: BYTES.length };
-const LIMITS = {
-  chunkBytes: 2 * MIB,
-  silenceMs: 300,
-  commitMs: 1_000,
-  firstByteMs: 2_000,
-  pauseMs: 1,
-};
-const PUT = { method: 'PUT', path: /uploads/ } as const;
-const PATCH = { method: 'PATCH', path: /uploads/ } as const;
-const signal = AbortSignal.timeout(120_000);
-
-interface World extends AsyncDisposable {
-  readonly upstream: Upstream;
-  readonly peer: RegistryPeer;
-  /** Where the content was opened. */
-  readonly opened: number[];
-  run(open?: OpenBlob): Promise<void>;
-}
-
-async function world(
-  rules: UploadRules = {},
-  settings: Partial<PeerSettings> = {},
-): Promise<World> {
-  const stack = new AsyncDisposableStack();
-  const upstream = stack.use(await startUpstream());
-  upstream.uploads.rules = rules;
-  const connected = stack.use(connectPeer({ url: upstream.url, limits: LIMITS, ...settings }));
-  const opened: number[] = [];
-  const content = opening(BYTES);
-  return {
-    upstream,
-    opened,
-    peer: connected.peer,
-    run: (open = content) =>
-      connected.peer.pushBlob(
-        'team/app',
-        BLOB,
-        (start, options) => {
-          opened.push(start);
-          return open(start, options);
-        },
-        { signal },
-      ),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
+import { BLOB, BYTES, LIMITS, MIB, PATCH, PUT, world } from './support/pushes.ts';
 
 describe('a push that breaks off', () => {
   for (const { name, how } of [
@@ -96,48 +43,6 @@ describe('a push that breaks off', () => {
     assert.deepEqual(push.upstream.blobIn('team/app', BLOB.digest), BYTES);
     const taken = push.upstream.requests.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0);
     assert.equal(taken, BYTES.length);
-  });
-
-  it('goes on at the next push of it where the last one was given up', async () => {
-    await using push = await world();
-    push.upstream.behave({ ...PUT, times: 1 }, { resetBodyAfter: 3 * MIB });
-    // It is down meanwhile.
-    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
-    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
-
-    push.upstream.recover();
-    await push.run();
-
-    assert.deepEqual(push.upstream.blobIn('team/app', BLOB.digest), BYTES);
-    const taken = push.upstream.requests.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0);
-    assert.equal(taken, BYTES.length);
-    assert.equal(push.upstream.count({ method: 'POST' }), 1);
-  });
-
-  it('is over at the next push where only the answer was lost', async () => {
-    await using push = await world();
-    push.upstream.behave({ ...PUT, times: 1 }, { resetBeforeAnswer: true });
-    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
-    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
-
-    push.upstream.recover();
-    await push.run();
-
-    assert.deepEqual(push.opened, [0]);
-  });
-
-  it('begins anew at the next push where the registry has forgotten the last one', async () => {
-    await using push = await world();
-    push.upstream.behave({ ...PUT, times: 1 }, { resetBodyAfter: 3 * MIB });
-    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
-    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
-
-    push.upstream.recover();
-    push.upstream.uploads.forgetAll();
-    await push.run();
-
-    assert.deepEqual(push.upstream.blobIn('team/app', BLOB.digest), BYTES);
-    assert.deepEqual(push.opened, [0, 0]);
   });
 
   it('starts again where the registry forgot the upload', async () => {

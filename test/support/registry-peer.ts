@@ -1,5 +1,6 @@
 import { EndpointConfig } from '../../adapters/index.ts';
 import { createMemoryCache } from '../../src/cache/cache.ts';
+import type { LeftUploads } from '../../src/registry/left-uploads.ts';
 import type { RegistryLimits } from '../../src/registry/limits.ts';
 import type { RegistryPeer } from '../../src/registry/peer.ts';
 import { createRegistryClient } from '../../src/registry/registry-client.ts';
@@ -19,6 +20,7 @@ export interface PeerSettings {
   readonly allowPrivateAddress?: boolean;
   readonly ca?: string;
   readonly limits?: Partial<RegistryLimits>;
+  readonly leftUploads?: LeftUploads;
   readonly now?: () => number;
 }
 
@@ -31,6 +33,7 @@ export function connectPeer(settings: PeerSettings): ConnectedPeer {
   const client = createRegistryClient({
     userAgent: 'portolan/test',
     cache: createMemoryCache(),
+    ...(settings.leftUploads === undefined ? {} : { leftUploads: settings.leftUploads }),
     now: settings.now ?? Date.now,
     limits: { ...QUICK, ...settings.limits },
   });
