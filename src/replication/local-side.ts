@@ -185,7 +185,7 @@ function fillSourceOf({ source, repository, digest }: SourceBlob, project: Proje
   return {
     host: source.host,
     ...ownedBy(project),
-    inParts: true,
+    inParts: source.isPaced !== true,
     open: (
       range: { readonly start: number; readonly end?: number },
       options: { readonly signal: AbortSignal },

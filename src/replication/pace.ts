@@ -72,6 +72,7 @@ export function paced(source: Source, pace: Pace, links: readonly Link[]): Sourc
   if (takes.length === 0) return source;
   return {
     ...source,
+    isPaced: true,
     async blob(repository, digest, range, options) {
       pace.assertOpen();
       return shapedPart(await source.blob(repository, digest, range, options), takes, options);

@@ -28,7 +28,7 @@ const LIMITS: ReadAheadLimits = {
 
 /** A blob whose bytes are handed on as they come. */
 export interface AheadBlob {
-  /** Undefined for this node, which is not far away. */
+  /** Undefined where several ranges gain nothing: of this node, which is not far away, and of what is held back on purpose. */
   readonly host: string | undefined;
   /** Bytes. */
   readonly size: number;

@@ -121,8 +121,9 @@ async function pushTo(
     return 'mounted';
   }
   const takes = link.isUnlimited ? [] : [link.forReplication];
+  const isPaced = source.isPaced === true || takes.length > 0;
   const bytes = {
-    host: source.host,
+    host: isPaced ? undefined : source.host,
     size,
     open: async (range: { readonly start: number; readonly end?: number }, options: Waiting) =>
       shapedPart(await source.blob(from, digest, range, options), takes, options),

@@ -29,6 +29,8 @@ export interface Source {
   readonly endpoint: string;
   /** What its tasks load; undefined for this node. */
   readonly host: string | undefined;
+  /** Whether its blobs come no faster than somebody set: several at once of one blob would only fill buffers on the way. */
+  readonly isPaced?: boolean;
   /** Those that the filter selects, and perhaps others. @throws OciError UNSUPPORTED where it cannot list them */
   repositories(filter: NameFilter, options: Waiting): AsyncIterable<string>;
   /** @throws OciError NAME_UNKNOWN */

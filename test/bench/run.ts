@@ -13,6 +13,7 @@ import { coldPull } from './questions/cold-pull.ts';
 import { longLink } from './questions/long-link.ts';
 import { lossyLink } from './questions/lossy-link.ts';
 import { manifestByTag } from './questions/manifest-by-tag.ts';
+import { shaping } from './questions/shaping.ts';
 import { createNamespaces, pinTo } from './support/namespaces.ts';
 import type { Answer, Question } from './support/question.ts';
 import { report } from './support/report.ts';
@@ -24,6 +25,7 @@ const QUESTIONS: Readonly<Record<string, Question>> = {
   'cold-pull': coldPull,
   'long-link': longLink,
   'lossy-link': lossyLink,
+  shaping,
 };
 
 const { values } = parseArgs({

@@ -97,6 +97,24 @@ describe('what is very large', () => {
   }
 });
 
+describe('what is very large, and may only go slowly', () => {
+  for (const destination of ['local', 'to']) {
+    it(`comes by one transfer, which keeps to the rate best (${destination})`, async () => {
+      await using world = await openWorld([destination], { bandwidth: '1GB/s' });
+      const { from, node } = world;
+      from.addImage(APP, 'v1', [randomBytes(65 * MIB)]);
+
+      const { status } = await node.run(1);
+
+      assert.equal(status, 'Succeed');
+      assert.deepEqual(
+        [...new Set(from.seen(BLOBS).map(({ headers }) => headers.range))],
+        [undefined],
+      );
+    });
+  }
+});
+
 describe('the blobs of one artifact', () => {
   it('go in turn: the largest, and beside it the small ones first', async () => {
     await using world = await openWorld(['local']);
@@ -151,7 +169,7 @@ describe('many tags', () => {
 });
 
 /** A policy from one registry to the others, below `copies`. */
-async function openWorld(destinations: readonly string[]) {
+async function openWorld(destinations: readonly string[], policy: object = {}) {
   await using opened = new AsyncDisposableStack();
   const directory = opened.use(await temporaryDirectory());
   const from = opened.use(await startUpstream());
@@ -166,6 +184,7 @@ async function openWorld(destinations: readonly string[]) {
             source: 'from',
             destinations: destinations.map((endpoint) => ({ endpoint, namespace: 'copies' })),
             repositories: [APP],
+            ...policy,
           },
         },
       },
