@@ -6,8 +6,8 @@ import { UpstreamUnavailable } from './errors.ts';
 export interface Passage {
   /** The host answered, whatever it answered below 500. */
   succeeded(): void;
-  /** The host could not be reached, said nothing in time, or answered 5xx. */
-  failed(): void;
+  /** The host could not be reached, said nothing in time, or answered 5xx: `why` is told to those who are not let through. */
+  failed(why: unknown): void;
   /** The request ended for reasons of ours. */
   abandoned(): void;
 }
@@ -18,6 +18,8 @@ interface Circuit {
   /** In a row. */
   failures: number;
   openUntil: number;
+  /** Of the last failure. */
+  why: unknown;
 }
 
 /**
@@ -35,25 +37,27 @@ export class Breakers {
     this.#now = now;
   }
 
-  /** @throws UpstreamUnavailable circuit-open */
+  /** @throws UpstreamUnavailable circuit-open, because of the last failure */
   enter(url: URL): Passage {
     const circuit = this.#circuits.get(url.origin);
     const isOpen = circuit?.state === 'open' && this.#now() < circuit.openUntil;
     if (isOpen || circuit?.state === 'half-open') {
-      throw new UpstreamUnavailable(url.host, 'circuit-open');
+      throw new UpstreamUnavailable(url.host, 'circuit-open', { cause: circuit.why });
     }
     const isProbe = circuit?.state === 'open';
     if (isProbe) change(circuit, url, 'half-open');
 
     let isDecided = false;
-    const once = (decide: () => void) => () => {
-      if (isDecided) return;
-      isDecided = true;
-      decide();
-    };
+    const once =
+      (decide: (why?: unknown) => void) =>
+      (why?: unknown): void => {
+        if (isDecided) return;
+        isDecided = true;
+        decide(why);
+      };
     return {
       succeeded: once(() => this.#succeeded(url)),
-      failed: once(() => this.#failed(url, isProbe && this.#isProbed(url, circuit))),
+      failed: once((why) => this.#failed(url, why, isProbe && this.#isProbed(url, circuit))),
       abandoned: once(() => {
         // The next request may try at once.
         if (isProbe && this.#isProbed(url, circuit)) change(circuit, url, 'open');
@@ -73,14 +77,16 @@ export class Breakers {
     if (circuit.state !== 'closed') change(circuit, url, 'closed');
   }
 
-  #failed(url: URL, isProbe: boolean): void {
+  #failed(url: URL, why: unknown, isProbe: boolean): void {
     const circuit = this.#circuits.get(url.origin) ?? {
       state: 'closed',
       failures: 0,
       openUntil: 0,
+      why,
     };
     this.#circuits.set(url.origin, circuit);
     circuit.failures += 1;
+    circuit.why = why;
     // Requests that began before it opened may still fail: they say nothing new.
     if (!isProbe && (circuit.state !== 'closed' || circuit.failures < this.#options.failures))
       return;
@@ -96,7 +102,7 @@ export function attemptFailed(passage: Passage, error: unknown, signal: AbortSig
     !signal.aborted &&
     error instanceof UpstreamUnavailable &&
     !(error.cause instanceof AddressRefused);
-  if (isTrouble) passage.failed();
+  if (isTrouble) passage.failed(error);
   else passage.abandoned();
 }
 

@@ -27,7 +27,9 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof WindowClosed) {
     return { kind: 'throttled', reason, host: WINDOW, retryAfterMs: error.waitMs };
   }
-  if (error instanceof UpstreamUnavailable) return { kind: 'transient', reason, host: error.host };
+  if (error instanceof UpstreamUnavailable) {
+    return { kind: 'transient', reason: withCause(error), host: error.host };
+  }
   if (error instanceof UpstreamDenied) return { kind: 'permanent', reason: withCause(error) };
   if (error instanceof UpstreamInvalid) return { kind: 'integrity', reason };
   if (error instanceof OciError && !PASSING.has(error.code)) {
@@ -37,7 +39,7 @@ export function failureOf(error: unknown): Failure {
   return { kind: 'transient', reason };
 }
 
-/** With the registry's own words. */
+/** With the registry's own words, or what the network said. */
 function withCause({ message, cause }: Error): string {
-  return cause instanceof Error ? `${message}: ${cause.message}` : message;
+  return cause instanceof Error ? `${message}: ${withCause(cause)}` : message;
 }

@@ -8,14 +8,15 @@ import { startUpstream } from '../support/upstream.ts';
 
 const H = new URL('https://h/v2/');
 const OTHERS = ['https://other/', 'http://h/', 'https://h:5000/'];
-const OPEN = { name: 'UpstreamUnavailable', reason: 'circuit-open' };
+const WHY = new Error('connection refused');
+const OPEN = { name: 'UpstreamUnavailable', reason: 'circuit-open', cause: WHY };
 
 function breakersAt(clock: { now: number }): Breakers {
   return new Breakers({ failures: 3, openMs: 1000 }, () => clock.now);
 }
 
 function fail(breakers: Breakers, times: number): void {
-  for (let i = 0; i < times; i++) breakers.enter(H).failed();
+  for (let i = 0; i < times; i++) breakers.enter(H).failed(WHY);
 }
 
 describe('a host’s circuit', () => {
@@ -32,7 +33,7 @@ describe('a host’s circuit', () => {
     const breakers = breakersAt({ now: 0 });
     const passages = [1, 2, 3].map(() => breakers.enter(H));
 
-    for (const passage of passages) passage.failed();
+    for (const passage of passages) passage.failed(WHY);
 
     assert.throws(() => breakers.enter(H), OPEN);
   });
@@ -68,7 +69,7 @@ describe('a host’s circuit', () => {
 
     clock.now = 1000;
     breakers.enter(H).abandoned();
-    breakers.enter(H).failed();
+    breakers.enter(H).failed(WHY);
     clock.now = 1999;
     assert.throws(() => breakers.enter(H), OPEN);
     clock.now = 2000;
@@ -82,7 +83,7 @@ describe('a host’s circuit', () => {
     fail(breakers, 3);
 
     clock.now = 999;
-    late.failed();
+    late.failed(WHY);
     clock.now = 1000;
 
     breakers.enter(H).succeeded();
@@ -101,7 +102,7 @@ describe('a host’s circuit', () => {
       const probe = breakers.enter(H);
 
       late.succeeded();
-      probe[outcome]();
+      probe[outcome](WHY);
 
       assert.deepEqual(states, ['open', 'half-open', 'closed']);
       breakers.enter(H).succeeded();

@@ -204,6 +204,21 @@ describe('a policy whose rules cannot be had', () => {
 });
 
 describe('a source that is not what it seems', () => {
+  it('cannot be reached, and tasks say what the network said', async () => {
+    await using directory = await temporaryDirectory();
+    const upstream = await startUpstream();
+    await upstream[Symbol.asyncDispose]();
+    await using node = await startReplicatingNode(
+      directory.path,
+      'node',
+      fromUpstream(upstream.url, {}),
+    );
+
+    const id = await node.start(1);
+
+    await node.untilLogged(id, /is unavailable \(\S+\): .*connect ECONNREFUSED 127\.0\.0\.1/);
+  });
+
   it('has one tag that cannot be read, and the others are copied', async () => {
     await using directory = await temporaryDirectory();
     await using upstream = await startUpstream();
