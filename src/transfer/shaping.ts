@@ -30,23 +30,45 @@ export type Take = (bytes: number, signal: AbortSignal) => Promise<void>;
 
 /** A token bucket, first come first served. */
 export class Bucket {
-  /** Bytes a second. */
-  rate: number;
+  #rate: number;
   readonly #clock: Clock;
+  /** When all that was taken has gone. */
   #freeAt = 0;
 
   constructor(rate: number, clock: Clock = CLOCK) {
-    this.rate = rate;
+    this.#rate = rate;
     this.#clock = clock;
   }
 
+  /** Bytes a second. What was taken and has not gone yet goes at the new rate for those who come; who waits already waits as long. */
+  set rate(rate: number) {
+    if (rate === this.#rate) return;
+    const now = this.#clock.now();
+    if (this.#freeAt > now) this.#freeAt = now + (this.#freeAt - now) * (this.#rate / rate);
+    this.#rate = rate;
+  }
+
+  /** Who gives up leaves its bytes to those who come after. */
   async take(bytes: number, signal: AbortSignal): Promise<void> {
-    if (this.rate === Number.POSITIVE_INFINITY) return;
+    if (this.#rate === Number.POSITIVE_INFINITY) return;
     const now = this.#clock.now();
     this.#freeAt = Math.max(this.#freeAt, now - BURST_SECONDS * 1000);
-    this.#freeAt += (bytes / this.rate) * 1000;
+    this.#freeAt += (bytes / this.#rate) * 1000;
     const waitMs = this.#freeAt - now;
-    if (waitMs > 0) await this.#clock.wait(waitMs, signal);
+    if (waitMs <= 0) return;
+    try {
+      await this.#clock.wait(waitMs, signal);
+    } catch (error) {
+      this.#giveBack(bytes);
+      throw error;
+    }
+  }
+
+  #giveBack(bytes: number): void {
+    const now = this.#clock.now();
+    if (this.#freeAt > now) {
+      this.#freeAt = Math.max(now, this.#freeAt - (bytes / this.#rate) * 1000);
+    }
   }
 }
 

@@ -33,6 +33,72 @@ describe('a bucket', () => {
 
     assert.ok(bytes <= 1.1 * RATE + 8 * CHUNK, String(bytes));
   });
+
+  it('gives what was given up to those who come after', async () => {
+    const clock = new SimulatedClock();
+    const bucket = new Bucket(100_000, clock);
+    const stop = new AbortController();
+    const taken = Array.from({ length: 32 }, () => bucket.take(CHUNK, stop.signal));
+    await clock.until(1_000);
+    stop.abort();
+    await Promise.allSettled(taken);
+
+    assert.equal(await waited(clock, bucket, 1_000), 10);
+  });
+
+  it('still has those wait who come after others that wait', async () => {
+    const clock = new SimulatedClock();
+    const bucket = new Bucket(100_000, clock);
+    const stop = new AbortController();
+    const stays = bucket.take(100_000, signal);
+    const leaves = bucket.take(50_000, stop.signal);
+    stop.abort();
+    await assert.rejects(leaves);
+
+    assert.equal(await waited(clock, bucket, 1_000), 1_010);
+    await stays;
+  });
+
+  it('gives no time back that has passed', async () => {
+    const clock = new SimulatedClock();
+    const bucket = new Bucket(100_000, clock);
+    const stop = new AbortController();
+    const leaves = bucket.take(100_000, stop.signal);
+    await clock.until(900);
+    stop.abort();
+    await assert.rejects(leaves);
+
+    assert.equal(await waited(clock, bucket, 20_000), 200);
+  });
+
+  for (const [rate, ms] of [
+    [1_000_000, 101],
+    [50_000, 2_020],
+  ] as const) {
+    it(`lets what lies ahead go at its new rate of ${rate} bytes a second`, async () => {
+      const clock = new SimulatedClock();
+      const bucket = new Bucket(100_000, clock);
+      const before = bucket.take(100_000, signal);
+
+      bucket.rate = rate;
+
+      assert.equal(await waited(clock, bucket, 1_000), ms);
+      await before;
+    });
+  }
+
+  it('holds nobody up once it is unlimited, and starts anew with a rate', async () => {
+    const clock = new SimulatedClock();
+    const bucket = new Bucket(100_000, clock);
+    const before = bucket.take(1_000_000, signal);
+    bucket.rate = Number.POSITIVE_INFINITY;
+    assert.equal(await waited(clock, bucket, 1_000_000), 0);
+
+    bucket.rate = 100_000;
+
+    assert.equal(await waited(clock, bucket, 20_000), 100);
+    await before;
+  });
 });
 
 describe('several buckets that bytes go through', () => {
@@ -102,8 +168,9 @@ class SimulatedClock implements Clock {
     return this.#now;
   }
 
-  wait(ms: number): Promise<void> {
-    return new Promise((wake) => {
+  wait(ms: number, aborting: AbortSignal): Promise<void> {
+    return new Promise((wake, reject) => {
+      aborting.addEventListener('abort', () => reject(aborting.reason), { once: true });
       this.#waiting.push({ at: this.#now + ms, wake });
       this.#waiting.sort((one, other) => one.at - other.at);
     });
@@ -120,6 +187,14 @@ class SimulatedClock implements Clock {
     }
     this.#now = end;
   }
+}
+
+/** Milliseconds, whole ones, that it keeps so many bytes. */
+async function waited(clock: SimulatedClock, bucket: Bucket, bytes: number): Promise<number> {
+  const startedAt = clock.now();
+  const goneAt = bucket.take(bytes, signal).then(() => clock.now());
+  await clock.until(startedAt + 60_000);
+  return Math.round((await goneAt) - startedAt);
 }
 
 /** Bytes that each kind moved, with so many transfers at a time, in so many milliseconds. */
