@@ -10,8 +10,9 @@ import { table } from './table.ts';
 const Move = z.object({
   digest: z.string().optional(),
   previous: z.string().optional(),
-  actor: z.string(),
-  cause: z.string(),
+  // Told to those alone who may read the project's log.
+  actor: z.string().optional(),
+  cause: z.string().optional(),
   at: z.string(),
 });
 const RolledBack = z.object({ digest: z.string(), previous: z.string().optional() });
@@ -25,7 +26,12 @@ interface Asked {
 export async function tagHistory({ command, api, streams: { stdout } }: Asked): Promise<void> {
   const moves = z.array(Move).parse(await api.get(`${pathOf(command.subject)}/history`));
   if (command.isJson) return writeJson(stdout, moves);
-  const rows = moves.map(({ at, digest, actor, cause }) => [at, digest ?? 'deleted', actor, cause]);
+  const rows = moves.map(({ at, digest = 'deleted', actor = '', cause = '' }) => [
+    at,
+    digest,
+    actor,
+    cause,
+  ]);
   stdout.write(table(['AT', 'POINTED TO', 'BY', 'BECAUSE OF'], rows));
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { may } from '../../../policies/access.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { timeJson } from './json.ts';
 import { type OwnRoute, ownProjectRoute } from './own-route.ts';
@@ -34,8 +35,8 @@ const RolledBack = z.object({ digest: z.string(), previous: z.string().optional(
 const MoveJson = z.object({
   digest: z.string().optional(),
   previous: z.string().optional(),
-  actor: z.string(),
-  cause: z.string(),
+  actor: z.string().optional().meta({ description: 'For those who may `log:list` the project.' }),
+  cause: z.string().optional().meta({ description: 'For those who may `log:list` the project.' }),
   at: z.iso.datetime(),
 });
 
@@ -47,7 +48,11 @@ export function tagHistoryRoutes(tags: TagHistory): readonly OwnRoute[] {
 const listMoves = (tags: TagHistory): OwnRoute =>
   ownProjectRoute({
     operation: 'listTagMoves',
-    described: { summary: 'What a tag pointed to, the newest first.', answer: z.array(MoveJson) },
+    described: {
+      summary:
+        'What a tag pointed to, the newest first; who moved it, for those who may read the log.',
+      answer: z.array(MoveJson),
+    },
     method: 'GET',
     path: `${TAG}/history`,
     permission: { project: 'tag:list' },
@@ -55,7 +60,8 @@ const listMoves = (tags: TagHistory): OwnRoute =>
     async handle(request) {
       const { repository, tag } = placeOf(request);
       const moves = await tags.history(repository, tag);
-      return { json: moves.map(({ at, ...move }) => ({ ...move, at: timeJson(at) })) };
+      const isTold = may(request.caller, 'log:list', request.project);
+      return { json: moves.map((move) => moveJson(move, { isTold })) };
     },
   });
 
@@ -77,6 +83,14 @@ const rollBackTag = (tags: TagHistory): OwnRoute =>
       return { json: await tags.rollBack(placeOf(request), request.actor, { to }) };
     },
   });
+
+/** Who did what in a project is its log's. */
+function moveJson(
+  { actor, cause, at, ...move }: TagMove,
+  { isTold }: { readonly isTold: boolean },
+): object {
+  return { ...move, ...(isTold ? { actor, cause } : {}), at: timeJson(at) };
+}
 
 function placeOf({ project, text }: ProjectRequest) {
   return { repository: `${project.name}/${text('repository_name')}`, tag: text('tag_name') };

@@ -31,4 +31,24 @@ describe('a tag, by the node’s own API', () => {
     assert.equal((await node.call(`POST ${other}/rollback`, {})).status, 404);
     assert.equal((await node.call(`POST ${TAG}/rollback`, {}, 'guest:pw')).status, 403);
   });
+
+  it('tells who moved it to those alone who may read the project’s log', async () => {
+    await using node = await startApiNode();
+    const { digest } = await pushImage(node, 'local/app', ['latest']);
+    const path = TAG.replace('secret', 'local').replace('team%252F', '');
+    const told = async (as?: string) => {
+      const answer = await node.send({ path: `${path}/history`, ...(as && { as }) });
+      assert.equal(answer.status, 200, answer.body.toString());
+      return z.array(z.looseObject({ digest: z.string() })).parse(answer.json());
+    };
+
+    const [byAdmin] = await told('admin:pw');
+    assert.ok(byAdmin);
+    const { actor, cause, ...rest } = byAdmin;
+
+    assert.deepEqual([actor, cause, rest.digest], ['admin', 'push', digest]);
+    // What is public is read without a name, and without the names of others.
+    assert.deepEqual(await told(), [rest]);
+    assert.deepEqual(await told('guest:pw'), [rest]);
+  });
 });
