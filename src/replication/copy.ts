@@ -8,6 +8,7 @@ import { OciError } from '../oci/error.ts';
 import { artifactFacts, belongsElsewhere } from './artifact-facts.ts';
 import { type Closure, closureOf } from './closure.ts';
 import { CountedBlobs } from './counted-blobs.ts';
+import { aheadIn, priorityOf } from './expand.ts';
 import { wouldCopy } from './findings.ts';
 import { CopyBlob, type Place, PutManifests, SyncReference } from './payloads.ts';
 import type { Planning } from './planning.ts';
@@ -76,7 +77,7 @@ async function syncReference(
   const { signal } = task;
   const { from, to, tag } = plan;
   const digest = await digestOf(source, plan, signal);
-  if (digest === undefined) return { note: 'skipped: the source has it no more' };
+  if (digest === undefined) return goneFrom(plan);
   // First of all: without its own place there, another one of that name might answer (a proxy for what is not there).
   if (!run.isDryRun) await destination.prepare(to, { signal });
   const held = await destination.held(to, tag ?? digest, { signal });
@@ -165,10 +166,10 @@ function puttingOf(
   { plan }: Planning,
   { digest, closure }: Pick<Needed, 'digest' | 'closure'>,
 ): z.output<typeof PutManifests> {
-  const { from, to, destination, tag, isAhead = false, attempt = 0 } = plan;
+  const { digest: _, isAhead = false, isChosen = false, attempt = 0, ...place } = plan;
   const isLast = closure.manifests.at(-1) === digest;
   const manifests = isLast ? [...closure.manifests] : [...closure.manifests, digest];
-  return { from, to, destination, manifests, tag, isSparse: closure.isSparse, isAhead, attempt };
+  return { ...place, manifests, isSparse: closure.isSparse, isAhead, isChosen, attempt };
 }
 
 /** The largest first, which takes longest and has a slot to itself; the others, small ones first, pass it in theirs. */
@@ -186,7 +187,7 @@ function copyTasks(planning: Planning, needed: Needed): readonly NewTask[] {
   const place = { from, to, destination: plan.destination };
   const common = {
     resource: from,
-    priority: run.rules.priority,
+    priority: priorityOf(run, plan),
     hosts: hostsOf(source, destination),
   };
   const blobs = inTurn(closure.blobs.filter((blob) => missing.has(blob.digest))).map(
@@ -195,7 +196,7 @@ function copyTasks(planning: Planning, needed: Needed): readonly NewTask[] {
   const put: NewTask = {
     ...common,
     kind: 'put-manifests',
-    key: `${keyOf(run, 'put')} ${destination.endpoint} ${to} ${tag ?? digest} ${digest}`,
+    key: `${keyOf(run, 'put')} ${destination.endpoint} ${to} ${tag ?? digest} ${digest}${aheadIn(plan)}`,
     cost: SMALLEST_COST,
     payload: puttingOf(planning, { digest, closure }),
     after: blobs.map((_, index) => index),
@@ -237,11 +238,17 @@ function blobOf(
   };
 }
 
+/** @throws OciError MANIFEST_UNKNOWN where somebody waits for it, who must not be told that it is there */
+function goneFrom({ from, tag, isAhead = false }: SyncReference): TaskOutcome {
+  if (!isAhead) return { note: 'skipped: the source has it no more' };
+  throw new OciError('MANIFEST_UNKNOWN', { message: `${from}:${tag} is not here any more` });
+}
+
 async function digestOf(
   source: Source,
   { from, tag, digest, isAhead = false }: SyncReference,
   signal: AbortSignal,
 ): Promise<Digest | undefined> {
-  if (isAhead && digest !== undefined) return digest;
+  if (isAhead) return digest;
   return tag === undefined ? digest : tagAt(source, from, { tag, signal });
 }

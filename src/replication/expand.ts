@@ -203,6 +203,22 @@ function nameAt({ rules }: Run, repository: string, index: number): string {
   throw new OciError('NAME_INVALID', { message: named.refused });
 }
 
+/** How far before what nobody waits for. */
+const AHEAD = 1_000;
+
+/** Of what is done about a reference: what somebody waits for comes first. */
+export function priorityOf(
+  { rules }: Pick<Asker, 'rules'>,
+  { isAhead = false }: Pick<SyncReference, 'isAhead'>,
+): number {
+  return rules.priority + (isAhead ? AHEAD : 0);
+}
+
+/** The end of its keys: what is ahead of its tag is never part of what is not, which asks the source for the tag. */
+export function aheadIn({ isAhead = false }: Pick<SyncReference, 'isAhead'>): string {
+  return isAhead ? ' ahead' : '';
+}
+
 /** To look at one tag, or at one manifest by its digest, and copy what is missing of it. */
 export function referenceTask(
   asker: Asker,
@@ -214,11 +230,11 @@ export function referenceTask(
   const reference = [payload.tag, payload.digest].filter((part) => part !== undefined).join('@');
   return {
     kind: 'sync-ref',
-    key: `${keyOf(asker, 'ref')} ${destination.endpoint} ${payload.to} ${reference}`,
+    key: `${keyOf(asker, 'ref')} ${destination.endpoint} ${payload.to} ${reference}${aheadIn(payload)}`,
     hosts: hostsOf(source, destination),
     cost: QUESTION_COST,
     payload,
     resource: payload.from,
-    priority: asker.rules.priority,
+    priority: priorityOf(asker, payload),
   };
 }

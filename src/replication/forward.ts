@@ -126,9 +126,7 @@ async function tasksFor(
   for (const { place, side } of places) {
     for (const tag of tags) {
       const payload = { ...place, tag, digest, isAhead: true };
-      const task = referenceTask(asker, { host: undefined }, payload, side);
-      // Somebody waits: before what nobody waits for, and never as part of what a former push began.
-      tasks.push({ ...task, key: `${task.key} ahead`, priority: (task.priority ?? 0) + 1_000 });
+      tasks.push(referenceTask(asker, { host: undefined }, payload, side));
     }
   }
   return tasks;

@@ -60,7 +60,8 @@ export const PutManifests = Place.extend({
   tag: z.string().optional(),
   /** Where a rule leaves children out. */
   isSparse: z.boolean(),
-  /** As in `SyncReference`. */
+  /** As in `SyncReference`, with the rest of this. */
   isAhead: z.boolean().default(false),
+  isChosen: z.boolean().default(false),
   attempt: z.int().default(0),
 });

@@ -91,10 +91,12 @@ export async function putAtOnce(
 }
 
 function replanned({ plan }: Putting, became: keyof typeof REPLANNED): SyncReference {
-  const { from, to, destination, tag, attempt } = plan;
-  const digest = plan.manifests.at(-1);
-  const place = { from, to, destination, ...(tag === undefined ? {} : { tag }) };
-  return { ...place, digest, attempt: became === 'content gone' ? attempt + 1 : 0 };
+  const { manifests, isSparse: _, attempt, ...rest } = plan;
+  return {
+    ...rest,
+    digest: manifests.at(-1),
+    attempt: became === 'content gone' ? attempt + 1 : 0,
+  };
 }
 
 async function put(

@@ -6,6 +6,8 @@ import { startUpstream } from '../support/upstream.ts';
 import { ADMINS, endpointAt, startReplicatingNode } from './support/nodes.ts';
 import { push, tryPush } from './support/push.ts';
 
+const MEBIBYTE = 1024 * 1024;
+
 describe('a push that waits for a policy', () => {
   it('is acknowledged once the tag is there and here', async () => {
     await using directory = await temporaryDirectory();
@@ -66,6 +68,41 @@ describe('a push that waits for a policy', () => {
 
     assert.equal(answer.status, 504, answer.body.toString());
     assert.deepEqual(await here.tags('team/app'), []);
+  });
+
+  it('is copied anew where the other lost what it had acknowledged', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    // Once before it was sent, and once afterwards.
+    const asked = { method: 'HEAD', path: /blobs\/sha/, times: 2 };
+    using _ = upstream.behave(asked, { status: 404 });
+    await using here = await startReplicatingNode(
+      directory.path,
+      'here',
+      forwardingTo(endpointAt(upstream.url)),
+    );
+
+    const digest = await push(here, 'team/app', 'v1', { text: 'x'.repeat(7 * MEBIBYTE) });
+
+    assert.equal(upstream.tagged('team/app', 'v1'), digest);
+    assert.deepEqual(await here.tags('team/app'), ['v1']);
+  });
+
+  it('fails where the other loses it again and again, and the tag is not set', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    using _ = upstream.behave({ method: 'HEAD', path: /blobs\/sha/ }, { status: 404 });
+    await using here = await startReplicatingNode(
+      directory.path,
+      'here',
+      forwardingTo(endpointAt(upstream.url), '3s'),
+    );
+
+    const { answer } = await tryPush(here, 'team/app', 'v1', { text: 'x'.repeat(7 * MEBIBYTE) });
+
+    assert.ok(answer.status >= 500, answer.body.toString());
+    assert.deepEqual(await here.tags('team/app'), []);
+    assert.equal(upstream.tagged('team/app', 'v1'), undefined);
   });
 
   it('fails where a destination has no name for the repository, and copies nothing', async () => {
