@@ -12,21 +12,30 @@ export interface PushAsked {
 
 const MOST_REMEMBERED = 10_000;
 
-/** Blobs on their way to remote registries: artifacts that share one, and are copied at one time, push it once. */
+/** Of a blob. */
+interface Passage {
+  /** Where it goes. */
+  readonly place: string;
+  /** Where it comes from: what one source has, another may lack. */
+  readonly from: string;
+  /** The policy: what holds one back is nothing to another. */
+  readonly policy: number;
+}
+
+/** Blobs on their way to remote registries: artifacts of a policy that share one, and are copied at one time, push it once. */
 export class RemotePushes {
   readonly #running = new SingleFlight<Way>();
-  /** When the registry acknowledged it last. */
+  /** When the registry acknowledged it last, by whichever policy. */
   readonly #done = new LRUCache<string, number>({ max: MOST_REMEMBERED });
 
-  /** `place` is where the blob goes, and `from` where it comes from: what one source has, another may lack. */
   async once(
-    { place, from }: { readonly place: string; readonly from: string },
+    { place, from, policy }: Passage,
     push: (signal: AbortSignal) => Promise<Way>,
     { signal, missingAt = Number.POSITIVE_INFINITY }: PushAsked,
   ): Promise<Way> {
     if ((this.#done.get(place) ?? Number.NEGATIVE_INFINITY) >= missingAt) return 'mounted';
     const run = ({ abandoned }: { readonly abandoned: AbortSignal }) => push(abandoned);
-    const way = await this.#running.run(`${place} ${from}`, run, { signal });
+    const way = await this.#running.run(`${policy} ${place} ${from}`, run, { signal });
     this.#done.set(place, performance.now());
     return way;
   }

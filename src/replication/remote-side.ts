@@ -55,9 +55,16 @@ export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): 
   };
 }
 
+/** What passes through this node, and for whom. */
+interface Passing {
+  readonly pushes: RemotePushes;
+  readonly readAhead: ReadAhead;
+  readonly policy: number;
+}
+
 export function remoteDestination(
   { endpoint, host, peer, link }: Remote,
-  { pushes, readAhead }: { readonly pushes: RemotePushes; readonly readAhead: ReadAhead },
+  { pushes, readAhead, policy }: Passing,
 ): Destination {
   return {
     endpoint,
@@ -86,7 +93,7 @@ export function remoteDestination(
       const from = `${blob.source.endpoint} ${blob.repository}`;
       const push = (signal: AbortSignal) =>
         pushTo({ endpoint, peer, link, readAhead }, repository, blob, { signal, moved });
-      return pushes.once({ place, from }, push, options);
+      return pushes.once({ place, from, policy }, push, options);
     },
     async put(repository, manifest, { tag, signal }) {
       const { digest } = manifest.descriptor;

@@ -109,7 +109,7 @@ export function createRuns({ local, connect, facts, rivals, link, now }: RunsOpt
         const endpoint = rules.destinations[index]?.endpoint ?? '';
         if (endpoint === LOCAL)
           return localDestination(local, { execution, policy: name, from: rules.source });
-        return remoteDestination(await remote(endpoint), passing);
+        return remoteDestination(await remote(endpoint), { ...passing, policy });
       },
       rivals({ repository, to }) {
         const source = { endpoint: rules.source, repository };

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { ReplicationPolicy } from '../../policies/replication.ts';
 import { Pace } from '../../src/replication/pace.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 import { endpointAt, startReplicatingNode } from './support/nodes.ts';
 
@@ -80,6 +81,32 @@ describe('the pace of a policy', () => {
       assert.ok(performance.now() - startedAt > 700, whose);
       assert.ok(other.tagged(APP, 'v1'), whose);
     }
+  });
+
+  it('is nothing to another that copies the same to the same place', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    await using other = await startUpstream();
+    const { layers } = upstream.addImage(APP, 'v1', [Buffer.alloc(2 * MIB, 1)]);
+    const rules = {
+      source: 'upstream',
+      destinations: [{ endpoint: 'other' }],
+      repositories: [APP],
+    };
+    await using node = await startReplicatingNode(directory.path, 'node', {
+      endpoints: { upstream: endpointAt(upstream.url), other: endpointAt(other.url) },
+      policies: { replication: { slow: { ...rules, bandwidth: '20KB/s' }, swift: rules } },
+    });
+    const slow = await node.start(1);
+    const path = new RegExp(`/blobs/${layers[0]?.digest}`);
+    await until(() => upstream.count({ path }) > 0, { withinMs: 20_000 });
+
+    const swift = await node.run(2);
+
+    assert.equal(swift.status, 'Succeed', await node.log(swift.id));
+    assert.ok(other.tagged(APP, 'v1'));
+    const slowOne = await node.send({ path: `/api/v2.0/replication/executions/${slow}` });
+    assert.partialDeepStrictEqual(slowOne.json(), { status: 'InProgress' });
   });
 
   it('that an endpoint has holds for what clients pull from there, too', async () => {
