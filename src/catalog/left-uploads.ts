@@ -16,8 +16,10 @@ interface LeftUpload {
 /** Uploads to other registries that are not done, across restarts of this node. */
 export interface LeftUploads {
   find(name: UploadName): Promise<LeftUpload | undefined>;
-  /** In place of one of the same name. Those that are too old go. */
+  /** One that was just opened, in place of one of the same name. Those that are too old go. */
   keep(name: UploadName, upload: LeftUpload): Promise<void>;
+  /** The session is at another URL now; nothing where it was not kept. */
+  moved(name: UploadName, url: string): Promise<void>;
   /** One that is not there is no error. */
   forget(name: UploadName): Promise<void>;
 }
@@ -59,6 +61,18 @@ export function createLeftUploads({ database, now, keptMs }: LeftUploadsOptions)
           )
           .execute();
       });
+    },
+
+    async moved({ registry, repository, digest }, url) {
+      await database.write((transaction) =>
+        transaction
+          .updateTable('left_uploads')
+          .set({ url })
+          .where('registry', '=', registry)
+          .where('repository', '=', repository)
+          .where('digest', '=', digest)
+          .execute(),
+      );
     },
 
     async forget({ registry, repository, digest }) {

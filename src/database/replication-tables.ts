@@ -22,7 +22,7 @@ export interface LeftUploadRow {
   registry: string;
   repository: string;
   digest: Digest;
-  /** Of the session. */
+  /** Of the session. Some registries sign it; nobody's password is in it. */
   url: string;
   /** Bytes; 0 where the registry does not say. */
   least_chunk: number;

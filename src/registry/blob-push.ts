@@ -6,7 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { OciError } from '../oci/error.ts';
 import { BlobSource } from './blob-source.ts';
 import { UpstreamRefused, UpstreamThrottled, UpstreamUnavailable } from './errors.ts';
-import { keyOf, type LeftUploads, type UploadName } from './left-uploads.ts';
+import { KeptUpload } from './kept-upload.ts';
+import { keyOf, type UploadName, type Uploads } from './left-uploads.ts';
 import type { CallOptions, OpenBlob, PushedBlob } from './peer.ts';
 import { SessionLost, type SessionPlace, UploadSession } from './upload-session.ts';
 
@@ -21,9 +22,7 @@ export interface UploadAbilities {
 export interface BlobPushOptions extends CallOptions {
   readonly sent?: ((bytes: number) => void) | undefined;
   readonly abilities: UploadAbilities;
-  readonly left: LeftUploads;
-  /** Pushes that run now, by {@link keyOf}: what one of them has opened is nothing that was left. */
-  readonly underWay: Set<string>;
+  readonly uploads: Uploads;
   /** Whether the registry has the blob: asked where a session ended without an answer. */
   readonly isThere: () => Promise<boolean>;
 }
@@ -40,14 +39,16 @@ export async function pushBlob(
   open: OpenBlob,
   options: BlobPushOptions,
 ): Promise<void> {
-  const { abilities, underWay } = options;
+  const { abilities, uploads } = options;
+  const { underWay } = uploads;
   const key = keyOf(nameOf(place, blob));
   const isAlone = !underWay.has(key);
   underWay.add(key);
   using source = new BlobSource(open, options);
   // What cannot be gone on with is not left.
-  const left = isAlone && abilities.chunks ? options.left : undefined;
-  const push = new BlobPush(place, blob, source, { ...options, left });
+  const left = isAlone && abilities.chunks ? uploads.left : undefined;
+  const kept = new KeptUpload(left, nameOf(place, blob));
+  const push = new BlobPush(place, blob, source, { ...options, kept });
   try {
     await push.run();
   } finally {
@@ -55,12 +56,12 @@ export async function pushBlob(
   }
 }
 
-function nameOf({ base, repository }: SessionPlace, { digest }: PushedBlob): UploadName {
-  return { registry: base.href, repository, digest };
+function nameOf({ at, base, repository }: SessionPlace, { digest }: PushedBlob): UploadName {
+  return { registry: base.href, repository: at.nameOf(repository), digest };
 }
 
-interface RunOptions extends Omit<BlobPushOptions, 'left'> {
-  readonly left: LeftUploads | undefined;
+interface RunOptions extends Omit<BlobPushOptions, 'uploads'> {
+  readonly kept: KeptUpload;
 }
 
 class BlobPush {
@@ -76,8 +77,6 @@ class BlobPush {
   #isResumed = false;
   /** In a row, without a byte that was kept. */
   #breaks = 0;
-  /** Whether the session is among those that are left. */
-  #isKept = false;
 
   constructor(place: SessionPlace, blob: PushedBlob, source: BlobSource, options: RunOptions) {
     this.#place = place;
@@ -87,17 +86,17 @@ class BlobPush {
   }
 
   async run(): Promise<void> {
-    const found = await this.#options.left?.find(nameOf(this.#place, this.#blob));
+    const { kept } = this.#options;
+    const found = await kept.find();
     if (found !== undefined) this.#session = new UploadSession(this.#place, found);
-    this.#isKept = found !== undefined;
     try {
       await this.#tryOn();
     } catch (error) {
-      // Why it failed is what is told, whatever becomes of the rest.
-      await (this.#isLeftAfter(error) ? this.#keep() : this.#drop()).catch(() => {});
+      if (this.#session === undefined || !this.#isLeftAfter(error)) await kept.drop();
+      else await kept.keep(this.#session.left);
       throw error;
     }
-    await this.#drop();
+    await kept.drop();
   }
 
   async #tryOn(): Promise<void> {
@@ -115,13 +114,26 @@ class BlobPush {
 
   /** Goes on with what an earlier push left, as far as it came. */
   async #takeUp(): Promise<void> {
-    const received = await this.#session?.received(this.#options);
+    const received = await this.#receivedBefore();
     if (received !== undefined) {
       this.#received = received;
       this.#isResumed = true;
       this.#chunkBytes = this.#largestChunk;
     } else if (await this.#isDoneWithoutSession()) return;
     await this.#send();
+  }
+
+  /** Undefined where the session is lost, in whatever way. @throws what is wrong with the registry, where that is it */
+  async #receivedBefore(): Promise<number | undefined> {
+    const { signal, isThere } = this.#options;
+    try {
+      return await this.#session?.received(this.#options);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof UpstreamThrottled) throw error;
+      await isThere();
+      return undefined;
+    }
   }
 
   async #send(): Promise<void> {
@@ -137,6 +149,7 @@ class BlobPush {
       await session.append(this.#received, part, this.#options);
       this.#received = end;
       this.#breaks = 0;
+      await this.#options.kept.moved(session.left);
     }
     return session.finish(digest, undefined, this.#options);
   }
@@ -145,7 +158,7 @@ class BlobPush {
     const session = await UploadSession.open(this.#place, this.#options);
     this.#session = session;
     // This process may be killed meanwhile: what that costs is worth a row.
-    if (this.#isLarge) await this.#keep();
+    if (this.#isLarge) await this.#options.kept.keep(session.left);
     return session;
   }
 
@@ -153,21 +166,9 @@ class BlobPush {
     return this.#blob.size > this.#place.at.calls.limits.chunkBytes;
   }
 
-  async #keep(): Promise<void> {
-    const { left } = this.#options;
-    if (left === undefined || this.#session === undefined) return;
-    await left.keep(nameOf(this.#place, this.#blob), this.#session.left);
-    this.#isKept = true;
-  }
-
-  async #drop(): Promise<void> {
-    if (this.#isKept) await this.#options.left?.forget(nameOf(this.#place, this.#blob));
-    this.#isKept = false;
-  }
-
   /** Whether the next push of the blob goes on from there: who was told to stop may be told to go on. */
   #isLeftAfter(error: unknown): boolean {
-    if (this.#options.left === undefined || this.#session === undefined) return false;
+    if (!this.#options.kept.mayKeep || this.#session === undefined) return false;
     return isPassing(error) || (this.#options.signal.aborted && this.#isLarge);
   }
 
@@ -236,6 +237,7 @@ class BlobPush {
 
   async #isDoneWithoutSession(): Promise<boolean> {
     this.#forget();
+    await this.#options.kept.drop();
     // The answer may be all that was lost.
     return this.#options.isThere();
   }

@@ -43,7 +43,6 @@ export function distributionPeer(
   const at = repositoryCalls(access, client);
   const base = access.url;
   const referrers = new Referrers(at);
-  const underWay = new Set<string>();
   const reading = readsFrom(at, { ...access, listing, referrers });
   return {
     ...reading,
@@ -54,8 +53,7 @@ export function distributionPeer(
       pushBlob({ at, repository, base }, blob, open, {
         ...options,
         abilities: uploads,
-        left: client.leftUploads,
-        underWay,
+        uploads: client.uploads,
         async isThere() {
           try {
             const size = await reading.blobSize(repository, blob.digest, options);

@@ -5,7 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 export interface UploadName {
   /** The registry's base URL. */
   readonly registry: string;
-  /** As the registry keeps it. */
+  /** As the registry keeps it: one that people call by two names is one. */
   readonly repository: string;
   readonly digest: Digest;
 }
@@ -19,14 +19,23 @@ export interface LeftUpload {
 
 /**
  * Uploads to other registries that are not done: given up because a registry did not answer any more, or left by a process
- * that was killed. One that is kept for longer than a day is forgotten: theirs end by themselves, after a week with distribution.
+ * that was killed. Not found any more a day after they were opened: theirs end by themselves, after a week with distribution.
  */
 export interface LeftUploads {
   find(name: UploadName): Promise<LeftUpload | undefined>;
-  /** In place of one of the same name. */
+  /** One that was just opened, in place of one of the same name. */
   keep(name: UploadName, upload: LeftUpload): Promise<void>;
+  /** The session is at another URL now; nothing where it was not kept. */
+  moved(name: UploadName, url: string): Promise<void>;
   /** One that is not there is no error. */
   forget(name: UploadName): Promise<void>;
+}
+
+/** What the endpoints of a process have of them together. */
+export interface Uploads {
+  readonly left: LeftUploads;
+  /** Pushes that run now, by {@link keyOf}: what one of them has opened is nothing that was left. */
+  readonly underWay: Set<string>;
 }
 
 export const LEFT_MS = 24 * 60 * 60_000;
@@ -39,6 +48,10 @@ export function createLeftUploads(): LeftUploads {
     find: async (name) => left.get(keyOf(name)),
     async keep(name, upload) {
       left.set(keyOf(name), upload);
+    },
+    async moved(name, url) {
+      const known = left.get(keyOf(name));
+      if (known !== undefined) left.set(keyOf(name), { ...known, url }, { noUpdateTTL: true });
     },
     async forget(name) {
       left.delete(keyOf(name));

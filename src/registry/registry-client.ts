@@ -9,7 +9,7 @@ import { errorIn, MOST_ERROR_BYTES } from './error-answer.ts';
 import { UpstreamDenied, UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
 import { HttpClient } from './http-client.ts';
 import type { HttpConnection, HttpResponse, Method } from './http-connection.ts';
-import { createLeftUploads, type LeftUploads } from './left-uploads.ts';
+import { createLeftUploads, type LeftUploads, type Uploads } from './left-uploads.ts';
 import { DEFAULT_LIMITS, type RegistryLimits } from './limits.ts';
 import type { CallOptions } from './peer.ts';
 import type { Renewable } from './renewable.ts';
@@ -66,7 +66,7 @@ export interface RegistryClient extends Disposable {
   at(access: RegistryAccess): RegistryCalls;
   /** The same for another API than the registry's, with its own budget. */
   api(access: ApiAccess): RegistryCalls;
-  readonly leftUploads: LeftUploads;
+  readonly uploads: Uploads;
   /** Milliseconds UTC. */
   readonly now: () => number;
 }
@@ -97,7 +97,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   };
   return {
     now,
-    leftUploads: options.leftUploads ?? createLeftUploads(),
+    uploads: { left: options.leftUploads ?? createLeftUploads(), underWay: new Set() },
     at(access) {
       const { name: endpoint, url, tokenHosts = [], credential } = access;
       const wanted = { endpoint, url, tokenHosts, credential, tokens };

@@ -36,6 +36,20 @@ for (const engine of databases) {
       assert.deepEqual(await uploads.find(NAME), { ...UPLOAD, leastChunkBytes: 0 });
     });
 
+    it('is as old as it was when its session is elsewhere', async () => {
+      await using database = await engine.open();
+      let now = 1_000;
+      const uploads = createLeftUploads({ database, now: () => now, keptMs: DAY_MS });
+      await uploads.keep(NAME, UPLOAD);
+      now += DAY_MS - 1;
+      await uploads.moved(NAME, 'https://registry.example/2');
+      await uploads.moved({ ...NAME, repository: 'team/other' }, 'https://registry.example/3');
+
+      assert.deepEqual(await uploads.find(NAME), { ...UPLOAD, url: 'https://registry.example/2' });
+      now += 1;
+      assert.equal(await uploads.find(NAME), undefined);
+    });
+
     it('is forgotten after its time, and removed when another comes', async () => {
       await using database = await engine.open();
       let now = 1_000;

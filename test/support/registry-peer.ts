@@ -3,12 +3,13 @@ import { createMemoryCache } from '../../src/cache/cache.ts';
 import type { LeftUploads } from '../../src/registry/left-uploads.ts';
 import type { RegistryLimits } from '../../src/registry/limits.ts';
 import type { RegistryPeer } from '../../src/registry/peer.ts';
-import { createRegistryClient } from '../../src/registry/registry-client.ts';
+import { createRegistryClient, type RegistryClient } from '../../src/registry/registry-client.ts';
 import type { Capabilities } from '../../src/registry/vendor.ts';
 
 export interface ConnectedPeer extends Disposable {
   readonly peer: RegistryPeer;
   readonly capabilities: Capabilities;
+  readonly client: RegistryClient;
 }
 
 export interface PeerSettings {
@@ -21,6 +22,8 @@ export interface PeerSettings {
   readonly ca?: string;
   readonly limits?: Partial<RegistryLimits>;
   readonly leftUploads?: LeftUploads;
+  /** Of another endpoint of the same node. */
+  readonly client?: RegistryClient;
   readonly now?: () => number;
 }
 
@@ -30,13 +33,7 @@ export const QUICK: Partial<RegistryLimits> = { pauseMs: 1, firstByteMs: 2_000, 
 /** A peer as the configuration would connect it, until the test's scope ends. */
 export function connectPeer(settings: PeerSettings): ConnectedPeer {
   const { adapter = 'distribution', url, credential, options, ca } = settings;
-  const client = createRegistryClient({
-    userAgent: 'portolan/test',
-    cache: createMemoryCache(),
-    ...(settings.leftUploads === undefined ? {} : { leftUploads: settings.leftUploads }),
-    now: settings.now ?? Date.now,
-    limits: { ...QUICK, ...settings.limits },
-  });
+  const client = settings.client ?? newClient(settings);
   const endpoint = EndpointConfig.parse({
     adapter,
     url: String(url),
@@ -47,6 +44,17 @@ export function connectPeer(settings: PeerSettings): ConnectedPeer {
   return {
     peer: endpoint.connect({ name: 'upstream', ca }, client),
     capabilities: endpoint.capabilities,
+    client,
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };
+}
+
+function newClient(settings: PeerSettings): RegistryClient {
+  return createRegistryClient({
+    userAgent: 'portolan/test',
+    cache: createMemoryCache(),
+    ...(settings.leftUploads === undefined ? {} : { leftUploads: settings.leftUploads }),
+    now: settings.now ?? Date.now,
+    limits: { ...QUICK, ...settings.limits },
+  });
 }

@@ -1,6 +1,7 @@
 /** Pushes of one blob to a registry that misbehaves. */
 import { digestOf } from '../../../src/oci/digest.ts';
 import type { OpenBlob, RegistryPeer } from '../../../src/registry/peer.ts';
+import type { RegistryClient } from '../../../src/registry/registry-client.ts';
 import { opening } from '../../adapters/conformance-pushes.ts';
 import { connectPeer, type PeerSettings } from '../../support/registry-peer.ts';
 import { startUpstream, type Upstream } from '../../support/upstream.ts';
@@ -23,6 +24,7 @@ export const signal = AbortSignal.timeout(120_000);
 export interface PushWorld extends AsyncDisposable {
   readonly upstream: Upstream;
   readonly peer: RegistryPeer;
+  readonly client: RegistryClient;
   /** Where the content was opened. */
   readonly opened: number[];
   run(open?: OpenBlob, stopping?: AbortSignal): Promise<void>;
@@ -42,6 +44,7 @@ export async function world(
     upstream,
     opened,
     peer: connected.peer,
+    client: connected.client,
     run: (open = content, stopping = signal) =>
       connected.peer.pushBlob(
         'team/app',
