@@ -60,7 +60,7 @@ function placeOf(
   if (encoding !== 'identity') throw new UpstreamInvalid(host, `a blob encoded as ${encoding}`);
   if (status === 200) {
     const size = sizeIn(headers['content-length']);
-    return { start: 0, end: size, size };
+    return { start: 0, end: size ?? Number.POSITIVE_INFINITY, size };
   }
 
   const range = headers['content-range'] ?? '';

@@ -59,6 +59,7 @@ export class HttpClient implements Disposable {
       {
         control: limits.controlSlots,
         blob: limits.blobSlots,
+        part: limits.partSlots,
         passed: limits.passedSlots,
         push: limits.pushSlots,
       },

@@ -20,6 +20,8 @@ export interface RegistryLimits {
   readonly controlSlots: number;
   /** Blobs at once from one host, until their bodies end. */
   readonly blobSlots: number;
+  /** Further parts at once of blobs that come in several. */
+  readonly partSlots: number;
   /** The same of those whose readers set the pace. */
   readonly passedSlots: number;
   /** Blobs at once to one host. */
@@ -54,6 +56,8 @@ export const DEFAULT_LIMITS: RegistryLimits = {
   // 100 Mbit/s with a round trip of 50 ms unused (docs/performance.md 10).
   controlSlots: 12,
   blobSlots: 12,
+  // Two blobs in four parts: beside more blobs than that, parts gain nothing.
+  partSlots: 6,
   passedSlots: 12,
   pushSlots: 12,
   // What six slots answer within some ten seconds; clients whose pull fails come again.

@@ -20,14 +20,17 @@ export interface ManifestHead {
   readonly size: number | undefined;
 }
 
-/** Among which a blob's bytes come: of those that are kept as they come, or of those that their reader lets come. */
-export type BlobLane = 'blob' | 'passed';
+/**
+ * Among which a blob's bytes come: of those that are kept as they come, further parts of such a blob that come beside its
+ * first, or of those that their reader lets come.
+ */
+export type BlobLane = 'blob' | 'part' | 'passed';
 
 /** Part of a blob, on its way. */
 export interface BlobPart {
   /** Where the bytes start: 0 where the peer ignored the range that was asked for. */
   readonly start: number;
-  /** Where they end, where the peer said so: the blob's size where it ignored the range. */
+  /** Where they end, where the peer said so: where it ignored the range, the blob's size, or infinity where it did not tell it. */
   readonly end?: number | undefined;
   /** Bytes of the whole blob, where the peer said so. */
   readonly size: number | undefined;

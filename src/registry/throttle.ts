@@ -4,14 +4,15 @@ import type { Lane } from './slots.ts';
 // An upstream that says "tomorrow" is asked again sooner: budgets get raised, and clocks are wrong.
 const LONGEST_SECONDS = 3600;
 
-type Counted = 'manifests' | 'blobs' | 'pushes';
+type Counted = 'manifests' | 'blobs' | 'parts' | 'pushes';
 
 /**
  * What 429 means for one endpoint and its credential: no request of that kind until it is over. Manifests and blobs
- * apart, since registries count them apart, and a fill must be able to go on while manifests are counted out.
+ * apart, since registries count them apart, and a fill must be able to go on while manifests are counted out; and parts of
+ * a blob apart, since one that comes whole may be let through where several requests at once are not.
  */
 export class Throttle {
-  readonly #until: Record<Counted, number> = { manifests: 0, blobs: 0, pushes: 0 };
+  readonly #until: Record<Counted, number> = { manifests: 0, blobs: 0, parts: 0, pushes: 0 };
   readonly #host: string;
   readonly #now: () => number;
 
@@ -40,5 +41,6 @@ export class Throttle {
 
 function countedOf(lane: Lane): Counted {
   if (lane === 'push') return 'pushes';
+  if (lane === 'part') return 'parts';
   return lane === 'control' ? 'manifests' : 'blobs';
 }

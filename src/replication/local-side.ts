@@ -7,6 +7,7 @@ import type { CopyingAct, HeldTag, Replicas } from '../catalog/replicas.ts';
 import { projectNameOf, type Repositories } from '../catalog/repositories.ts';
 import { OciError } from '../oci/error.ts';
 import { parseReference } from '../oci/reference.ts';
+import type { BlobLane } from '../registry/peer.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { StartedFill } from '../transfer/fill-records.ts';
 import type { ResumedFill, Transfers } from '../transfer/transfers.ts';
@@ -188,7 +189,7 @@ function fillSourceOf({ source, repository, digest }: SourceBlob, project: Proje
     inParts: source.isPaced !== true,
     open: (
       range: { readonly start: number; readonly end?: number },
-      options: { readonly signal: AbortSignal },
+      options: { readonly signal: AbortSignal; readonly lane?: BlobLane },
     ) => source.blob(repository, digest, range, options),
   } as const;
 }

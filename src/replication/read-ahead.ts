@@ -1,7 +1,7 @@
 import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { readWhole } from '../registry/body.ts';
 import { UpstreamInvalid } from '../registry/errors.ts';
-import type { BlobPart } from '../registry/peer.ts';
+import type { BlobLane, BlobPart } from '../registry/peer.ts';
 import { contentFrom } from './content-from.ts';
 
 export interface ReadAheadLimits {
@@ -34,7 +34,7 @@ export interface AheadBlob {
   readonly size: number;
   readonly open: (
     range: { readonly start: number; readonly end?: number },
-    options: { readonly signal: AbortSignal },
+    options: { readonly signal: AbortSignal; readonly lane?: BlobLane },
   ) => Promise<BlobPart>;
 }
 
@@ -43,6 +43,9 @@ interface FarBlob extends AheadBlob {
 }
 
 interface Part {
+  readonly start: number;
+  /** Of one blob, one has the lane of blobs, and the others that of parts. */
+  readonly lane: BlobLane;
   readonly bytes: Promise<Buffer>;
   /** Counted among those that wait. */
   readonly waitingBytes: number;
@@ -50,7 +53,8 @@ interface Part {
 
 /**
  * Reads large blobs in order for who keeps none of them: by several ranges at once where one alone is slow, as it is on a
- * line that is long and loses packets. The first part tells. Parts that come too early wait in memory.
+ * line that is long and loses packets. The first part tells. Parts that come too early wait in memory; where one fails, all
+ * that follows comes by one request, since the registry may not bear several.
  */
 export class ReadAhead {
   readonly #limits: ReadAheadLimits;
@@ -101,23 +105,46 @@ export class ReadAhead {
 
   async *#inOrder(blob: FarBlob, start: number, signal: AbortSignal): AsyncGenerator<Buffer> {
     const coming: Part[] = [];
+    const asking = new AbortController();
+    const asked = { coming, signal: AbortSignal.any([signal, asking.signal]) };
     let position = start;
     try {
       for (;;) {
-        while (position < blob.size && this.#mayAsk(coming.length)) {
-          const end = Math.min(blob.size, position + this.#limits.partBytes);
-          coming.push(
-            this.#ask(blob, { start: position, end }, { isNext: coming.length === 0, signal }),
-          );
-          position = end;
-        }
+        position = this.#askAhead(blob, position, asked);
         const next = coming.shift();
         if (next === undefined) return;
-        yield await this.#arrived(next);
+        const bytes = await this.#arrived(next);
+        if (bytes === undefined) {
+          signal.throwIfAborted();
+          position = next.start;
+          break;
+        }
+        yield bytes;
       }
     } finally {
+      asking.abort();
       for (const { waitingBytes } of coming) this.#waitingBytes -= waitingBytes;
     }
+    yield* contentFrom(await blob.open({ start: position }, { signal }), position);
+  }
+
+  /** @returns where the next one begins that was not asked for */
+  #askAhead(
+    blob: FarBlob,
+    start: number,
+    { coming, signal }: { readonly coming: Part[]; readonly signal: AbortSignal },
+  ): number {
+    let position = start;
+    while (position < blob.size && this.#mayAsk(coming.length)) {
+      const range = {
+        start: position,
+        end: Math.min(blob.size, position + this.#limits.partBytes),
+      };
+      const lane = coming.some((part) => part.lane === 'blob') ? 'part' : 'blob';
+      coming.push(this.#ask(blob, range, { isNext: coming.length === 0, lane, signal }));
+      position = range.end;
+    }
+    return position;
   }
 
   /** The one that is needed next always; others while there is room for them. */
@@ -130,19 +157,22 @@ export class ReadAhead {
   #ask(
     blob: FarBlob,
     range: { readonly start: number; readonly end: number },
-    { isNext, signal }: { readonly isNext: boolean; readonly signal: AbortSignal },
+    way: { readonly isNext: boolean; readonly lane: BlobLane; readonly signal: AbortSignal },
   ): Part {
-    const size = range.end - range.start;
-    const waitingBytes = isNext ? 0 : size;
+    const { isNext, lane, signal } = way;
+    const waitingBytes = isNext ? 0 : range.end - range.start;
     this.#waitingBytes += waitingBytes;
-    const bytes = partOf(blob, range, signal);
+    const bytes = partOf(blob, range, { lane, signal });
     bytes.catch(() => {}); // Who waits for it hears of it, if the parts before it come.
-    return { bytes, waitingBytes };
+    return { start: range.start, lane, bytes, waitingBytes };
   }
 
-  async #arrived({ bytes, waitingBytes }: Part): Promise<Buffer> {
+  /** Undefined where it failed. */
+  async #arrived({ bytes, waitingBytes }: Part): Promise<Buffer | undefined> {
     try {
       return await bytes;
+    } catch {
+      return undefined;
     } finally {
       this.#waitingBytes -= waitingBytes;
     }
@@ -152,9 +182,9 @@ export class ReadAhead {
 async function partOf(
   blob: FarBlob,
   range: { readonly start: number; readonly end: number },
-  signal: AbortSignal,
+  options: { readonly lane: BlobLane; readonly signal: AbortSignal },
 ): Promise<Buffer> {
-  return wholePart(blob, await blob.open(range, { signal }), { ...range, signal });
+  return wholePart(blob, await blob.open(range, options), { ...range, signal: options.signal });
 }
 
 /** All of it, read at the pace of the line. @throws UpstreamInvalid */

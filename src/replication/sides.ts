@@ -7,7 +7,7 @@ import type { MirroredTag } from '../../policies/replication-mirror.ts';
 import type { HeldManifest } from '../catalog/replicas.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
-import type { BlobPart, Referrer } from '../registry/peer.ts';
+import type { BlobLane, BlobPart, Referrer } from '../registry/peer.ts';
 
 /** Aborting rejects with `signal.reason`. */
 export interface Waiting {
@@ -47,7 +47,7 @@ export interface Source {
     repository: string,
     digest: Digest,
     range: { readonly start: number; readonly end?: number },
-    options: Waiting,
+    options: Waiting & { readonly lane?: BlobLane },
   ): Promise<BlobPart>;
 }
 

@@ -1,4 +1,4 @@
-import type { BlobPart } from '../registry/peer.ts';
+import type { BlobLane, BlobPart } from '../registry/peer.ts';
 import { bringerOf, type Courses, firstUnasked, leaderOf, reachOf } from './courses.ts';
 import type { FillSource } from './fill-source.ts';
 import type { GrowingFile } from './growing-file.ts';
@@ -96,8 +96,9 @@ export class FillRun implements SegmentHost {
     const coming = bringerOf(position, this.#courses);
     const mostSegments = this.#mayRunSeveral ? this.limits.segments : 1;
     if (coming !== undefined) coming.wantedAt = position;
-    else if (this.#segments.size < mostSegments) this.#begin(position);
-    else this.#makeWay();
+    else if (this.#segments.size < mostSegments) {
+      this.#begin(position, { limit: this.file.size, lane: 'blob' });
+    } else this.#makeWay();
   }
 
   endOf(segment: Segment): number {
@@ -112,7 +113,8 @@ export class FillRun implements SegmentHost {
 
   answered(segment: Segment, part: BlobPart): boolean {
     this.#began();
-    const ignoredRange = part.start < segment.position || (part.end ?? 0) > segment.limit;
+    const goesTooFar = segment.limit < this.file.size && (part.end ?? 0) > segment.limit;
+    const ignoredRange = part.start < segment.position || goesTooFar;
     if (ignoredRange) {
       this.#runOne();
       if (this.#segments.size > 1) return false;
@@ -153,7 +155,11 @@ export class FillRun implements SegmentHost {
     while (this.#segments.size < this.#inParts.most) {
       const position = firstUnasked(this.#courses);
       if (position === undefined) return;
-      this.#begin(position, position + this.#inParts.next(missingBytes));
+      const isFirst = ![...this.#segments].some(({ lane }) => lane === 'blob');
+      this.#begin(position, {
+        limit: Math.min(file.size, position + this.#inParts.next(missingBytes)),
+        lane: isFirst ? 'blob' : 'part',
+      });
     }
   }
 
@@ -181,8 +187,8 @@ export class FillRun implements SegmentHost {
     for (const position of this.file.wanted()) this.wanted(position);
   }
 
-  #begin(position: number, limit = Number.POSITIVE_INFINITY): void {
-    const segment = new Segment(position, Math.min(limit, this.file.size), this);
+  #begin(position: number, way: { readonly limit: number; readonly lane: BlobLane }): void {
+    const segment = new Segment(position, way, this);
     this.#segments.add(segment);
     segment.run({ signal: this.#abort.signal }).then(
       () => this.#ended(segment),

@@ -9,7 +9,7 @@ interface Ended {
 
 /**
  * Whether a file comes whole by one transfer, or in parts by several at once: one alone does not fill a line that is long
- * and loses packets. The first part tells how fast one is; what is small, or fast, comes whole.
+ * and loses packets. The first whole part tells how fast one is; what is small, or fast, comes whole.
  *
  *     trying ──slow──> in parts
  *        └──fast, or upstream cannot──> whole
@@ -42,8 +42,11 @@ export class Parts {
   }
 
   ended({ start, position, answeredAt }: Ended, now: number): void {
-    if (this.#state !== 'trying' || answeredAt === undefined) return;
-    const isFast = position - start >= (this.#limits.fastBytes * (now - answeredAt)) / 1000;
+    const { partBytes, fastBytes } = this.#limits;
+    const bytes = position - start;
+    // A gap that was small, or one that gave way, tells nothing.
+    if (this.#state !== 'trying' || answeredAt === undefined || bytes < partBytes) return;
+    const isFast = bytes >= (fastBytes * (now - answeredAt)) / 1000;
     this.#state = isFast ? 'whole' : 'in parts';
   }
 

@@ -1,7 +1,7 @@
 import { addAbortSignal } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { UpstreamInvalid, UpstreamThrottled, UpstreamUnavailable } from '../registry/errors.ts';
-import type { BlobPart } from '../registry/peer.ts';
+import type { BlobLane, BlobPart } from '../registry/peer.ts';
 import { batchesOf, SilenceError } from './batches.ts';
 import type { FillSource } from './fill-source.ts';
 import type { GrowingFile } from './growing-file.ts';
@@ -30,6 +30,8 @@ export class Segment {
   /** The last byte that somebody waited for it to bring. */
   wantedAt: number;
   readonly limit: number;
+  /** Of one fill, one has the lane of blobs, and the others that of parts. */
+  readonly lane: BlobLane;
   /** When upstream answered first, by `performance.now()`. */
   answeredAt: number | undefined;
   #position: number;
@@ -37,9 +39,14 @@ export class Segment {
   #receivedBytes = 0;
   readonly #host: SegmentHost;
 
-  constructor(start: number, limit: number, host: SegmentHost) {
+  constructor(
+    start: number,
+    { limit, lane }: { readonly limit: number; readonly lane: BlobLane },
+    host: SegmentHost,
+  ) {
     this.start = start;
     this.limit = limit;
+    this.lane = lane;
     this.wantedAt = start;
     this.#position = start;
     this.#host = host;
@@ -86,7 +93,7 @@ export class Segment {
     const end = this.#host.endOf(this);
     const { size } = this.#host.file;
     const range = { start: this.#position, ...(end < size ? { end } : {}) };
-    const part = await this.#host.source.open(range, { signal });
+    const part = await this.#host.source.open(range, { signal, lane: this.lane });
     part.content.on('error', () => {}); // The batches tell of it; a part that nobody reads may fail too.
     addAbortSignal(signal, part.content);
     try {

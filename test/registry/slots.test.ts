@@ -6,7 +6,7 @@ import { connectPeer } from '../support/registry-peer.ts';
 import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 
-const ONE = { control: 1, blob: 1, passed: 1, push: 1 };
+const ONE = { control: 1, blob: 1, part: 1, passed: 1, push: 1 };
 const signal = AbortSignal.timeout(30_000);
 
 describe('slots of a host', () => {
@@ -27,6 +27,15 @@ describe('slots of a host', () => {
     await Promise.all(waiting);
 
     assert.deepEqual(order, [1, 2]);
+  });
+
+  it('are left to other blobs by the parts of one', async () => {
+    const slots = new HostSlots(ONE);
+
+    using part = await slots.acquire('h', 'part', { signal });
+    using blob = await slots.acquire('h', 'blob', { signal });
+
+    assert.ok(part && blob);
   });
 
   it('are not kept for whoever leaves the queue', async () => {

@@ -3,7 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { readWhole } from '../../src/registry/body.ts';
-import { ReadAhead, type ReadAheadLimits } from '../../src/replication/read-ahead.ts';
+import type { BlobLane } from '../../src/registry/peer.ts';
+import {
+  type AheadBlob,
+  ReadAhead,
+  type ReadAheadLimits,
+} from '../../src/replication/read-ahead.ts';
 import { until } from '../support/until.ts';
 import { type Behaviour, startUpstream, type Upstream } from '../support/upstream.ts';
 import { sourceAt } from '../transfer/support/source.ts';
@@ -58,6 +63,41 @@ describe('a large blob on its way between two registries', () => {
     assert.equal(world.upstream.sentBytes(BLOBS), world.bytes.length);
   });
 
+  it('comes by one, too, from one that gives no ranges and says no length', async () => {
+    await using world = await openWorld({}, { ignoreRange: true, sayNoLength: true });
+
+    assert.ok((await world.read()).equals(world.bytes));
+
+    assert.equal(world.upstream.requests.length, 1);
+  });
+
+  for (const { name, how } of [
+    { name: 'answers 429 to', how: { status: 429 } },
+    { name: 'breaks off', how: { cutAfter: KIB } },
+    { name: 'gives all of the blob for', how: { ignoreRange: true } },
+  ]) {
+    it(`comes by one from where a registry ${name} one of several`, async () => {
+      await using world = await openWorld();
+      const pace = { bytesPerSecond: 8192 * KIB };
+      world.upstream.behave({ ...BLOBS, times: 1 }, how);
+      world.upstream.behave({ ...BLOBS, times: 2 }, pace);
+
+      assert.ok((await world.read()).equals(world.bytes));
+
+      assert.equal(world.ranges().at(-1), `bytes=${2 * PART}-`);
+    });
+  }
+
+  it('has one part among the blobs that the registry gives at once, and the others beside them', async () => {
+    await using world = await openWorld();
+
+    await world.read();
+
+    const [first, second, ...others] = world.lanes;
+    assert.deepEqual([first, second], [undefined, 'blob']);
+    assert.deepEqual(others.slice(0, 3), ['part', 'part', 'part']);
+  });
+
   it('comes part after part where those of others have the memory', async () => {
     const limits = { waitingBytes: PART - 1 };
     await using world = await openWorld(limits, { bytesPerSecond: 8192 * KIB });
@@ -71,7 +111,7 @@ describe('a large blob on its way between two registries', () => {
     const limits = { waitingBytes: 3 * PART };
     await using world = await openWorld(limits, { bytesPerSecond: 4096 * KIB });
     await world.read();
-    world.upstream.behave({ ...BLOBS, times: 6 }, { bytesPerSecond: 4096 * KIB, cutAfter: KIB });
+    world.upstream.behave(BLOBS, { bytesPerSecond: 4096 * KIB, cutAfter: KIB });
     world.upstream.behave({ ...BLOBS, times: 2 }, { bytesPerSecond: 4096 * KIB });
     await assert.rejects(world.read());
     world.upstream.recover();
@@ -108,13 +148,19 @@ async function openWorld(limits: Partial<ReadAheadLimits> = {}, how: Behaviour =
     ...limits,
   });
   const source = sourceAt(upstream, 'library/app', { digest });
-  const blob = { host: upstream.host, size, open: source.open.bind(source) };
+  const lanes: (BlobLane | undefined)[] = [];
+  const open: AheadBlob['open'] = (range, options) => {
+    lanes.push(options.lane);
+    return source.open(range, options);
+  };
+  const blob = { host: upstream.host, size, open };
   upstream.behave(BLOBS, how);
   const running: { readonly since: number; readonly most: number }[] = [];
   const looking = setInterval(() => running.push(runningAt(upstream)), 1);
   return {
     upstream,
     bytes,
+    lanes,
     open: (start = 0) => readAhead.read(blob, start, { signal }),
     read: async (start = 0) => readWhole(await readAhead.read(blob, start, { signal }), size),
     ranges: () => upstream.requests.map(({ headers }) => headers.range),

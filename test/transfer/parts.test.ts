@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { BlobLane } from '../../src/registry/peer.ts';
+import type { FillSource } from '../../src/transfer/fill-source.ts';
+import { DEFAULT_LIMITS } from '../../src/transfer/limits.ts';
+import { Parts } from '../../src/transfer/parts.ts';
 import type { WantedBlob } from '../../src/transfer/transfers.ts';
 import { readAll } from '../storage/conformance.ts';
 import { sourceAt } from './support/source.ts';
@@ -72,15 +76,38 @@ describe('a large blob that nobody waits for', () => {
     );
   });
 
-  it('comes whole, and no byte twice, where upstream gives no ranges', async () => {
+  for (const sayNoLength of [false, true]) {
+    const how = { ignoreRange: true, sayNoLength };
+    it(`comes whole, and no byte twice, where upstream gives no ranges (${JSON.stringify(how)})`, async () => {
+      await using world = await openWorld(slow);
+      const layer = world.layer(1024 * KIB);
+      world.upstream.behave({ path: BLOBS }, how);
+
+      await bring(world, layer);
+
+      assert.equal(world.upstream.requests.length, 1);
+      assert.equal(world.upstream.sentBytes({ path: BLOBS }), layer.size);
+      await assertKept(world, layer);
+    });
+  }
+
+  it('has one part among the blobs that upstream gives at once, and the others beside them', async () => {
     await using world = await openWorld(slow);
     const layer = world.layer(1024 * KIB);
-    world.upstream.behave({ path: BLOBS }, { ignoreRange: true });
+    world.upstream.behave({ path: BLOBS }, { bytesPerSecond: 4096 * KIB });
+    const wanted = wantedFrom(world, layer);
+    const lanes: (BlobLane | undefined)[] = [];
+    const source: FillSource = {
+      ...wanted.source,
+      open: (range, options) => {
+        lanes.push(options.lane);
+        return wanted.source.open(range, options);
+      },
+    };
 
-    await bring(world, layer);
+    await world.node.transfers.bring({ ...wanted, source }, { signal });
 
-    assert.equal(world.upstream.sentBytes({ path: BLOBS }), layer.size);
-    await assertKept(world, layer);
+    assert.deepEqual(lanes.slice(0, 5), ['blob', 'blob', 'part', 'part', 'part']);
   });
 
   it('comes by one transfer after the other where upstream bears no more than one', async () => {
@@ -139,6 +166,19 @@ describe('a large blob that nobody waits for', () => {
     const sent = again.reduce((sum, { sentBytes }) => sum + sentBytes, 0);
     assert.ok(sent < 1700 * KIB, `${sent} bytes again`);
     await assertKept(world, layer);
+  });
+});
+
+describe('how fast one transfer is', () => {
+  it('is told by a whole part, and not by a gap that was smaller', () => {
+    const limits = { ...DEFAULT_LIMITS, ...slow };
+    const parts = new Parts(1024 * KIB, { ...limits, fastBytes: 64 * KIB, inParts: true });
+
+    parts.ended({ start: 0, position: KIB, answeredAt: 0 }, 0.1);
+    assert.deepEqual([parts.most, parts.next(1024 * KIB)], [1, 64 * KIB]);
+    parts.ended({ start: 0, position: 64 * KIB, answeredAt: 0 }, 2_000);
+
+    assert.equal(parts.most, 4);
   });
 });
 

@@ -30,7 +30,7 @@ export function sourceAt(
       const bytes = length === undefined ? undefined : Number(length);
       return {
         start: Number(from),
-        end: last === undefined ? bytes : Number(last) + 1,
+        end: last === undefined ? (bytes ?? Number.POSITIVE_INFINITY) : Number(last) + 1,
         size: bytes,
         content: response,
       };
