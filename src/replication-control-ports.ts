@@ -5,6 +5,7 @@ import type { ReplicationControl } from './http/api/replication-control.ts';
 import type { Execution } from './jobs/executions.ts';
 import { ManagementError } from './oci/management-error.ts';
 import type { Replicating } from './replicating.ts';
+import { refuseSwitchedOff } from './replication/replication.ts';
 import { ExecutionFacts } from './replication/run.ts';
 import { executionOf, Named, policyIn, queued } from './replication-ports.ts';
 
@@ -34,7 +35,8 @@ export function replicationControlPorts(replicating: Replicating): ReplicationCo
       };
     },
     async retry(execution) {
-      await executionOf(jobs, execution);
+      const { queue } = await executionOf(jobs, execution);
+      refuseSwitchedOff(await policies.get(policyIn(queue)));
       return jobs.retryFailed(execution);
     },
     async pause(what) {

@@ -132,8 +132,11 @@ async function wasScheduled(
   return there !== undefined;
 }
 
-/** The active one first. */
-async function exclusiveOf(transaction: WriteTransaction, { queue }: Pick<NewExecution, 'queue'>) {
+/** Those that are not over, the active one first. */
+export async function exclusiveOf(
+  transaction: WriteTransaction,
+  { queue }: Pick<NewExecution, 'queue'>,
+) {
   return transaction
     .selectFrom('executions')
     .select(['id', 'status', 'held_tasks'])

@@ -54,7 +54,12 @@ export interface Jobs extends Loads, AsyncDisposable {
    * now on. One that is over stays as it is.
    */
   stop(execution: number): Promise<void>;
-  /** Does its failed tasks again, and nothing else. @returns how many */
+  /**
+   * Does its failed tasks again, and nothing else.
+   *
+   * @returns how many
+   * @throws ManagementError PRECONDITION where it is exclusive, and over, and another one of its queue is not
+   */
   retryFailed(execution: number): Promise<number>;
   readonly queues: QueueControls;
   readonly hosts: HostControls;

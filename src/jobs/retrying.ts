@@ -1,8 +1,11 @@
 import { batchesOf } from '../database/batches.ts';
-import type { Database } from '../database/database.ts';
+import type { Database, WriteTransaction } from '../database/database.ts';
+import { ManagementError } from '../oci/management-error.ts';
 import { countPending } from './dependencies.ts';
+import { exclusiveOf } from './enqueue.ts';
 import { leadersOf } from './leading.ts';
 import { MOVABLE, type Movable, type Settling } from './settling.ts';
+import { lockQueue } from './shares.ts';
 
 /** Tasks that are done again by one write. */
 const AT_ONCE = 500;
@@ -30,6 +33,7 @@ export async function failedTasks(
  * never been tried.
  *
  * @returns how many of them it were
+ * @throws ManagementError PRECONDITION where it is exclusive, and over, and another one of its queue is not
  */
 export async function retryTasks(
   settling: Settling,
@@ -45,6 +49,7 @@ export async function retryTasks(
     .where('state', '=', 'failed')
     .execute();
   if (failed.length === 0) return 0;
+  await refuseBesideAnother(transaction, execution);
   await transaction
     .updateTable('executions')
     .set({ stopping: 0 })
@@ -58,6 +63,21 @@ export async function retryTasks(
   );
   await beginThoseThatMay(settling, again);
   return failed.length;
+}
+
+/** One that is not over yet has its turn, whoever waits for it. */
+async function refuseBesideAnother(transaction: WriteTransaction, id: number): Promise<void> {
+  const { queue, exclusive, ended_at } = await transaction
+    .selectFrom('executions')
+    .select(['queue', 'exclusive', 'ended_at'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  if (exclusive === 0 || ended_at === null) return;
+  await lockQueue(transaction, queue);
+  const [other] = await exclusiveOf(transaction, { queue });
+  if (other === undefined) return;
+  const message = `execution ${other.id} is not over, and one runs at a time`;
+  throw new ManagementError('PRECONDITION', message);
 }
 
 interface Retried extends Movable {

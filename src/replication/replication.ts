@@ -46,12 +46,10 @@ export function createReplication({
   isRunning,
 }: ReplicationOptions): Replication {
   return {
-    async start({ id, name, written, rules }, options) {
+    async start(policy, options) {
+      refuseSwitchedOff(policy);
+      const { id, name, written, rules } = policy;
       const { trigger, operator, scheduledFor, isDryRun = false } = options;
-      if (!rules.enabled) {
-        const message = `replication policy ${name} is switched off`;
-        throw new ManagementError('PRECONDITION', message);
-      }
       const source = await connect(rules.source);
       const queue = queueOf(id);
       const isSkipped = !isDryRun && rules.overlap === 'skip' && (await isRunning(queue));
@@ -68,6 +66,12 @@ export function createReplication({
       });
     },
   };
+}
+
+/** @throws ManagementError PRECONDITION */
+export function refuseSwitchedOff({ name, rules }: Pick<KeptPolicy, 'name' | 'rules'>): void {
+  if (rules.enabled) return;
+  throw new ManagementError('PRECONDITION', `replication policy ${name} is switched off`);
 }
 
 /** What an execution is told: what the operator wrote, as `ExecutionFacts` reads it. */

@@ -63,6 +63,48 @@ describe('an execution, by the node’s own API', () => {
     const missing = await node.send({ method: 'POST', path: `${OWN}/executions/99/retry` });
     assert.equal(missing.status, 404);
   });
+
+  it('is not done again while its policy runs, is switched off, or once it is gone', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    const broken = Buffer.from('broken');
+    const { layers } = upstream.addImage('library/app', 'v1', [broken]);
+    upstream.remove('library/app', layers[0]?.digest ?? '');
+    const { policies, ...configuration } = copying(upstream, { app: ['library/app'] });
+    await using node = await startReplicatingNode(directory.path, 'node', configuration);
+    const post = (path: string, body: object, method = 'POST') =>
+      node.send({ method, path: `${OWN}/${path}`, ...jsonOf(body) });
+    const rules = policies.replication['app'];
+    assert.equal((await post('policies', { name: 'app', rules })).status, 201);
+    const retry = async () => {
+      const answer = await post('executions/1/retry', {});
+      return [answer.status, answer.body.toString()] as const;
+    };
+    const { id } = await node.run(1);
+    assert.equal((await execution(node, id)).status, 'failed');
+    upstream.addBlob('library/app', broken);
+
+    const held = Promise.withResolvers<void>();
+    using _ = upstream.behave({ path: /tags\/list/, times: 1 }, { hold: held.promise });
+    const other = await node.start(1);
+    const besides = await retry();
+    assert.equal((await execution(node, id)).status, 'failed');
+    await post(`executions/${other}/stop`, {});
+    held.resolve();
+    await node.ended(other);
+    const off = { name: 'app', rules: { ...rules, enabled: false } };
+    assert.equal((await post('policies/1', off, 'PUT')).status, 200);
+    const switchedOff = await retry();
+    assert.equal((await post('policies/1', {}, 'DELETE')).status, 200);
+    const gone = await retry();
+
+    assert.equal(besides[0], 412, besides[1]);
+    assert.match(besides[1], /execution 2 is not over/);
+    assert.equal(switchedOff[0], 412, switchedOff[1]);
+    assert.match(switchedOff[1], /app is switched off/);
+    assert.equal(gone[0], 404, gone[1]);
+    assert.deepEqual(await node.tags('copies/library/app'), []);
+  });
 });
 
 describe('a pause', () => {
@@ -132,6 +174,11 @@ async function start(node: ReplicatingNode, policy: number): Promise<number> {
   assert.equal(started.status, 201, started.body.toString());
   return Number(String(started.headers.location).split('/').at(-1));
 }
+
+const jsonOf = (body: object) => ({
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body),
+});
 
 function copying(
   upstream: Upstream,

@@ -59,7 +59,10 @@ export interface ReplicationControl {
   execution(id: number): Promise<Execution>;
   /** Fields: `id`, `kind`, `resource`, `state`, `failure`. */
   tasks(execution: number, query: ListQuery): Promise<Listed<Task>>;
-  /** Does its failed tasks again; how many. */
+  /**
+   * Does its failed tasks again; how many. NOT_FOUND where its policy is gone, too; PRECONDITION where that is switched
+   * off, and while another execution of it runs or waits.
+   */
   retry(execution: number): Promise<number>;
   pause(what: Paused): Promise<void>;
   resume(what: Paused): Promise<void>;
@@ -199,13 +202,14 @@ const retryExecution = (control: ReplicationControl): OwnRoute =>
   ownRoute({
     operation: 'retryExecution',
     described: {
-      summary: 'Does the failed tasks of an execution again, and nothing else.',
+      summary:
+        'Does the failed tasks of an execution again, and nothing else. Not while its policy is switched off, or another execution of it runs.',
       answer: RetriedJson,
     },
     method: 'POST',
     path: `${EXECUTION}/retry`,
     permission: { system: 'replication:create' },
-    answers: [200, 401, 403, 404],
+    answers: [200, 401, 403, 404, 412],
     handle: async ({ id }) => ({ json: { retried: await control.retry(id('id')) } }),
   });
 

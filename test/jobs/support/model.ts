@@ -57,7 +57,11 @@ export async function countersAreRight({ database: { read } }: Real): Promise<vo
     .selectFrom('tasks')
     .select(['execution', 'queue', 'route', 'state', 'pending', 'follows'])
     .execute();
-  for (const row of await read.selectFrom('executions').selectAll().execute()) {
+  const executions = await read.selectFrom('executions').selectAll().execute();
+  const alone = executions.filter((row) => row.exclusive === 1 && row.status === 'running');
+  const queues = alone.map(({ queue }) => queue);
+  assert.deepEqual([...new Set(queues)], queues, 'exclusive ones run one at a time');
+  for (const row of executions) {
     const states = tasks.filter(({ execution }) => execution === row.id).map(({ state }) => state);
     const count = (state: string): number => states.filter((each) => each === state).length;
     const [succeeded, failed, stopped] = [count('succeeded'), count('failed'), count('stopped')];
