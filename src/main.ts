@@ -1,5 +1,6 @@
 /** The process: command line, configuration, signals, exit code. The only file that ends it. */
 import { resolve } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { type Command, parseCommandLine } from './cli/arguments.ts';
 import { backup } from './cli/backup.ts';
 import { banner } from './cli/banner.ts';
@@ -26,8 +27,15 @@ import { logFacts } from './telemetry/log-facts.ts';
 process.exit(await main());
 
 async function main(): Promise<number> {
+  const output = new AbortController();
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => output.abort(error));
+  }
   try {
-    await run(parseCommandLine(process.argv.slice(2), process.env));
+    const command = parseCommandLine(process.argv.slice(2), process.env);
+    // Where nobody reads what is told, or has no room for it, there is still somebody to serve.
+    if (command.name === 'serve') await serve(await loadConfig(command.sources));
+    else await runToEnd(command, output.signal);
     return 0;
   } catch (error) {
     const { text, exitCode } = failureOf(error);
@@ -36,7 +44,18 @@ async function main(): Promise<number> {
   }
 }
 
-async function run(command: Command): Promise<void> {
+type Ending = Exclude<Command, { readonly name: 'serve' }>;
+
+/** A command that ends. Who reads a part of what it tells, as `head` does, is told that part. @throws what cannot be written */
+async function runToEnd(command: Ending, output: AbortSignal): Promise<void> {
+  await run(command, output);
+  // Of what was written last, too.
+  await setImmediate();
+  const reason: unknown = output.reason;
+  if (reason instanceof Error && !('code' in reason && reason.code === 'EPIPE')) throw reason;
+}
+
+async function run(command: Ending, output: AbortSignal): Promise<void> {
   switch (command.name) {
     case 'help':
       process.stdout.write(HELP);
@@ -69,7 +88,7 @@ async function run(command: Command): Promise<void> {
       return;
     case 'node': {
       const { runNodeCommand } = await import('./cli/node-commands.ts');
-      await runNodeCommand(command.command, streams());
+      await runNodeCommand(command.command, streams(output));
       return;
     }
     case 'import': {
@@ -79,11 +98,9 @@ async function run(command: Command): Promise<void> {
     }
     case 'replicate': {
       const { replicate } = await import('./cli/replicate.ts');
-      await replicate(command.command, streams());
+      await replicate(command.command, streams(output));
       return;
     }
-    case 'serve':
-      await serve(await loadConfig(command.sources));
   }
 }
 
@@ -136,7 +153,6 @@ async function serve(config: Config): Promise<void> {
   using facts = new DisposableStack();
   facts.use(logFacts(log, { accessLog }));
   process.once('uncaughtException', (error) => crash(error, log));
-  goOnUntold();
 
   // Here, so that the other commands need not load a server.
   const { startNode } = await import('./node.ts');
@@ -153,16 +169,12 @@ async function serve(config: Config): Promise<void> {
   log.flush();
 }
 
-/** Where nobody reads what is told, or has no room for it, there is still somebody to serve. */
-function goOnUntold(): void {
-  for (const told of [process.stdout, process.stderr]) told.on('error', () => {});
-}
-
-/** A signal ends what a command waits for; a second one ends the command. */
-function streams(): Streams {
+/** A signal ends what a command waits for, and so does output that nobody takes; a second signal ends the command. */
+function streams(output: AbortSignal): Streams {
   const stop = new AbortController();
   void firstSignal().then((signal) => stop.abort(new Error(signal)));
-  return { stdout: process.stdout, stderr: process.stderr, signal: stop.signal };
+  const signal = AbortSignal.any([stop.signal, output]);
+  return { stdout: process.stdout, stderr: process.stderr, signal };
 }
 
 /** A later one leaves at once, whatever is still going on. */

@@ -45,8 +45,13 @@ export function failureTable(failures: readonly Task[]): string {
   );
 }
 
+/** What became of each artifact. */
+export async function* copiedLines(tasks: AsyncIterable<Task>): AsyncIterable<string> {
+  for await (const task of tasks) yield copiedText(task);
+}
+
 /** A line for what a task did about one artifact; none for what is no end in itself. */
-export function copiedText(task: Task): string {
+function copiedText(task: Task): string {
   const { kind, note = '' } = task;
   const isArtifact = kind === 'sync-ref' || kind === 'put-manifests';
   const isEnd = note === 'copied' || note.startsWith('skipped');
@@ -111,8 +116,19 @@ export async function writeFindings(
   id: number,
   stdout: NodeJS.WritableStream,
 ): Promise<void> {
-  for await (const line of findingLines(executions, id)) stdout.write(line);
+  await writeLines(stdout, findingLines(executions, id));
   stdout.write(totalText(await executions.findingTotal(id)));
+}
+
+/** As far as somebody reads. */
+export async function writeLines(
+  stdout: NodeJS.WritableStream,
+  lines: AsyncIterable<string>,
+): Promise<void> {
+  for await (const line of lines) {
+    if (!stdout.writable) return;
+    stdout.write(line);
+  }
 }
 
 export function writeJson(stdout: NodeJS.WritableStream, value: unknown): void {

@@ -15,7 +15,14 @@ import { ManagementError } from '../oci/management-error.ts';
 import type { Replicating } from '../replicating.ts';
 import { replicationControlPorts } from '../replication-control-ports.ts';
 import { CommandFailed } from './command-failed.ts';
-import { copiedText, endText, failureTable, writeFindings, writeJson } from './execution-text.ts';
+import {
+  copiedLines,
+  endText,
+  failureTable,
+  writeFindings,
+  writeJson,
+  writeLines,
+} from './execution-text.ts';
 import {
   Execution,
   type Executions,
@@ -149,7 +156,7 @@ async function tell(
     writeJson(stdout, { ...execution, failures, ...total });
   } else if (isDryRun) await writeFindings(executions, id, stdout);
   else {
-    for await (const task of executions.tasks(id, 'succeeded')) stdout.write(copiedText(task));
+    await writeLines(stdout, copiedLines(executions.tasks(id, 'succeeded')));
     if (failures.length > 0) stdout.write(failureTable(failures));
     stdout.write(endText(execution));
   }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { portolan } from '../support/portolan.ts';
+import { launchInto, portolan } from '../support/portolan.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const PACKAGE = join(import.meta.dirname, '../../package.json');
@@ -71,6 +72,19 @@ describe('portolan', { timeout: 600_000 }, () => {
 
     assert.deepEqual(named, { code: 0, stdout: `${file} is right.\n`, stderr: '' });
     assert.deepEqual(fromEnvironment, named);
+  });
+
+  it('fails with one message where there is no room for what it tells', async () => {
+    await using directory = await temporaryDirectory();
+    const said = join(directory.path, 'said');
+    await using full = await open('/dev/full', 'w');
+    await using stderr = await open(said, 'w');
+
+    const [code] = await once(launchInto(full.fd, ['config', 'print'], stderr.fd), 'close');
+
+    assert.equal(code, 1);
+    const message = 'portolan: ENOSPC: no space left on device, write\n';
+    assert.equal(await readFile(said, 'utf8'), message);
   });
 
   it('shows the configuration in effect, without secrets', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { stringify } from 'yaml';
 import { z } from 'zod';
@@ -137,6 +139,36 @@ describe('portolan replicate', { timeout: 300_000 }, () => {
     await end(running, 'SIGINT');
 
     assert.equal(running.exitCode, 1);
+    assert.equal(to.tagged('library/app', 'v1'), undefined);
+    assert.deepEqual(await readdir(world.temporary), []);
+  });
+
+  it('ends in silence where nobody reads to the end, and leaves nothing behind', async () => {
+    await using world = await openWorld();
+    world.from.addImage('library/app', 'v1', [Buffer.from('one')]);
+    const running = launch(['replicate', ...world.words(['library/app'])], { env: world.env });
+    const stderr = text(running.stderr);
+
+    running.stdout.destroy();
+    const [code] = await once(running, 'close');
+
+    assert.deepEqual([code, await stderr], [0, '']);
+    assert.ok(world.to.tagged('library/app', 'v1'));
+    assert.deepEqual(await readdir(world.temporary), []);
+  });
+
+  it('stops where nobody sees its progress any more', async () => {
+    await using world = await openWorld();
+    const { from, to } = world;
+    from.addImage('library/app', 'v1', [Buffer.alloc(4 * 2 ** 20, 1)]);
+    using _ = from.behave({ path: /\/blobs\// }, { stallAfter: 2 ** 20 });
+    const running = launch(['replicate', ...world.words(['library/app'])], { env: world.env });
+
+    running.stderr.destroy();
+    const [stdout, [code]] = await Promise.all([text(running.stdout), once(running, 'close')]);
+
+    assert.equal(code, 1);
+    assert.match(stdout, /^Execution 1 of replicate stopped: /m);
     assert.equal(to.tagged('library/app', 'v1'), undefined);
     assert.deepEqual(await readdir(world.temporary), []);
   });

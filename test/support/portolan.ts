@@ -11,11 +11,11 @@ export interface CommandOptions {
   readonly cwd?: string;
 }
 
-/** Starts `portolan` with its standard output in a file, and leaves it running. */
-export function launchInto(file: number, args: readonly string[]) {
+/** Starts `portolan` with its standard output in a file, and its standard error in one or nowhere, and leaves it running. */
+export function launchInto(file: number, args: readonly string[], stderr?: number) {
   return spawn(process.execPath, [LAUNCHER, ...args], {
     env: { PATH: process.env['PATH'] },
-    stdio: ['ignore', file, 'ignore'],
+    stdio: ['ignore', file, stderr ?? 'ignore'],
   });
 }
 
