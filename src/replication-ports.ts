@@ -1,6 +1,7 @@
 /** What the API asks of replication, out of policies and jobs. Wiring, like `node.ts`. */
 import { z } from 'zod';
-import type { ListQuery } from './database/listing.ts';
+import { queueOf } from './catalog/replication-policies.ts';
+import type { Filter, ListQuery } from './database/listing.ts';
 import type { Replications } from './http/api/replications.ts';
 import type { Execution } from './jobs/executions.ts';
 import type { Task } from './jobs/tasks.ts';
@@ -77,15 +78,28 @@ export function policyIn(queue: string): number {
 
 const NOTHING = { waiting: 0, running: 0, failed: 0, stopped: 0, succeeded: 0 } as const;
 
-/** By their queue, which is the policy's. */
+/** By their queue, which is the policy's. @throws ManagementError BAD_REQUEST for a range of policies, and what is none's id */
 export function queued(query: ListQuery): ListQuery {
   const own = { field: 'kind', kind: 'exact', value: 'replication' } as const;
   const filters = query.filters.map((filter) =>
-    filter.field === 'policy' && filter.kind === 'exact'
-      ? ({ field: 'queue', kind: 'exact', value: `${QUEUE}${filter.value}` } as const)
-      : filter,
+    filter.field === 'policy' ? queuesIn(filter) : filter,
   );
   return { ...query, filters: [...filters, own] };
+}
+
+function queuesIn(filter: Filter): Filter {
+  if (filter.kind === 'range') {
+    const message = 'policies are filtered by their ids, and not by a range of them';
+    throw new ManagementError('BAD_REQUEST', message);
+  }
+  if ('values' in filter) return { ...filter, field: 'queue', values: filter.values.map(queueIn) };
+  // A part of an id is none: to what is a number, `~` says nothing.
+  return { field: 'queue', kind: 'exact', value: queueIn(filter.value) };
+}
+
+function queueIn(policy: string): string {
+  if (/^\d{1,15}$/.test(policy)) return queueOf(Number(policy));
+  throw new ManagementError('BAD_REQUEST', `${JSON.stringify(policy)} is no policy's id`);
 }
 
 /** Of a log: what comes after them is in the tasks themselves. */

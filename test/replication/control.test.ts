@@ -107,6 +107,36 @@ describe('an execution, by the node’s own API', () => {
   });
 });
 
+describe('executions', () => {
+  it('are filtered by their policies in every way that the document promises', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    upstream.addImage('library/app', 'v1', [Buffer.from('x')]);
+    const of = ['library/app'];
+    const configuration = copying(upstream, { one: of, two: of, three: of });
+    await using node = await startReplicatingNode(directory.path, 'node', configuration);
+    for (const policy of [1, 2, 3]) await node.run(policy);
+    const listed = async (query: string, path = `${OWN}/executions`) => {
+      const answer = await node.send({ path: `${path}?${query}` });
+      if (answer.status !== 200) return answer.status;
+      const executions = z.array(z.object({ id: z.int() })).parse(answer.json());
+      return executions.map(({ id }) => id);
+    };
+
+    assert.deepEqual(await listed('q=policy=2'), [2]);
+    assert.deepEqual(await listed('q=policy={2%203}'), [3, 2]);
+    assert.deepEqual(await listed('q=policy=(2)'), [2]);
+    assert.deepEqual(await listed('q=policy=~2'), [2]);
+    assert.deepEqual(await listed('q=policy={9}'), []);
+    assert.equal(await listed('q=policy=[2~3]'), 400);
+    assert.equal(await listed('q=policy=two'), 400);
+    assert.equal(await listed('q=policy={2%20two}'), 400);
+    const harbors = '/api/v2.0/replication/executions';
+    assert.deepEqual(await listed('q=policy_id={2%203}', harbors), [3, 2]);
+    assert.deepEqual(await listed('policy_id=2', harbors), [2]);
+  });
+});
+
 describe('a pause', () => {
   const held = [
     ['of a policy', 'policies/1'],

@@ -64,10 +64,10 @@ function openApiDocument(routes: readonly OwnRoute[]): Json {
 }
 
 function operationOf({ operation, path, permission, answers, described }: OwnRoute): Json {
-  const { summary, body, fields } = described;
+  const { summary, body } = described;
   const parameters = [
     ...[...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => pathParameter(name)),
-    ...(fields === undefined ? [] : listParameters(fields)),
+    ...listParameters(described),
   ];
   const [success, ...refusals] = answers;
   return {
@@ -94,14 +94,15 @@ function pathParameter(name: string): Json {
   return { name, in: 'path', required: true, schema };
 }
 
-function listParameters(fields: readonly string[]): readonly Json[] {
+function listParameters({ fields, unsorted = [] }: Described): readonly Json[] {
+  if (fields === undefined) return [];
   const query = (name: string, schema: Json, description: string): Json => ({
     name,
     in: 'query',
     schema,
     description,
   });
-  const names = fields.length === 0 ? 'nothing' : fields.map((name) => `\`${name}\``).join(', ');
+  const sorted = fields.filter((name) => !unsorted.includes(name));
   return [
     query('page', { type: 'integer', minimum: 1, default: 1 }, 'Which page.'),
     query(
@@ -109,9 +110,21 @@ function listParameters(fields: readonly string[]): readonly Json[] {
       { type: 'integer', minimum: 1, maximum: LARGEST_PAGE, default: 10 },
       'How many on a page.',
     ),
-    query('q', { type: 'string' }, `Filters, as Harbor writes them: \`field=value\`. By ${names}.`),
-    query('sort', { type: 'string' }, `\`field\`, or \`-field\` for the other way. By ${names}.`),
+    query(
+      'q',
+      { type: 'string' },
+      `Filters, as Harbor writes them: \`field=value\`. By ${listOf(fields)}.`,
+    ),
+    query(
+      'sort',
+      { type: 'string' },
+      `\`field\`, or \`-field\` for the other way. By ${listOf(sorted)}.`,
+    ),
   ];
+}
+
+function listOf(names: readonly string[]): string {
+  return names.length === 0 ? 'nothing' : names.map((name) => `\`${name}\``).join(', ');
 }
 
 function successOf(status: number, { answer, fields, mediaType }: Described): Json {

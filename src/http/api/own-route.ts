@@ -11,6 +11,8 @@ export interface Described {
   readonly body?: ZodType;
   /** Of a list: by what it is filtered and sorted. */
   readonly fields?: readonly string[];
+  /** Those of them by which it is filtered alone. */
+  readonly unsorted?: readonly string[];
   /** Of a success that is no JSON. */
   readonly mediaType?: 'text/plain' | 'text/event-stream';
 }

@@ -54,7 +54,10 @@ type Paused = 'everything' | { readonly policy: number } | { readonly endpoint: 
 
 /** What these routes need of the node. @throws ManagementError */
 export interface ReplicationControl {
-  /** The newest first. Fields: `id`, `policy`, `status`, `trigger`, `operator`, `createdAt`, `startedAt`, `endedAt`. */
+  /**
+   * The newest first. Fields: `id`, `policy`, `status`, `trigger`, `operator`, `createdAt`, `startedAt`, `endedAt`; not sorted
+   * by `policy`, and BAD_REQUEST for a range of them.
+   */
   executions(query: ListQuery): Promise<Listed<Execution>>;
   execution(id: number): Promise<Execution>;
   /** Fields: `id`, `kind`, `resource`, `state`, `failure`. */
@@ -157,6 +160,7 @@ const listExecutions = (control: ReplicationControl): OwnRoute =>
       summary: 'Executions, the newest first.',
       answer: z.array(ExecutionJson),
       fields: EXECUTION_FIELDS,
+      unsorted: ['policy'],
     },
     method: 'GET',
     path: EXECUTIONS,

@@ -36,6 +36,14 @@ describe('the document of the node’s own API', () => {
     }
   });
 
+  it('promises to sort by that alone by which it sorts', async () => {
+    await using node = await startNode();
+    const { text } = await ownDocument(node);
+
+    assert.match(text, /Filters[^"]*`policy`/);
+    assert.doesNotMatch(text, /the other way[^"]*`policy`/);
+  });
+
   it('refers to nothing that is not in it', async () => {
     await using node = await startNode();
     const { text } = await ownDocument(node);
