@@ -49,6 +49,15 @@ export interface HeldTagPage {
   readonly withCached?: boolean;
 }
 
+export interface RemovedTag {
+  readonly tag: string;
+  /** It goes only where it is that, and nobody pushed it there; undefined: whatever it is. */
+  readonly expected: Digest | undefined;
+}
+
+/** What became of a tag that was to go. */
+export type TagRemoval = 'removed' | 'not there' | 'another one';
+
 export interface Replicas {
   /** Of the tag or digest; undefined where it is not here, or only cached. */
   held(repository: string, reference: Reference): Promise<HeldManifest | undefined>;
@@ -64,8 +73,8 @@ export interface Replicas {
    * @throws OciError as `Manifests.put`
    */
   put(repository: string, replica: ReplicaManifest): Promise<void>;
-  /** @returns whether it was there @throws OciError TAG_IMMUTABLE */
-  removeTag(repository: string, tag: string, act: CopyingAct): Promise<boolean>;
+  /** @throws OciError TAG_IMMUTABLE */
+  removeTag(repository: string, removed: RemovedTag, act: CopyingAct): Promise<TagRemoval>;
 }
 
 export interface ReplicasOptions {
@@ -129,16 +138,18 @@ export function createReplicas({ database, now }: ReplicasOptions): Replicas {
       });
     },
 
-    removeTag: (name, tag, by) =>
-      database.write((transaction) => removeTag(transaction, { name, tag }, actOf(by, now()))),
+    removeTag: (name, removed, by) =>
+      database.write((transaction) =>
+        removeTag(transaction, { ...removed, name }, actOf(by, now())),
+      ),
   };
 }
 
 async function removeTag(
   transaction: WriteTransaction,
-  { name, tag }: { readonly name: string; readonly tag: string },
+  { name, tag, expected }: RemovedTag & { readonly name: string },
   act: Act,
-): Promise<boolean> {
+): Promise<TagRemoval> {
   const repository = await requireRepository(transaction, name);
   const tags = await transaction
     .selectFrom('tags')
@@ -146,12 +157,15 @@ async function removeTag(
     .where('repository', '=', repository.id)
     .where('name', '=', tag)
     .execute();
-  if (tags.length === 0) return false;
+  const [found] = tags;
+  if (found === undefined) return 'not there';
+  const isExpected = found.digest === expected && found.ownership !== 'origin';
+  if (expected !== undefined && !isExpected) return 'another one';
   await removeTags(transaction, { repository, tags }, act);
   const { project } = repository;
   const entry = tagEntry('delete', { repository: name, project, tag }, doneBy(act));
   await writeAudit(transaction, entry);
-  return true;
+  return 'removed';
 }
 
 async function heldTags(

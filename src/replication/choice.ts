@@ -189,7 +189,8 @@ function stemOf(tag: string): string {
   return tag.split('.', 1)[0] ?? '';
 }
 
-async function inBatches<In, Out>(
+/** Answers in the order of the items. */
+export async function inBatches<In, Out>(
   items: readonly In[],
   ask: (item: In) => Promise<Out>,
 ): Promise<readonly Out[]> {

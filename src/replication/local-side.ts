@@ -137,7 +137,8 @@ export function localDestination(
         references: isSparse ? 'sparse' : references,
       });
     },
-    removeTag: (repository, tag) => replicas.removeTag(repository, tag, act),
+    removeTag: (repository, tag, { expected }) =>
+      replicas.removeTag(repository, { tag, expected }, act),
   };
 }
 

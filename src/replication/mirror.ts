@@ -6,7 +6,8 @@ import { deletionLimit, tagsToDelete } from '../../policies/replication-mirror.t
 import { selectsTag } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import { ManagementError } from '../oci/management-error.ts';
-import { type Place, PruneRepository } from './payloads.ts';
+import { inBatches } from './choice.ts';
+import { type DeleteTag, type Place, PruneRepository } from './payloads.ts';
 import { type Asker, keyOf, type Run, type Runs } from './run.ts';
 import { type Destination, hostsOf, type Waiting } from './sides.ts';
 
@@ -40,7 +41,15 @@ export async function deletionsAt(
   const { rules } = run;
   if (rules.prune === undefined) return [];
   const there = await to.listed(place.to, { signal });
-  const gone = tagsToDelete({ wanted, there }, rules.tags).map(({ name }) => name);
+  // Hours may pass until they go: what somebody pushes there meanwhile is told from them by what they are now.
+  const asked = await inBatches(
+    tagsToDelete({ wanted, there }, rules.tags),
+    async ({ name: tag, digest }) => ({
+      tag,
+      digest: digest ?? (await to.held(place.to, tag, { signal }))?.digest,
+    }),
+  );
+  const gone = asked.filter(({ digest }) => digest !== undefined);
   const selected = there.filter(({ name }) => selectsTag(name, rules.tags)).length;
   if (gone.length > 0 && wanted.length === 0 && typeof rules.prune.atMost !== 'number') {
     const message = `${place.from} has no tag that is selected any more, and ${place.to} would lose all ${gone.length}: nothing is deleted`;
@@ -119,18 +128,19 @@ export async function pruneRepository(
   const to = await run.destination(place.destination);
   // Without pruning by age or number, what the source has is wanted: it is asked again when the time comes.
   const isMirrored = run.rules.keep !== undefined;
-  return { next: gone.map((tag) => deletionTask(run, { ...place, tag, isMirrored }, to)) };
+  return { next: gone.map((tag) => deletionTask(run, { ...place, ...tag, isMirrored }, to)) };
 }
 
 export function deletionTask(
   asker: Asker,
-  payload: Place & { readonly tag: string; readonly isMirrored: boolean },
+  payload: DeleteTag,
   destination: Pick<Destination, 'endpoint' | 'host'>,
 ): NewTask {
+  const reference = [payload.tag, payload.digest].filter((part) => part !== undefined).join('@');
   return {
     ...taskOf(asker, hostsOf({ host: undefined }, destination)),
     kind: 'delete-tag',
-    key: `${keyOf(asker, 'delete')} ${destination.endpoint} ${payload.to} ${payload.tag}`,
+    key: `${keyOf(asker, 'delete')} ${destination.endpoint} ${payload.to} ${reference}`,
     payload,
     resource: payload.from,
   };

@@ -43,16 +43,26 @@ export type SyncReference = z.input<typeof SyncReference>;
 
 export const CopyBlob = Place.extend({ digest: DigestText, size: z.int() });
 
+/** A tag that is to go, and what it was there when that was found out. */
+const GoneTag = z.strictObject({ tag: z.string(), digest: DigestText.optional() });
+
 /** What a mirror has to lose there, and of how many tags that its policy selects. */
-export const PruneRepository = Place.extend({ selected: z.int(), gone: z.array(z.string()) });
-export type PruneRepository = z.infer<typeof PruneRepository>;
+export const PruneRepository = Place.extend({
+  selected: z.int(),
+  /** Names alone were written before digests were. */
+  gone: z.array(z.union([GoneTag, z.string().transform((tag) => ({ tag }))])),
+});
+export type PruneRepository = z.output<typeof PruneRepository>;
 
 /** What is to go there. */
 export const DeleteTag = Place.extend({
   tag: z.string(),
+  /** What it was there: nothing else goes. Undefined of a deletion that is repeated, which is of the name. */
+  digest: DigestText.optional(),
   /** Whether the source may have it still: a mirror has only what its policy copies. */
   isMirrored: z.boolean(),
 });
+export type DeleteTag = z.infer<typeof DeleteTag>;
 
 /** Manifests whose content is there, children before their parents; the last one gets the tag. */
 export const PutManifests = Place.extend({

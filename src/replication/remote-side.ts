@@ -104,12 +104,17 @@ export function remoteDestination(
       const message = `it acknowledged ${tag} as ${digest}, and has it as ${held?.digest ?? 'nothing'}`;
       throw new UpstreamInvalid(host, message);
     },
-    async removeTag(repository, tag, options) {
+    async removeTag(repository, tag, { expected, signal }) {
+      if (expected !== undefined) {
+        const held = await heldBy(peer, repository, { reference: tag, signal });
+        if (held === undefined) return 'not there';
+        if (held.digest !== expected) return 'another one';
+      }
       try {
-        await peer.deleteTag(repository, tag, options);
-        return true;
+        await peer.deleteTag(repository, tag, { signal });
+        return 'removed';
       } catch (error) {
-        if (isUnknown(error)) return false;
+        if (isUnknown(error)) return 'not there';
         throw error;
       }
     },

@@ -4,7 +4,7 @@
  */
 import type { NameFilter } from '../../policies/name-pattern.ts';
 import type { MirroredTag } from '../../policies/replication-mirror.ts';
-import type { HeldManifest } from '../catalog/replicas.ts';
+import type { HeldManifest, RemovedTag, TagRemoval } from '../catalog/replicas.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { BlobLane, BlobPart, Referrer } from '../registry/peer.ts';
@@ -110,8 +110,12 @@ export interface Destination {
   ): Promise<'copied' | 'mounted'>;
   /** Under its digest, and with the tag if there is one. Its content is there. */
   put(repository: string, manifest: Manifest, options: PutOptions): Promise<void>;
-  /** @returns whether it was there @throws OciError UNSUPPORTED */
-  removeTag(repository: string, tag: string, options: Waiting): Promise<boolean>;
+  /** @throws OciError UNSUPPORTED */
+  removeTag(
+    repository: string,
+    tag: string,
+    options: Waiting & Pick<RemovedTag, 'expected'>,
+  ): Promise<TagRemoval>;
 }
 
 /** What a task between the two loads. */

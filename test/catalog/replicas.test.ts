@@ -117,9 +117,36 @@ for (const engine of databases) {
       await put(world, image, { tags: ['v1'] });
       const replicas = replicasOf(world);
 
-      assert.equal(await replicas.removeTag(app, 'v1', BY), true);
-      assert.equal(await replicas.removeTag(app, 'v1', BY), false);
+      const removed = { tag: 'v1', expected: undefined };
+      assert.equal(await replicas.removeTag(app, removed, BY), 'removed');
+      assert.equal(await replicas.removeTag(app, removed, BY), 'not there');
       assert.equal((await replicas.held(app, { kind: 'tag', tag: 'v1' }))?.digest, undefined);
+    });
+
+    it('keep a tag that is another one by now, or that somebody pushed since', async () => {
+      await using world = await openWorld(engine);
+      const [image, other] = [
+        await imageWithBlobs(world, app, 'one'),
+        await imageWithBlobs(world, app, 'two'),
+      ];
+      await put(world, image, { tags: ['moved', 'pushed', 'copied'] });
+      const replicas = replicasOf(world);
+      const expected = { expected: image.digest };
+      await put(world, other, { tags: ['moved'] });
+      await replicas.removeTag(app, { tag: 'pushed', expected: undefined }, BY);
+      await push(world, app, image, { tags: ['pushed'] });
+
+      const became = [];
+      for (const tag of ['moved', 'pushed', 'copied']) {
+        became.push(await replicas.removeTag(app, { tag, ...expected }, BY));
+      }
+
+      assert.deepEqual(became, ['another one', 'another one', 'removed']);
+      const left = await replicas.heldTags(app, { limit: 5 });
+      assert.deepEqual(
+        left.map(({ name }) => name),
+        ['moved', 'pushed'],
+      );
     });
 
     it('need blobs to be kept where nobody pushed them', async () => {
