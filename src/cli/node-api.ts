@@ -17,15 +17,16 @@ export interface NodeAccess {
 }
 
 export interface NodeApi {
-  /** Below the base of the API. @throws CommandFailed with what the node says */
-  get(path: string): Promise<unknown>;
+  /** Below the base of the API. @throws CommandFailed with what the node says, and where it says something else than such a node */
+  get<T>(path: string, said: z.ZodType<T>): Promise<T>;
   /** Page after page. */
   list<T>(path: string, item: z.ZodType<T>): AsyncIterable<T>;
   /** @returns what `Location` says, and what the body */
-  post(
+  post<T>(
     path: string,
+    said: z.ZodType<T>,
     body?: object,
-  ): Promise<{ readonly id: number | undefined; readonly json: unknown }>;
+  ): Promise<{ readonly id: number | undefined; readonly said: T }>;
 }
 
 const OWN = '/api/portolan/v1';
@@ -59,26 +60,28 @@ export async function nodeApi(access: NodeAccess, under = OWN): Promise<NodeApi>
       throw new CommandFailed(`${base.origin} does not answer: ${cause.message}`, { cause });
     }
   };
+  const understood = <T>(body: string, schema: z.ZodType<T>): T => {
+    const { data, error } = schema.safeParse(jsonIn(body));
+    if (error === undefined) return data;
+    const what = under === HARBOR ? 'Harbor' : 'Portolan node';
+    throw new CommandFailed(`${base.origin} answers, but is no ${what}`, { cause: error });
+  };
   return {
-    get: async (path) => json((await ask('GET', path)).body),
+    get: async (path, said) => understood((await ask('GET', path)).body, said),
     async *list(path, item) {
       for (let page = 1; ; page++) {
         const query = `${path.includes('?') ? '&' : '?'}page=${page}&page_size=${PAGE}`;
-        const items = z.array(item).parse(json((await ask('GET', `${path}${query}`)).body));
+        const items = understood((await ask('GET', `${path}${query}`)).body, z.array(item));
         yield* items;
         if (items.length < PAGE) return;
       }
     },
-    async post(path, body) {
+    async post(path, said, body) {
       const { headers, body: told } = await ask('POST', path, body);
       const id = /\/(\d+)$/.exec(headers.location ?? '')?.[1];
-      return { id: id === undefined ? undefined : Number(id), json: json(told) };
+      return { id: id === undefined ? undefined : Number(id), said: understood(told, said) };
     },
   };
-}
-
-function json(body: string): unknown {
-  return body === '' ? undefined : JSON.parse(body);
 }
 
 async function passwordOf({ password, passwordFile }: NodeAccess): Promise<string | undefined> {

@@ -18,6 +18,7 @@ import { progressOn } from './progress.ts';
 import type { Streams } from './streams.ts';
 import { table } from './table.ts';
 import { rollBackTag, tagHistory } from './tag-commands.ts';
+import { UsageError } from './usage.ts';
 
 const Policy = z.object({
   id: z.int(),
@@ -28,6 +29,7 @@ const Policy = z.object({
   updatedAt: z.string(),
 });
 type Policy = z.infer<typeof Policy>;
+const RuledPolicy = Policy.extend({ rules: ReplicationPolicy });
 
 const POLICIES = '/replication/policies';
 const EXECUTIONS = '/replication/executions';
@@ -40,7 +42,7 @@ interface Asked {
   readonly streams: Streams;
 }
 
-/** @throws CommandFailed with what the node says, and where an execution that is waited for failed */
+/** @throws CommandFailed with what the node says, and where an execution that is waited for failed; UsageError */
 export async function runNodeCommand(command: NodeCommand, streams: Streams): Promise<void> {
   const asked = { command, streams, api: await nodeApi(command.node) };
   switch (command.name) {
@@ -68,10 +70,10 @@ export async function runNodeCommand(command: NodeCommand, streams: Streams): Pr
 }
 
 async function listPolicies({ command, api, streams: { stdout } }: Asked): Promise<void> {
-  const policies = await Array.fromAsync(api.list(POLICIES, Policy));
-  if (command.isJson) return writeJson(stdout, policies);
+  if (command.isJson) return writeJson(stdout, await Array.fromAsync(api.list(POLICIES, Policy)));
+  const policies = await Array.fromAsync(api.list(POLICIES, RuledPolicy));
   const rows = policies.map(({ id, name, declared, rules }) => {
-    const { source, destinations, trigger, enabled } = ReplicationPolicy.parse(rules);
+    const { source, destinations, trigger, enabled } = rules;
     const to = destinations.map(({ endpoint }) => endpoint).join(', ');
     const isOn = enabled ? 'yes' : 'no';
     return [id, name, source, to, triggerText(trigger), isOn, declared ? 'file' : 'API'];
@@ -98,7 +100,7 @@ async function showPolicy({ command, api, streams: { stdout } }: Asked): Promise
 async function startPolicy({ command, api, streams }: Asked): Promise<void> {
   const { id: policy } = await policyNamed(api, command.subject);
   const verb = command.isDryRun ? 'dry-run' : 'start';
-  const { id } = await api.post(`${POLICIES}/${policy}/${verb}`);
+  const { id } = await api.post(`${POLICIES}/${policy}/${verb}`, z.unknown());
   if (id === undefined) throw new CommandFailed('the node does not say which execution it started');
   if (command.isDryRun || command.waits) return waited({ command, api, streams }, id);
   if (command.isJson) return writeJson(streams.stdout, { id });
@@ -111,7 +113,7 @@ async function stopPolicy({ command, api, streams: { stdout } }: Asked): Promise
   const query = `q=${encodeURIComponent(`policy=${id},status={waiting running}`)}`;
   const stopped = [];
   for (const execution of await Array.fromAsync(api.list(`${EXECUTIONS}?${query}`, Execution))) {
-    await api.post(`${EXECUTIONS}/${execution.id}/stop`);
+    await api.post(`${EXECUTIONS}/${execution.id}/stop`, z.unknown());
     stopped.push(execution.id);
   }
   if (command.isJson) return writeJson(stdout, { stopped });
@@ -126,7 +128,7 @@ async function listExecutions({ command, api, streams: { stdout } }: Asked): Pro
     filters.push(`policy=${(await policyNamed(api, command.policy)).id}`);
   }
   const query = `page_size=${MOST_LISTED}&q=${encodeURIComponent(filters.join(','))}`;
-  const executions = z.array(Execution).parse(await api.get(`${EXECUTIONS}?${query}`));
+  const executions = await api.get(`${EXECUTIONS}?${query}`, z.array(Execution));
   if (command.isJson) return writeJson(stdout, executions.map(executionJson));
   stdout.write(executionTable(executions));
 }
@@ -143,15 +145,15 @@ async function showExecution({ command, api, streams: { stdout } }: Asked): Prom
 
 async function stopExecution({ command, api, streams: { stdout } }: Asked): Promise<void> {
   const id = idOf(command.subject);
-  await api.post(`${EXECUTIONS}/${id}/stop`);
+  await api.post(`${EXECUTIONS}/${id}/stop`, z.unknown());
   if (command.isJson) return writeJson(stdout, { stopped: [id] });
   stdout.write(`Execution ${id} stopped.\n`);
 }
 
 async function retryExecution({ command, api, streams }: Asked): Promise<void> {
   const id = idOf(command.subject);
-  const { json } = await api.post(`${EXECUTIONS}/${id}/retry`);
-  const { retried } = z.object({ retried: z.int() }).parse(json);
+  const retry = `${EXECUTIONS}/${id}/retry`;
+  const { retried } = (await api.post(retry, z.object({ retried: z.int() }))).said;
   if (command.waits) return waited({ command, api, streams }, id);
   if (command.isJson) return writeJson(streams.stdout, { id, retried });
   streams.stdout.write(`${retried} tasks of execution ${id} are done again.\n`);
@@ -202,12 +204,13 @@ async function policyNamed(api: NodeApi, subject: string): Promise<Policy> {
   // A filter's text has escapes of its own: the names are compared here.
   for await (const policy of api.list(POLICIES, Policy)) if (policy.name === subject) return policy;
   if (!/^\d+$/.test(subject)) throw new CommandFailed(`there is no replication policy ${subject}`);
-  return Policy.parse(await api.get(`${POLICIES}/${subject}`));
+  return api.get(`${POLICIES}/${subject}`, Policy);
 }
 
+/** @throws UsageError */
 function idOf(subject: string): number {
   if (/^\d{1,15}$/.test(subject)) return Number(subject);
-  throw new CommandFailed(`${subject} is no id of an execution`);
+  throw new UsageError(`${subject} is no id of an execution`);
 }
 
 function executionJson(execution: Execution): object {

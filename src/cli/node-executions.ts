@@ -6,9 +6,9 @@ const at = (id: number): string => `/replication/executions/${id}`;
 /** Executions of a running node. */
 export function nodeExecutions(api: NodeApi): Executions {
   return {
-    execution: async (id) => Execution.parse(await api.get(at(id))),
+    execution: (id) => api.get(at(id), Execution),
     tasks: (id, state) => api.list(`${at(id)}/tasks?q=state=${state}`, Task),
     findings: (id) => api.list(`${at(id)}/dry-run`, Finding),
-    findingTotal: async (id) => FindingTotal.parse(await api.get(`${at(id)}/dry-run/total`)),
+    findingTotal: (id) => api.get(`${at(id)}/dry-run/total`, FindingTotal),
   };
 }

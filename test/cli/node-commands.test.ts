@@ -149,6 +149,31 @@ describe('portolan policies and executions', { timeout: 300_000 }, () => {
     assert.equal(nowhere.code, 1);
     assert.match(nowhere.stderr, /^portolan: http:\/\/127\.0\.0\.1:9 does not answer: .+\n$/);
   });
+
+  for (const words of ['executions show abc', 'tags history foo']) {
+    it(`refuse ${words} as a wrong command line`, async () => {
+      const { code, stderr } = await portolan(words.split(' '));
+
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /is no id of an execution|is not of the form/);
+    });
+  }
+
+  for (const body of ['<html>welcome</html>', '{"hello":"world"}', '']) {
+    it(`say that what answers ${JSON.stringify(body)} is no node`, async () => {
+      await using other = await startUpstream();
+      other.serveApi(/^\/api\//, () => ({ status: 200, headers: {}, body: Buffer.from(body) }));
+      const node = ['--node', other.url.origin];
+      const isNone = `portolan: ${other.url.origin} answers, but is no Portolan node\n`;
+
+      for (const words of ['policies list', 'executions show 1', 'tags history a/b:c']) {
+        const { code, stderr } = await portolan([...words.split(' '), ...node]);
+        assert.deepEqual([code, stderr], [1, isNone], words);
+      }
+      const { code, stderr } = await portolan(['import', 'harbor', other.url.origin]);
+      assert.deepEqual([code, stderr], [1, isNone.replace('Portolan node', 'Harbor')]);
+    });
+  }
 });
 
 interface World extends AsyncDisposable {
