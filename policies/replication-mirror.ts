@@ -52,6 +52,7 @@ export function tagsToDelete(
   const companions = there.filter(
     (tag) =>
       isCompanion(tag.name) &&
+      !kept.has(tag.name) &&
       !(tag.isForeign ?? false) &&
       gone.some(({ digest }) => digest !== undefined && accompanies(tag.name, digest)) &&
       stays.every(({ digest }) => digest !== undefined && !accompanies(tag.name, digest)),

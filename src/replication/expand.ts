@@ -121,9 +121,9 @@ export async function expandRepository(
   }
   const differing = next.length;
   const deletions: NewTask[] = [];
-  const wanted = chosen.map(({ name }) => name);
   for (const { place, to } of comparisons) {
-    deletions.push(...(await deletionsAt(run, { place, to, wanted }, { signal })));
+    const mirrored = { place, to, chosen, listed: tags.listed };
+    deletions.push(...(await deletionsAt(run, mirrored, { signal })));
   }
   const rivals = await rivalsNote(run, repository, comparisons);
   next.push(...withinLimit(run, deletions, next.length));

@@ -2,20 +2,24 @@
  * A mirror loses what its source has no more, and no more of it in one run than its policy allows: each repository says
  * what it would lose, and nothing is deleted before all of them have.
  */
+import { isCompanion } from '../../policies/replication-companions.ts';
 import { deletionLimit, tagsToDelete } from '../../policies/replication-mirror.ts';
 import { selectsTag } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import { ManagementError } from '../oci/management-error.ts';
-import { inBatches } from './choice.ts';
+import { type ChosenTag, inBatches } from './choice.ts';
 import { type DeleteTag, type Place, PruneRepository } from './payloads.ts';
 import { type Asker, keyOf, type Run, type Runs } from './run.ts';
-import { type Destination, hostsOf, type Waiting } from './sides.ts';
+import { type Destination, hostsOf, type SourceTag, type Waiting } from './sides.ts';
 
-/** One repository at one destination, and the names of all tags that the policy copies there. */
+/** One repository at one destination. */
 interface Mirrored {
   readonly place: Place;
   readonly to: Destination;
-  readonly wanted: readonly string[];
+  /** All that the policy copies there. */
+  readonly chosen: readonly ChosenTag[];
+  /** All that the source has. */
+  readonly listed: readonly SourceTag[];
 }
 
 /** Tasks of one kind in an execution. */
@@ -35,23 +39,26 @@ const OVER = new Set(['failed', 'stopped']);
  */
 export async function deletionsAt(
   run: Run,
-  { place, to, wanted }: Mirrored,
+  { place, to, chosen, listed }: Mirrored,
   { signal }: Waiting,
 ): Promise<readonly NewTask[]> {
   const { rules } = run;
   if (rules.prune === undefined) return [];
   const there = await to.listed(place.to, { signal });
+  const wanted = wantedOf(rules, { chosen, listed });
+  const atSource = new Set(listed.map(({ name }) => name));
   // Hours may pass until they go: what somebody pushes there meanwhile is told from them by what they are now.
   const asked = await inBatches(
     tagsToDelete({ wanted, there }, rules.tags),
     async ({ name: tag, digest }) => ({
       tag,
       digest: digest ?? (await to.held(place.to, tag, { signal }))?.digest,
+      isMirrored: atSource.has(tag),
     }),
   );
   const gone = asked.filter(({ digest }) => digest !== undefined);
   const selected = there.filter(({ name }) => selectsTag(name, rules.tags)).length;
-  if (gone.length > 0 && wanted.length === 0 && typeof rules.prune.atMost !== 'number') {
+  if (gone.length > 0 && chosen.length === 0 && typeof rules.prune.atMost !== 'number') {
     const message = `${place.from} has no tag that is selected any more, and ${place.to} would lose all ${gone.length}: nothing is deleted`;
     throw new ManagementError('PRECONDITION', message);
   }
@@ -64,6 +71,18 @@ export async function deletionsAt(
       resource: place.from,
     },
   ];
+}
+
+/** Names of what must not go. */
+function wantedOf(
+  { referrers }: Pick<Run['rules'], 'referrers'>,
+  { chosen, listed }: Pick<Mirrored, 'chosen' | 'listed'>,
+): readonly string[] {
+  const names = chosen.map(({ name }) => name);
+  const isAllKnown = chosen.every(({ digest }) => digest !== undefined);
+  if (referrers && isAllKnown) return names;
+  // Nobody found out which of them belong to what is copied.
+  return [...names, ...listed.map(({ name }) => name).filter(isCompanion)];
 }
 
 /** The tasks, and who waits for them and all that they lead to before a mirror deletes anything. */
@@ -126,9 +145,7 @@ export async function pruneRepository(
   const run = await runs(execution);
   const { gone, selected: _, ...place } = PruneRepository.parse(payload);
   const to = await run.destination(place.destination);
-  // Without pruning by age or number, what the source has is wanted: it is asked again when the time comes.
-  const isMirrored = run.rules.keep !== undefined;
-  return { next: gone.map((tag) => deletionTask(run, { ...place, ...tag, isMirrored }, to)) };
+  return { next: gone.map((tag) => deletionTask(run, { ...place, ...tag }, to)) };
 }
 
 export function deletionTask(

@@ -43,14 +43,19 @@ export type SyncReference = z.input<typeof SyncReference>;
 
 export const CopyBlob = Place.extend({ digest: DigestText, size: z.int() });
 
-/** A tag that is to go, and what it was there when that was found out. */
-const GoneTag = z.strictObject({ tag: z.string(), digest: DigestText.optional() });
+/** A tag that is to go, and what was found out of it then. */
+const GoneTag = z.strictObject({
+  tag: z.string(),
+  /** As in `DeleteTag`, with the rest of this. */
+  digest: DigestText.optional(),
+  isMirrored: z.boolean().default(false),
+});
 
 /** What a mirror has to lose there, and of how many tags that its policy selects. */
 export const PruneRepository = Place.extend({
   selected: z.int(),
   /** Names alone were written before digests were. */
-  gone: z.array(z.union([GoneTag, z.string().transform((tag) => ({ tag }))])),
+  gone: z.array(z.union([GoneTag, z.string().transform((tag) => ({ tag, isMirrored: false }))])),
 });
 export type PruneRepository = z.output<typeof PruneRepository>;
 
@@ -59,7 +64,7 @@ export const DeleteTag = Place.extend({
   tag: z.string(),
   /** What it was there: nothing else goes. Undefined of a deletion that is repeated, which is of the name. */
   digest: DigestText.optional(),
-  /** Whether the source may have it still: a mirror has only what its policy copies. */
+  /** Whether the source had it then, and the rules do not select it: it goes although the source has it. */
   isMirrored: z.boolean(),
 });
 export type DeleteTag = z.infer<typeof DeleteTag>;

@@ -39,15 +39,91 @@ describe('what is pushed while a mirror waits with its deletions', () => {
   });
 });
 
+describe('a mirror loses what its source has still', () => {
+  it('as a signature, when what it signs is gone', async () => {
+    await using world = await openWorld({ endpoint: 'local', namespace: 'mirror' });
+    const { upstream, node } = world;
+    const [one, two] = ['v1', 'v2'].map((tag) => {
+      const { digest } = upstream.addImage(A, tag, [Buffer.from(tag)]).manifest;
+      const signature = `${digest.replace(':', '-')}.sig`;
+      upstream.addImage(A, signature, [Buffer.from(signature)]);
+      return signature;
+    });
+    upstream.addImage(B, 'v1', [Buffer.from('other')]);
+    await node.run(1);
+    assert.equal((await node.tags(`mirror/${A}`)).length, 4);
+    upstream.remove(A, 'v2');
+
+    const execution = await node.run(1);
+
+    assert.equal(execution.status, 'Succeed', await node.log(execution.id));
+    assert.deepEqual(await node.tags(`mirror/${A}`), [one, 'v1']);
+    assert.notEqual(one, two);
+  });
+
+  it('without a label that its rules want', async () => {
+    await using directory = await temporaryDirectory();
+    await using there = await startUpstream();
+    const rules = {
+      source: 'local',
+      destinations: [{ endpoint: 'there' }],
+      repositories: ['team/app'],
+      labels: ['released'],
+      prune: { atMost: 1 },
+    };
+    await using node = await startReplicatingNode(directory.path, 'node', {
+      projects: { team: {} },
+      endpoints: { there: endpointAt(there.url) },
+      policies: { replication: { onward: rules } },
+    });
+    const digests = [await push(node, 'team/app', 'v1'), await push(node, 'team/app', 'v2')];
+    const label = await released(node);
+    for (const digest of digests) await label.put(digest);
+    await node.run(1);
+    assert.deepEqual([there.tagged('team/app', 'v1'), there.tagged('team/app', 'v2')], digests);
+    await label.take(digests[1]);
+
+    const execution = await node.run(1);
+
+    assert.equal(execution.status, 'Succeed', await node.log(execution.id));
+    assert.equal(there.tagged('team/app', 'v1'), digests[0]);
+    assert.equal(there.tagged('team/app', 'v2'), undefined);
+  });
+});
+
 describe('deletions that an older version planned', () => {
   it('can be read', () => {
     const place = { from: A, to: `mirror/${A}`, destination: 0, selected: 3 };
 
     const { gone } = PruneRepository.parse({ ...place, gone: ['v2'] });
 
-    assert.deepEqual(gone, [{ tag: 'v2' }]);
+    assert.deepEqual(gone, [{ tag: 'v2', isMirrored: false }]);
   });
 });
+
+/** A label of the node, for artifacts of `team/app`. */
+async function released(node: ReplicatingNode) {
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ name: 'released', scope: 'g' });
+  const made = await node.send({ method: 'POST', path: '/api/v2.0/labels', headers, body });
+  assert.equal(made.status, 201, made.body.toString());
+  const id = Number(String(made.headers.location).split('/').at(-1));
+  const artifacts = '/api/v2.0/projects/team/repositories/app/artifacts';
+  const send = async (sent: Parameters<ReplicatingNode['send']>[0]): Promise<void> => {
+    const { status, body: why } = await node.send({ headers, ...sent });
+    assert.equal(status, 200, why.toString());
+  };
+  return {
+    put: (digest: string) =>
+      send({
+        method: 'POST',
+        path: `${artifacts}/${digest}/labels`,
+        body: JSON.stringify({ id }),
+      }),
+    take: (digest: string | undefined) =>
+      send({ method: 'DELETE', path: `${artifacts}/${digest}/labels/${id}` }),
+  };
+}
 
 interface World extends AsyncDisposable {
   readonly upstream: Upstream;
