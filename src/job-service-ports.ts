@@ -6,12 +6,14 @@ import type { JobService } from './http/api/job-service.ts';
 import { LIMITS } from './jobs/limits.ts';
 import { ManagementError } from './oci/management-error.ts';
 import type { Replicating } from './replicating.ts';
+import { replicationControlPorts } from './replication-control-ports.ts';
 import { replicationPorts } from './replication-ports.ts';
 
 /** @param now milliseconds UTC */
 export function jobServicePorts(replicating: Replicating, now: () => number): JobService {
   const { policies, jobs, instance } = replicating;
-  const replications = replicationPorts(replicating);
+  const replications = replicationPorts(replicating, now);
+  const control = replicationControlPorts(replicating, now);
   const startedAt = now();
   const taskOf = async (id: number) => {
     const task = await jobs.tasks.get(id);
@@ -32,12 +34,12 @@ export function jobServicePorts(replicating: Replicating, now: () => number): Jo
       const isPaused = await jobs.queues.isAllPaused();
       return { count: total, latencySeconds: Math.floor(waitingMs / 1000), isPaused };
     },
-    pauseQueue: () => jobs.queues.pauseAll(),
-    resumeQueue: () => jobs.queues.resumeAll(),
-    async stopQueue() {
+    pauseQueue: (actor) => control.pause('everything', actor),
+    resumeQueue: (actor) => control.resume('everything', actor),
+    async stopQueue(actor) {
       const live = { field: 'status', kind: 'any', values: ['waiting', 'running'] } as const;
       const { items } = await jobs.executions.list({ ...EVERYTHING, filters: [live] });
-      for (const { id } of items) await jobs.stop(id);
+      for (const { id } of items) await replications.stop(id, actor);
     },
     pool: () => ({
       id: instance,
@@ -51,7 +53,7 @@ export function jobServicePorts(replicating: Replicating, now: () => number): Jo
       const { items } = await jobs.tasks.list(inStates('running', 'stopping'));
       return items.map((task) => ({ task: task.id, startedAt: task.startedAt ?? task.createdAt }));
     },
-    stop: async (id) => jobs.stop((await taskOf(id)).execution),
+    stop: async (id, actor) => replications.stop((await taskOf(id)).execution, actor),
     log: async (id) => replications.log((await taskOf(id)).execution, id),
   };
 }

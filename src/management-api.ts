@@ -49,7 +49,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     store,
     people: projectPeople,
   });
-  const replications = replicationPorts(replicating);
+  const replications = replicationPorts(replicating, options.now);
   return {
     ...management,
     overview,
@@ -66,7 +66,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     vendors: vendorPorts(management),
     replications,
     replicationRules: rulePorts(replicating.policies, replications),
-    replicationControl: replicationControlPorts(replicating),
+    replicationControl: replicationControlPorts(replicating, options.now),
     replicationLag: replicationLagPorts(replicating, options.now),
     replicationEvents: replicationEventPorts(replicating),
     dryRuns: dryRunPorts(replicating),

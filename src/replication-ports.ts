@@ -7,11 +7,16 @@ import type { Execution } from './jobs/executions.ts';
 import type { Task } from './jobs/tasks.ts';
 import { ManagementError } from './oci/management-error.ts';
 import type { Replicating } from './replicating.ts';
+import { audited } from './replication-audit.ts';
 
 /** Only executions of policies have queues of that name. */
 const QUEUE = 'replication:';
 
-export function replicationPorts({ policies, replication, jobs }: Replicating): Replications {
+/** @param now milliseconds UTC */
+export function replicationPorts(
+  { policies, replication, jobs }: Replicating,
+  now: () => number,
+): Replications {
   const shown = async (executions: readonly Execution[]) => {
     const counts = await jobs.resources.count(executions.map(({ id }) => id));
     return executions.map((execution) => ({
@@ -40,9 +45,9 @@ export function replicationPorts({ policies, replication, jobs }: Replicating): 
       if (started !== undefined) return started;
       throw new ManagementError('CONFLICT', `policy ${kept.name} was started at that time`);
     },
-    async stop(execution) {
-      await executionOf(jobs, execution);
-      await jobs.stop(execution);
+    async stop(id, actor) {
+      const execution = await executionOf(jobs, id);
+      await jobs.stop(id, audited({ actor, at: now() }, { execution, operation: 'stop' }));
     },
     // None of an execution that there is not: the contract has no other word for that.
     async tasks(execution, query) {

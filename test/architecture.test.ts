@@ -26,6 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'src/replication-event-ports.ts': EVERYTHING,
   'src/replication-lag-ports.ts': EVERYTHING,
   'src/replication-control-ports.ts': EVERYTHING,
+  'src/replication-audit.ts': EVERYTHING,
   'src/replication-ports.ts': EVERYTHING,
   'src/replication-triggers.ts': EVERYTHING,
   'src/cli': EVERYTHING,

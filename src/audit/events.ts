@@ -43,6 +43,14 @@ export const EVENT_TYPES = [
   'create_replication-policy',
   'update_replication-policy',
   'delete_replication-policy',
+  'pause_replication-policy',
+  'resume_replication-policy',
+  'pause_registry',
+  'resume_registry',
+  'pause_replication',
+  'resume_replication',
+  'retry_replication',
+  'stop_replication',
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];
 

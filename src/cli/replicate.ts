@@ -194,7 +194,7 @@ async function toItsEnd(
 
 /** Of this process. */
 function executionsOf(replicating: Replicating): Executions {
-  const control = replicationControlPorts(replicating);
+  const control = replicationControlPorts(replicating, Date.now);
   const dryRuns = dryRunPorts(replicating);
   return {
     execution: async (id) => Execution.parse(await control.execution(id)),

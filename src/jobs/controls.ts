@@ -1,17 +1,17 @@
 import type { Queries } from '../database/database.ts';
 import { pauseHost, pauseQueue, resumeHost, resumeQueue } from './pausing.ts';
-import type { Settle } from './settling.ts';
+import type { Along, Settle, Settling } from './settling.ts';
 import { EVERYTHING, isQueuePaused, type QueueShare, shareQueue } from './shares.ts';
 
 /** What operators do to queues. */
 export interface QueueControls {
   /** Nothing of it begins. What runs ends within one chunk, to go on from there when it may; that attempt does not count. */
-  pause(queue: string): Promise<void>;
-  resume(queue: string): Promise<void>;
+  pause(queue: string, along?: Along): Promise<void>;
+  resume(queue: string, along?: Along): Promise<void>;
   /** How much of the bytes is its, beside others, and how many of its tasks are done at once. */
   share(queue: string, share: QueueShare): Promise<void>;
-  pauseAll(): Promise<void>;
-  resumeAll(): Promise<void>;
+  pauseAll(along?: Along): Promise<void>;
+  resumeAll(along?: Along): Promise<void>;
   isPaused(queue: string): Promise<boolean>;
   /** Whether everything is, and not whether all of them are. */
   isAllPaused(): Promise<boolean>;
@@ -20,25 +20,27 @@ export interface QueueControls {
 /** What they do to hosts. */
 export interface HostControls {
   /** Nothing that loads it begins, and what runs ends, as for a queue. */
-  pause(host: string): Promise<void>;
+  pause(host: string, along?: Along): Promise<void>;
   /** Forgets its failures, too. */
-  resume(host: string): Promise<void>;
+  resume(host: string, along?: Along): Promise<void>;
 }
 
 /** Tells what runs here and is paused by now to end. */
 type Release = () => Promise<void>;
 
 export function queueControls(settle: Settle, queries: Queries, release: Release): QueueControls {
-  const pause = async (queue: string): Promise<void> => {
-    await settle((settling) => pauseQueue(settling, queue));
+  const pause = async (queue: string, along?: Along): Promise<void> => {
+    await settle(together((settling) => pauseQueue(settling, queue), along));
     await release();
   };
+  const resume = (queue: string, along?: Along): Promise<void> =>
+    settle(together((settling) => resumeQueue(settling, queue), along));
   return {
     pause,
-    resume: (queue) => settle((settling) => resumeQueue(settling, queue)),
+    resume,
     share: (queue, share) => settle((settling) => shareQueue(settling, queue, share)),
-    pauseAll: () => pause(EVERYTHING),
-    resumeAll: () => settle((settling) => resumeQueue(settling, EVERYTHING)),
+    pauseAll: (along) => pause(EVERYTHING, along),
+    resumeAll: (along) => resume(EVERYTHING, along),
     isPaused: (queue) => isQueuePaused(queries, queue),
     isAllPaused: () => isQueuePaused(queries, EVERYTHING),
   };
@@ -46,10 +48,17 @@ export function queueControls(settle: Settle, queries: Queries, release: Release
 
 export function hostControls(settle: Settle, release: Release): HostControls {
   return {
-    async pause(host) {
-      await settle((settling) => pauseHost(settling, host));
+    async pause(host, along) {
+      await settle(together((settling) => pauseHost(settling, host), along));
       await release();
     },
-    resume: (host) => settle((settling) => resumeHost(settling, host)),
+    resume: (host, along) => settle(together((settling) => resumeHost(settling, host), along)),
+  };
+}
+
+function together(work: (settling: Settling) => Promise<void>, along: Along | undefined) {
+  return async (settling: Settling): Promise<void> => {
+    await work(settling);
+    await along?.(settling.transaction);
   };
 }

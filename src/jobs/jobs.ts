@@ -11,8 +11,8 @@ import { type JobLimits, LIMITS } from './limits.ts';
 import { type Loads, loadIn } from './load.ts';
 import { readLines } from './progress.ts';
 import { type Resources, resourcesIn } from './resources.ts';
-import { failedTasks, retryTasks } from './retrying.ts';
-import type { Settle } from './settling.ts';
+import { retryFailed } from './retrying.ts';
+import type { Along, Settle } from './settling.ts';
 import { beginStop, finishStops } from './stopping.ts';
 import type { Ended } from './tally.ts';
 import type { Failure, TaskHandlers } from './task.ts';
@@ -51,16 +51,16 @@ export interface Jobs extends Loads, AsyncDisposable {
   start(): void;
   /**
    * Nothing of the execution begins any more, and what runs is told to end: the execution is over when it has. Tasks that other executions wait for are theirs from
-   * now on. One that is over stays as it is.
+   * now on. One that is over stays as it is, and nothing is written along.
    */
-  stop(execution: number): Promise<void>;
+  stop(execution: number, along?: Along): Promise<void>;
   /**
-   * Does its failed tasks again, and nothing else.
+   * Does its failed tasks again, and nothing else. Where there are none, nothing is written along.
    *
    * @returns how many
    * @throws ManagementError PRECONDITION where it is exclusive, and over, and another one of its queue is not
    */
-  retryFailed(execution: number): Promise<number>;
+  retryFailed(execution: number, along?: Along): Promise<number>;
   readonly queues: QueueControls;
   readonly hosts: HostControls;
   readonly executions: {
@@ -111,20 +111,16 @@ export function createJobs(options: JobsOptions): Jobs {
       return { id: added.id };
     },
     start: () => workers.start(),
-    async stop(execution) {
-      const { running, ended } = await settled((settling) => beginStop(settling, execution));
+    async stop(execution, along) {
+      const { running, ended } = await settled((settling) => beginStop(settling, execution, along));
       workers.stop(running);
       heard(ended);
       for (const each of ended) tellEnd(each);
       await finishStops(database, settled);
       workers.wake();
     },
-    async retryFailed(execution) {
-      let retried = 0;
-      for (const ids of await failedTasks(database, execution))
-        retried += await settledThenWake((settling) => retryTasks(settling, execution, ids));
-      return retried;
-    },
+    retryFailed: (execution, along) =>
+      retryFailed({ database, settle: settledThenWake }, execution, along),
     queues: queueControls(settledThenWake, database.read, () => workers.release()),
     hosts: hostControls(settledThenWake, () => workers.release()),
     executions: executionsIn(database),

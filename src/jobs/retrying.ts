@@ -4,11 +4,29 @@ import { ManagementError } from '../oci/management-error.ts';
 import { countPending } from './dependencies.ts';
 import { exclusiveOf } from './enqueue.ts';
 import { leadersOf } from './leading.ts';
-import { MOVABLE, type Movable, type Settling } from './settling.ts';
+import { type Along, MOVABLE, type Movable, type Settle, type Settling } from './settling.ts';
 import { lockQueue } from './shares.ts';
 
 /** Tasks that are done again by one write. */
 const AT_ONCE = 500;
+
+/** All failed tasks of an execution are to be done again. @returns how many */
+export async function retryFailed(
+  { database, settle }: { readonly database: Database; readonly settle: Settle },
+  execution: number,
+  along?: Along,
+): Promise<number> {
+  let retried = 0;
+  for (const ids of await failedTasks(database, execution)) {
+    const isFirst = retried === 0;
+    retried += await settle(async (settling) => {
+      const some = await retryTasks(settling, execution, ids);
+      if (isFirst && some > 0) await along?.(settling.transaction);
+      return some;
+    });
+  }
+  return retried;
+}
 
 /** The failed tasks of an execution, some at a time. */
 export async function failedTasks(

@@ -12,6 +12,9 @@ export interface Settling {
   readonly facts: (() => void)[];
 }
 
+/** What is written together with what it is handed to, or not at all. */
+export type Along = (transaction: WriteTransaction) => Promise<void>;
+
 /** Runs `work` in a transaction of its own. */
 export type Settle = <T>(work: (settling: Settling) => Promise<T>) => Promise<T>;
 

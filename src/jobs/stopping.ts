@@ -4,7 +4,7 @@ import { insertDependencies } from './dependencies.ts';
 import { endTasks } from './endings.ts';
 import { ACTIVE } from './executions.ts';
 import { promoteFollower } from './leading.ts';
-import { MOVABLE, type Movable, type Settle, type Settling } from './settling.ts';
+import { type Along, MOVABLE, type Movable, type Settle, type Settling } from './settling.ts';
 import { chargeOf } from './shares.ts';
 import { type Ended, endOf } from './tally.ts';
 
@@ -22,7 +22,7 @@ const AT_ONCE = 1_000;
  * Nothing of the execution begins any more, and what runs is told to end. A task that runs and that another execution
  * waits for goes on for that one. What does not run is left for `stopSome`.
  */
-export async function beginStop(settling: Settling, id: number): Promise<Stopped> {
+export async function beginStop(settling: Settling, id: number, along?: Along): Promise<Stopped> {
   const { transaction, now } = settling;
   const execution = await transaction
     .updateTable('executions')
@@ -32,6 +32,7 @@ export async function beginStop(settling: Settling, id: number): Promise<Stopped
     .returningAll()
     .executeTakeFirst();
   if (execution === undefined) return { running: [], ended: [] };
+  await along?.(transaction);
   if (execution.status === 'waiting') {
     const stopped = { status: 'stopped' as const, ended_at: now, held_tasks: null };
     await transaction.updateTable('executions').set(stopped).where('id', '=', id).execute();

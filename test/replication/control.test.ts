@@ -20,6 +20,15 @@ const Execution = z.object({
   createdAt: z.iso.datetime(),
 });
 
+const Rows = z.array(
+  z.object({
+    operation: z.string(),
+    resource_type: z.string(),
+    resource: z.string(),
+    username: z.string(),
+  }),
+);
+
 const Tasks = z.array(
   z.object({ kind: z.string(), state: z.string(), reason: z.string().optional() }),
 );
@@ -134,6 +143,68 @@ describe('executions', () => {
     const harbors = '/api/v2.0/replication/executions';
     assert.deepEqual(await listed('q=policy_id={2%203}', harbors), [3, 2]);
     assert.deepEqual(await listed('policy_id=2', harbors), [2]);
+  });
+});
+
+describe('the audit log', () => {
+  it('tells who held replication up and let it go on, and nothing of what changed nothing', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    const { layers } = upstream.addImage('library/app', 'v1', [Buffer.from('x')]);
+    upstream.remove('library/app', layers[0]?.digest ?? '');
+    const configuration = copying(upstream, { app: ['library/app'] });
+    await using node = await startReplicatingNode(directory.path, 'node', configuration);
+    const call = async (path: string, method = 'POST', body = {}) => {
+      const answer = await node.send({ method, path, ...jsonOf(body) });
+      assert.equal(answer.status, 200, `${path} ${answer.body.toString()}`);
+    };
+    const queue = '/api/v2.0/jobservice/queues/REPLICATION';
+
+    await node.run(1);
+    await call(`${OWN}/executions/1/stop`);
+    await call(`${OWN}/policies/1/pause`);
+    await call(`${OWN}/policies/1/resume`);
+    await call(`${OWN}/endpoints/first/pause`);
+    await call(`${OWN}/endpoints/first/resume`);
+    await call(`${OWN}/executions/1/retry`);
+    await node.ended(1);
+    await call(`${OWN}/pause`);
+    for (const stop of [
+      (id: number) => call(`${OWN}/executions/${id}/stop`),
+      (id: number) => call(`/api/v2.0/replication/executions/${id}`, 'PUT'),
+      () => call(queue, 'PUT', { action: 'stop' }),
+      () => call('/api/v2.0/jobservice/jobs/all', 'PUT'),
+    ]) {
+      const id = await node.start(1);
+      await stop(id);
+      await node.ended(id);
+    }
+    await call(queue, 'PUT', { action: 'resume' });
+    await call(queue, 'PUT', { action: 'pause' });
+    await call(`${OWN}/resume`);
+
+    const told = await node.send({ path: '/api/v2.0/auditlog-exts?page_size=100&sort=id' });
+    const rows = Rows.parse(told.json()).filter(({ operation }) =>
+      /^(?:pause|resume|retry|stop)$/.test(operation),
+    );
+    assert.ok(rows.every(({ username }) => username === 'admin'));
+    assert.deepEqual(
+      rows.map(({ operation, resource_type, resource }) =>
+        [operation, resource_type, resource].join(' '),
+      ),
+      [
+        'pause replication-policy app',
+        'resume replication-policy app',
+        'pause registry first',
+        'resume registry first',
+        'retry replication 1',
+        'pause replication everything',
+        ...[2, 3, 4, 5].map((id) => `stop replication ${id}`),
+        'resume replication everything',
+        'pause replication everything',
+        'resume replication everything',
+      ],
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ManagementError } from '../../oci/management-error.ts';
 import { timeJson } from './json.ts';
-import { type ApiRoute, DONE, route } from './route.ts';
+import { type Actor, type ApiRoute, DONE, route } from './route.ts';
 
 /** When a policy runs by itself. */
 interface Schedule {
@@ -40,12 +40,12 @@ interface Work {
 export interface JobService {
   schedules(): Promise<readonly Schedule[]>;
   queue(): Promise<Queue>;
-  pauseQueue(): Promise<void>;
-  resumeQueue(): Promise<void>;
+  pauseQueue(actor: Actor): Promise<void>;
+  resumeQueue(actor: Actor): Promise<void>;
   /** Stops every execution that is not over. */
-  stopQueue(): Promise<void>;
+  stopQueue(actor: Actor): Promise<void>;
   /** Stops the execution of a task. NOT_FOUND. */
-  stop(task: number): Promise<void>;
+  stop(task: number, actor: Actor): Promise<void>;
   /** This process. */
   pool(): Pool;
   /** All that is being done. */
@@ -123,10 +123,10 @@ const changeQueue = (jobs: JobService): ApiRoute =>
     path: '/jobservice/queues/{job_type}',
     permission: { system: 'jobservice-monitor:stop' },
     answers: [200, 401, 403, 404, 422],
-    async handle({ text, json }) {
+    async handle({ text, json, actor }) {
       typeOf(text('job_type'));
       const { action } = await json(Action);
-      await actOn(jobs, action);
+      await actOn(jobs, action, actor);
       return DONE;
     },
   });
@@ -170,9 +170,9 @@ const stopJob = (jobs: JobService): ApiRoute =>
     path: '/jobservice/jobs/{job_id}',
     permission: { system: 'jobservice-monitor:stop' },
     answers: [200, 401, 403, 404],
-    async handle({ id, text }) {
-      if (text('job_id') === EVERY) await jobs.stopQueue();
-      else await jobs.stop(id('job_id'));
+    async handle({ id, text, actor }) {
+      if (text('job_id') === EVERY) await jobs.stopQueue(actor);
+      else await jobs.stop(id('job_id'), actor);
       return DONE;
     },
   });
@@ -187,9 +187,13 @@ const getLog = (jobs: JobService): ApiRoute =>
     handle: async ({ id }) => ({ text: await jobs.log(id('job_id')) }),
   });
 
-function actOn(jobs: JobService, action: z.infer<typeof Action>['action']): Promise<void> {
-  if (action === 'pause') return jobs.pauseQueue();
-  return action === 'resume' ? jobs.resumeQueue() : jobs.stopQueue();
+function actOn(
+  jobs: JobService,
+  action: z.infer<typeof Action>['action'],
+  actor: Actor,
+): Promise<void> {
+  if (action === 'pause') return jobs.pauseQueue(actor);
+  return action === 'resume' ? jobs.resumeQueue(actor) : jobs.stopQueue(actor);
 }
 
 /** @throws ManagementError NOT_FOUND for what nothing here is */

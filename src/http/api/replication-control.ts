@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Listed, ListQuery } from './list-query.ts';
 import { type OwnRoute, ownRoute } from './own-route.ts';
-import { DONE } from './route.ts';
+import { type Actor, DONE } from './route.ts';
 
 /** One run of a policy, as the node counts: by tasks and bytes. Times are milliseconds UTC. */
 export interface Execution {
@@ -50,7 +50,7 @@ export interface Task {
 }
 
 /** What is paused and resumed: nothing of it begins, and what runs ends, to go on later. */
-type Paused = 'everything' | { readonly policy: number } | { readonly endpoint: string };
+export type Paused = 'everything' | { readonly policy: number } | { readonly endpoint: string };
 
 /** What these routes need of the node. @throws ManagementError */
 export interface ReplicationControl {
@@ -66,9 +66,9 @@ export interface ReplicationControl {
    * Does its failed tasks again; how many. NOT_FOUND where its policy is gone, too; PRECONDITION where that is switched
    * off, and while another execution of it runs or waits.
    */
-  retry(execution: number): Promise<number>;
-  pause(what: Paused): Promise<void>;
-  resume(what: Paused): Promise<void>;
+  retry(execution: number, actor: Actor): Promise<number>;
+  pause(what: Paused, actor: Actor): Promise<void>;
+  resume(what: Paused, actor: Actor): Promise<void>;
 }
 
 const EXECUTIONS = '/replication/executions';
@@ -214,12 +214,15 @@ const retryExecution = (control: ReplicationControl): OwnRoute =>
     path: `${EXECUTION}/retry`,
     permission: { system: 'replication:create' },
     answers: [200, 401, 403, 404, 412],
-    handle: async ({ id }) => ({ json: { retried: await control.retry(id('id')) } }),
+    handle: async ({ id, actor }) => ({
+      json: { retried: await control.retry(id('id'), actor) },
+    }),
   });
 
 /** Of everything, of a policy by its id, and of an endpoint by its name. */
 function switchRoutes(control: ReplicationControl, verb: 'pause' | 'resume'): readonly OwnRoute[] {
-  const act = (what: Paused) => (verb === 'pause' ? control.pause(what) : control.resume(what));
+  const act = (what: Paused, actor: Actor) =>
+    verb === 'pause' ? control.pause(what, actor) : control.resume(what, actor);
   const common = { method: 'POST', answers: [200, 401, 403, 404] } as const;
   return [
     ownRoute({
@@ -228,8 +231,8 @@ function switchRoutes(control: ReplicationControl, verb: 'pause' | 'resume'): re
       described: { summary: `${VERBS[verb]} all of replication.` },
       path: `/replication/${verb}`,
       permission: { system: 'jobservice-monitor:stop' },
-      async handle() {
-        await act('everything');
+      async handle({ actor }) {
+        await act('everything', actor);
         return DONE;
       },
     }),
@@ -239,8 +242,8 @@ function switchRoutes(control: ReplicationControl, verb: 'pause' | 'resume'): re
       described: { summary: `${VERBS[verb]} a policy.` },
       path: `/replication/policies/{id}/${verb}`,
       permission: { system: 'replication-policy:update' },
-      async handle({ id }) {
-        await act({ policy: id('id') });
+      async handle({ id, actor }) {
+        await act({ policy: id('id') }, actor);
         return DONE;
       },
     }),
@@ -250,8 +253,8 @@ function switchRoutes(control: ReplicationControl, verb: 'pause' | 'resume'): re
       described: { summary: `${VERBS[verb]} all that loads an endpoint.` },
       path: `/replication/endpoints/{name}/${verb}`,
       permission: { system: 'registry:update' },
-      async handle({ text }) {
-        await act({ endpoint: text('name') });
+      async handle({ text, actor }) {
+        await act({ endpoint: text('name') }, actor);
         return DONE;
       },
     }),

@@ -32,7 +32,7 @@ export interface ReplicationRules {
   /** PRECONDITION where it is switched off. @returns the execution's id */
   start(id: number, operator: string): Promise<{ readonly id: number }>;
   /** What is over stays as it is. */
-  stop(execution: number): Promise<void>;
+  stop(execution: number, actor: Actor): Promise<void>;
 }
 
 const POLICIES = '/replication/policies';
@@ -157,8 +157,8 @@ const stopExecution = (policies: ReplicationRules): OwnRoute =>
     path: '/replication/executions/{id}/stop',
     permission: { system: 'replication:create' },
     answers: [200, 401, 403, 404],
-    async handle({ id }) {
-      await policies.stop(id('id'));
+    async handle({ id, actor }) {
+      await policies.stop(id('id'), actor);
       return DONE;
     },
   });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { ManagementError } from '../../oci/management-error.ts';
 import { timeJson } from './json.ts';
 import type { Listed, ListQuery } from './list-query.ts';
-import { type ApiRoute, DONE, route } from './route.ts';
+import { type Actor, type ApiRoute, DONE, route } from './route.ts';
 
 type Status = 'waiting' | 'running' | 'failed' | 'stopped' | 'succeeded';
 
@@ -39,7 +39,7 @@ export interface Replications {
   execution(id: number): Promise<Execution>;
   start(policy: number, operator: string): Promise<{ readonly id: number }>;
   /** What is over stays as it is. */
-  stop(execution: number): Promise<void>;
+  stop(execution: number, actor: Actor): Promise<void>;
   /** None where there is no such execution. */
   tasks(
     execution: number,
@@ -141,8 +141,8 @@ const stopReplication = (replications: Replications): ApiRoute =>
     path: EXECUTION,
     permission: { system: 'replication:create' },
     answers: [200, 401, 403, 404],
-    async handle({ id }) {
-      await replications.stop(id('id'));
+    async handle({ id, actor }) {
+      await replications.stop(id('id'), actor);
       return DONE;
     },
   });
