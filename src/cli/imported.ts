@@ -1,4 +1,5 @@
-import { stringify } from 'yaml';
+import { plain } from './table.ts';
+import { yamlText } from './yaml-text.ts';
 
 /** What another tool is told, in our words. */
 export interface Imported {
@@ -11,10 +12,10 @@ export interface Imported {
 
 /** A configuration file, which says first what it does not say. */
 export function importedText({ endpoints, policies, untold }: Imported): string {
-  const remarks = untold.map((about) => `# ${about.replaceAll(/\s+/g, ' ')}\n`).join('');
+  const remarks = untold.map((about) => `# ${plain(about.replaceAll(/\s+/g, ' '))}\n`).join('');
   const parts = {
     ...(Object.keys(endpoints).length === 0 ? {} : { endpoints }),
     ...(Object.keys(policies).length === 0 ? {} : { policies: { replication: policies } }),
   };
-  return `${remarks}${stringify(parts)}`;
+  return `${remarks}${yamlText(parts)}`;
 }

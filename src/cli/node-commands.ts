@@ -1,5 +1,4 @@
 /** What an operator asks of a running node. */
-import { stringify } from 'yaml';
 import { z } from 'zod';
 import { ReplicationPolicy } from '../../policies/replication.ts';
 import { CommandFailed } from './command-failed.ts';
@@ -19,6 +18,7 @@ import type { Streams } from './streams.ts';
 import { table } from './table.ts';
 import { rollBackTag, tagHistory } from './tag-commands.ts';
 import { UsageError } from './usage.ts';
+import { yamlText } from './yaml-text.ts';
 
 const Policy = z.object({
   id: z.int(),
@@ -94,7 +94,7 @@ async function showPolicy({ command, api, streams: { stdout } }: Asked): Promise
   const { id, name, declared, rules, updatedAt } = policy;
   const origin = declared ? 'of the configuration file' : 'made by the API';
   stdout.write(`# replication policy ${id}, ${origin}, changed ${updatedAt}\n`);
-  stdout.write(stringify({ [name]: rules }));
+  stdout.write(yamlText({ [name]: rules }));
 }
 
 async function startPolicy({ command, api, streams }: Asked): Promise<void> {

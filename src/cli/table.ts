@@ -2,7 +2,7 @@
 
 const GAP = '  ';
 /** Whatever moves a terminal's cursor, or worse: names and reasons come from other machines. */
-const CONTROL = /[\p{Cc}\p{Cf}]/gu;
+export const CONTROL = /[\p{Cc}\p{Cf}]/gu;
 
 /** Columns as wide as their longest cell; the last one ends with its text. */
 export function table(

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { importRegsync } from '../../src/cli/import-regsync.ts';
+import { importedText } from '../../src/cli/imported.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { endpointAt, startReplicatingNode } from '../replication/support/nodes.ts';
 import { portolan } from '../support/portolan.ts';
@@ -89,6 +90,19 @@ describe('a configuration of regsync', () => {
 
     assert.equal(code, 1);
     assert.match(stderr, /no configuration of regsync: version/);
+  });
+});
+
+describe('a configuration that names of other machines are in', () => {
+  it('holds nothing that a terminal obeys, and the names as they are', () => {
+    const name = 'x\u{1B}[2J\u{9B}31m\u{202E}\u{E0001}';
+    const rules = { description: `first\n${name}`, source: name, repositories: ['plain'] };
+    const endpoints = { [name]: { adapter: 'distribution' } };
+
+    const text = importedText({ endpoints, policies: { [name]: rules }, untold: [name] });
+
+    assert.doesNotMatch(text.replaceAll('\n', ''), /[\p{Cc}\p{Cf}]/u);
+    assert.deepEqual(parse(text), { endpoints, policies: { replication: { [name]: rules } } });
   });
 });
 
