@@ -145,9 +145,11 @@ async function showExecution({ command, api, streams: { stdout } }: Asked): Prom
 
 async function stopExecution({ command, api, streams: { stdout } }: Asked): Promise<void> {
   const id = idOf(command.subject);
-  await api.post(`${EXECUTIONS}/${id}/stop`, z.unknown());
-  if (command.isJson) return writeJson(stdout, { stopped: [id] });
-  stdout.write(`Execution ${id} stopped.\n`);
+  const { status } = await nodeExecutions(api).execution(id);
+  const isOver = status !== 'running' && status !== 'waiting';
+  if (!isOver) await api.post(`${EXECUTIONS}/${id}/stop`, z.unknown());
+  if (command.isJson) return writeJson(stdout, { stopped: isOver ? [] : [id] });
+  stdout.write(`Execution ${id} ${isOver ? `was over: ${status}` : 'stopped'}.\n`);
 }
 
 async function retryExecution({ command, api, streams }: Asked): Promise<void> {

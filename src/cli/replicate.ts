@@ -161,8 +161,9 @@ async function tell(
     stdout.write(endText(execution));
   }
   if (execution.status === 'succeeded') return;
+  const done = isDryRun ? 'looked at' : 'copied';
   throw new CommandFailed(
-    execution.status === 'stopped' ? 'stopped before all was copied' : 'not all could be copied',
+    execution.status === 'stopped' ? `stopped before all was ${done}` : `not all could be ${done}`,
   );
 }
 

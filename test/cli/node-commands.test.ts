@@ -104,6 +104,8 @@ describe('portolan policies and executions', { timeout: 300_000 }, () => {
 
     assert.equal(stopped.stdout, 'Executions 1 of nightly stopped.\n');
     await until(async () => (await world.statuses()).includes('stopped'), WITHIN);
+    const over = await world.run(['executions', 'stop', '1']);
+    assert.deepEqual([over.code, over.stdout], [0, 'Execution 1 was over: stopped.\n']);
     const other = await world.run(['executions', 'stop', '9']);
     assert.deepEqual([other.code, other.stderr], [1, 'portolan: execution 9 not found\n']);
   });

@@ -127,6 +127,16 @@ describe('portolan replicate', { timeout: 300_000 }, () => {
     assert.equal(world.to.tagged('library/app', 'broken'), undefined);
   });
 
+  it('says of a dry run that fails that not all could be looked at', async () => {
+    await using world = await openWorld();
+    world.from.addImage('library/app', 'v1', [Buffer.from('one')]);
+    using _ = world.from.behave({ path: /\/manifests\// }, { status: 403 });
+
+    const ran = await world.replicate(['library/app', '--dry-run']);
+
+    assert.deepEqual([ran.code, ran.stderr], [1, 'portolan: not all could be looked at\n']);
+  });
+
   it('ends at a signal in the middle of a blob, with no tag at the other side', async () => {
     await using world = await openWorld();
     const { from, to } = world;
