@@ -23,7 +23,7 @@ export const HELP = `Portolan, a container registry and pull-through cache.
       [--exclude-repositories PATTERN...] [--tags PATTERN...] [--exclude-tags PATTERN...] [--semver RANGE...]
       [--newest NUMBER] [--platforms PLATFORM...] [--max-size SIZE] [--signed-only] [--no-referrers]
       [--no-override] [--namespace NAME] [--flatten NUMBER|all] [--bandwidth RATE]
-      [--rules FILE]       more rules, YAML, as those of a policy
+      [--rules FILE]       more rules, YAML, as those of a policy but source, destinations, trigger and enabled
       [--dry-run]          say what would be copied, and copy nothing
 
   portolan policies list   replication policies of a running node

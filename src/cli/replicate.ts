@@ -48,6 +48,8 @@ const LIMITS: Partial<JobLimits> = {
   progressMs: 500,
 };
 const PAGE = 100;
+/** What a policy has that a copy, once, has not. */
+const OF_A_POLICY = ['source', 'destinations', 'trigger', 'enabled'] as const;
 
 /** @throws CommandFailed where anything could not be copied, and where it was stopped; UsageError */
 export async function replicate(command: ReplicateCommand, streams: Streams): Promise<void> {
@@ -92,7 +94,7 @@ async function rulesOf(
   { rules, naming, rulesFile }: ReplicateCommand,
   { from, to }: { readonly from: NamedRegistry; readonly to: NamedRegistry },
 ): Promise<Readonly<Record<string, unknown>>> {
-  const more = rulesFile === undefined ? {} : readYaml(await textOf(rulesFile), rulesFile).data;
+  const more = rulesFile === undefined ? {} : await rulesIn(rulesFile);
   const { namespace } = to;
   if (namespace !== undefined && 'namespace' in naming) {
     throw new UsageError('--to has a namespace, and --namespace says another');
@@ -104,6 +106,19 @@ async function rulesOf(
     destinations: [{ ...place, ...naming }],
     trigger: 'manual',
   };
+}
+
+/** @throws UsageError, ConfigurationInvalid */
+async function rulesIn(file: string): Promise<object> {
+  const { data } = readYaml(await textOf(file), file);
+  if (typeof data !== 'object' || data === null || Array.isArray(data)) {
+    throw new UsageError(`${file} has no rules`);
+  }
+  const said = OF_A_POLICY.filter((key) => key in data);
+  if (said.length === 0) return data;
+  throw new UsageError(
+    `${file} says ${said.join(', ')}: --from and --to say from where and to where, and the copy is made now, once`,
+  );
 }
 
 async function textOf(file: string): Promise<string> {

@@ -183,6 +183,30 @@ describe('portolan replicate', { timeout: 300_000 }, () => {
     assert.deepEqual(await readdir(world.temporary), []);
   });
 
+  it('refuses rules about what its other words say, rather than leave them out', async () => {
+    await using world = await openWorld();
+    const file = join(world.folder, 'rules.yaml');
+    const rows = [
+      [
+        'source: elsewhere\ndestinations: [{ endpoint: x, namespace: y }]\n',
+        'source, destinations',
+      ],
+      ['trigger: manual\n', 'trigger'],
+      ['enabled: false\n', 'enabled'],
+    ] as const;
+    for (const [rules, said] of rows) {
+      await writeFile(file, rules);
+
+      const { code, stderr } = await world.replicate(['library/app', '--rules', file]);
+
+      assert.equal(code, 2, stderr);
+      assert.ok(stderr.startsWith(`portolan: ${file} says ${said}: --from and --to say`), stderr);
+    }
+    await writeFile(file, '- library/app\n');
+    const none = await world.replicate(['--rules', file]);
+    assert.match(none.stderr, /rules\.yaml has no rules/);
+  });
+
   it('refuses what it cannot do before it begins', async () => {
     await using world = await openWorld();
     const rows = [
