@@ -9,6 +9,8 @@ export interface State {
   id: string;
   origin: Origin;
   caller: Caller;
+  /** Who that is by now, for answers that go on; keeps nobody signed in. @throws OciError UNAUTHORIZED, TOOMANYREQUESTS */
+  identify: () => Promise<Caller>;
   /** Undefined until a route has taken the request. */
   route: RouteKind | undefined;
   /** What a token would have to allow, of a refused request: `repository:local/x:pull,push`. */

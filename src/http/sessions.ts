@@ -77,11 +77,15 @@ export function sessionRoutes(sessions: Sessions, options: { externalUrl?: strin
  *
  * @throws RequestError 403 for a change that no page of ours asked for
  */
-export async function callerOfSession(ctx: Context, sessions: Sessions): Promise<Caller> {
+export async function callerOfSession(
+  ctx: Context,
+  sessions: Sessions,
+  { isAgain = false }: { readonly isAgain?: boolean } = {},
+): Promise<Caller> {
   const id = ctx.path.startsWith('/api/') ? sessionIdIn(ctx.req) : undefined;
   if (id === undefined) return ANONYMOUS;
   // What a page asks by itself, now and then, keeps nobody signed in.
-  const renew = ctx.get('X-Harbor-No-Session-Renewal') === '';
+  const renew = !isAgain && ctx.get('X-Harbor-No-Session-Renewal') === '';
   const caller = await sessions.find(id, { renew });
   if (caller === undefined) return ANONYMOUS;
   checkToken(ctx, id);

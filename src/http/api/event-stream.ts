@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { OciError } from '../../oci/error.ts';
+import { ManagementError } from '../../oci/management-error.ts';
 import type { Context } from '../context.ts';
 import { requestSignal } from '../request-signal.ts';
 
@@ -21,6 +22,8 @@ const MOST_STREAMS = 100;
 const HEARTBEAT_MS = 15_000;
 /** A client that does not read for so long is not there any more. */
 const SLOWEST_MS = 10_000;
+/** Who lost the right to them gets no more after that. */
+const ASKED_AGAIN_MS = 60_000;
 const RETRY_AFTER_SECONDS = 10;
 
 type Answering = Pick<Context, 'req' | 'res' | 'respond' | 'status'>;
@@ -29,12 +32,14 @@ export interface StreamLimits {
   readonly most: number;
   readonly heartbeatMs: number;
   readonly slowestMs: number;
+  readonly askedAgainMs: number;
 }
 
 export const STREAM_LIMITS: StreamLimits = {
   most: MOST_STREAMS,
   heartbeatMs: HEARTBEAT_MS,
   slowestMs: SLOWEST_MS,
+  askedAgainMs: ASKED_AGAIN_MS,
 };
 
 /** The streams of one router. */
@@ -47,21 +52,33 @@ export class EventStreams {
   }
 
   /**
-   * Resolves once all is sent, the client has left or reads too slowly, or the server is closing. What is behind the events hears of it by
+   * Resolves once all is sent, the client has left, reads too slowly or may it no more, or the server is closing. What is behind the events hears of it by
    * the end of its iteration.
    *
+   * @param mayStill rejects with a ManagementError or an OciError once the client may not
    * @throws OciError TOOMANYREQUESTS before anything is sent
    */
-  async send(ctx: Answering, events: ServerEvents): Promise<void> {
+  async send(ctx: Answering, events: ServerEvents, mayStill: MayStill): Promise<void> {
     if (this.#open >= this.#limits.most) {
       const message = `${this.#open} streams are open`;
       throw new OciError('TOOMANYREQUESTS', { message, retryAfterSeconds: RETRY_AFTER_SECONDS });
     }
     this.#open += 1;
     try {
-      await this.#stream(ctx, events);
+      await this.#stream(ctx, this.#whileAllowed(events, mayStill));
     } finally {
       this.#open -= 1;
+    }
+  }
+
+  async *#whileAllowed(events: ServerEvents, mayStill: MayStill): ServerEvents {
+    let askedAt = performance.now();
+    for await (const batch of events) {
+      if (performance.now() - askedAt >= this.#limits.askedAgainMs) {
+        if (!(await isAllowed(mayStill))) return;
+        askedAt = performance.now();
+      }
+      yield batch;
     }
   }
 
@@ -99,6 +116,18 @@ export class EventStreams {
   }
 }
 
+type MayStill = () => Promise<void>;
+
+async function isAllowed(mayStill: MayStill): Promise<boolean> {
+  try {
+    await mayStill();
+    return true;
+  } catch (error) {
+    if (error instanceof ManagementError || error instanceof OciError) return false;
+    throw error;
+  }
+}
+
 class TooSlow extends Error {
   override readonly name = 'TooSlow';
 }
@@ -108,6 +137,7 @@ function begin(ctx: Answering): void {
   ctx.respond = false;
   ctx.status = 200;
   res.setHeader('Content-Type', 'text/event-stream');
+  res.setHeader('Cache-Control', 'no-store');
   // nginx would keep them until there are enough.
   res.setHeader('X-Accel-Buffering', 'no');
   res.flushHeaders();

@@ -52,6 +52,8 @@ export interface ApiAnswer {
   readonly text?: string;
   /** Sent as they come, until there are no more or the client leaves. */
   readonly events?: ServerEvents;
+  /** Of events: asked again while they go on. @throws ManagementError UNAUTHORIZED, FORBIDDEN */
+  readonly mayStill?: (caller: Caller) => Promise<void>;
   /** Below `/api/v2.0`, of what was created. */
   readonly location?: string;
   /** Of a list: all that match, on whichever page. */
@@ -95,8 +97,11 @@ export function route({
   return {
     ...definition,
     async serve(request, gate) {
-      await gate.pass(request, definition.permission);
-      return handle(request);
+      const mayStill = (caller: Caller): Promise<void> =>
+        gate.pass({ ...request, caller }, definition.permission);
+      await mayStill(request.caller);
+      const answer = await handle(request);
+      return answer.events === undefined ? answer : { ...answer, mayStill };
     },
   };
 }

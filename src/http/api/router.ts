@@ -35,10 +35,11 @@ export function apiRouter(
   routes: readonly ApiRoute[],
   projects: Projects,
   base: typeof HARBOR | typeof OWN = HARBOR,
+  limits = STREAM_LIMITS,
 ): Routes {
   const router: Routes = new Router<State, object>();
   const gate = createGate(projects);
-  const streams = new EventStreams(STREAM_LIMITS);
+  const streams = new EventStreams(limits);
   for (const route of inOrder(routes)) {
     const handler = handlerOf(base, route, { gate, streams });
     router[VERBS[route.method]](patternOf(base, route.path), handler);
@@ -76,7 +77,10 @@ function handlerOf(base: string, route: ApiRoute, { gate, streams }: Means): Mid
       }
       const given = await route.serve(requestOf(ctx, names), gate);
       if (given.events === undefined) answer(ctx, { base, ...route }, given);
-      else await streams.send(ctx, given.events);
+      else {
+        const mayStill = async () => given.mayStill?.(await ctx.state.identify());
+        await streams.send(ctx, given.events, mayStill);
+      }
     } catch (error) {
       throw refusal(error, [...route.answers, ...(route.undeclared ?? [])]);
     }

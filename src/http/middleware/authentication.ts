@@ -13,9 +13,12 @@ export interface Access {
 export function authentication(access: Access, sessions: Sessions): Middleware {
   return async (ctx, next) => {
     const { authorization, cookie } = ctx.req.headers;
-    if (authorization !== undefined) ctx.state.caller = await identify(ctx, access, authorization);
-    else if (cookie !== undefined) ctx.state.caller = await callerOfSession(ctx, sessions);
-    else ctx.state.caller = ANONYMOUS;
+    const callerOf = async ({ isAgain }: { readonly isAgain: boolean }): Promise<Caller> => {
+      if (authorization !== undefined) return identify(ctx, access, authorization);
+      return cookie === undefined ? ANONYMOUS : callerOfSession(ctx, sessions, { isAgain });
+    };
+    ctx.state.caller = await callerOf({ isAgain: false });
+    ctx.state.identify = () => callerOf({ isAgain: true });
     return next();
   };
 }

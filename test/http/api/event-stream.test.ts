@@ -12,8 +12,11 @@ import {
   STREAM_LIMITS,
   type StreamLimits,
 } from '../../../src/http/api/event-stream.ts';
+import { route } from '../../../src/http/api/route.ts';
 import { requestSignal } from '../../../src/http/request-signal.ts';
+import { ManagementError } from '../../../src/oci/management-error.ts';
 import { until } from '../../support/until.ts';
+import { ACCESS, send, startRoutes } from './support/routes.ts';
 
 describe('a stream of events', () => {
   it('sends each with its id, its name and its data, and ends', async () => {
@@ -27,6 +30,7 @@ describe('a stream of events', () => {
 
     assert.equal(head.statusCode, 200);
     assert.equal(head.headers['content-type'], 'text/event-stream');
+    assert.equal(head.headers['cache-control'], 'no-store');
     assert.equal(
       text,
       'id: 1\nevent: said\ndata: {"text":"two\\nlines"}\n\nid: 2\nevent: said\ndata: "last"\n\n',
@@ -85,6 +89,33 @@ describe('a stream of events', () => {
     assert.equal(server.following, 0);
   });
 
+  it('ends once the one who follows it may not any more', async () => {
+    let isAllowed = true;
+    let asked = 0;
+    await using server = await serving(
+      async function* (signal) {
+        for (let id = 1; ; id++) {
+          yield [event(id, 'said')];
+          await delay(1, undefined, { signal });
+        }
+      },
+      { askedAgainMs: 0 },
+      async () => {
+        asked += 1;
+        if (!isAllowed) throw new ManagementError('FORBIDDEN', 'you may not');
+      },
+    );
+    const { head } = await server.open();
+    const ended = once(head, 'end');
+    await until(() => asked > 1);
+    assert.equal(server.following, 1);
+
+    isAllowed = false;
+
+    await ended;
+    assert.equal(server.following, 0);
+  });
+
   it('drops a client that does not read', async () => {
     const big = event(1, 'x'.repeat(1024 * 1024));
     await using server = await serving(
@@ -105,10 +136,52 @@ describe('a stream of events', () => {
   });
 });
 
+describe('events that go on', () => {
+  const followed = route({
+    operation: 'follow',
+    method: 'GET',
+    path: '/followed',
+    permission: { system: 'replication:read' },
+    answers: [200, 401, 403],
+    handle: ({ signal }) => ({
+      events: (async function* () {
+        for (;;) {
+          yield [];
+          await delay(1, undefined, { signal });
+        }
+      })(),
+    }),
+  });
+  for (const [what, name] of [
+    ['may not any more', 'guest'],
+    ['is nobody by now', ''],
+  ] as const) {
+    it(`end when the caller ${what}`, async () => {
+      let asked = 0;
+      const authenticate = async (_: string | undefined, address: string) => {
+        asked += 1;
+        return ACCESS.authenticate(asked > 3 ? name : 'admin', address);
+      };
+      const limits = { ...STREAM_LIMITS, askedAgainMs: 0 };
+      await using node = await startRoutes([followed], { access: { authenticate }, limits });
+
+      const answer = await node.send(send('/followed', 'admin'));
+
+      assert.equal(answer.status, 200);
+      assert.equal(asked, 4);
+      assert.equal((await node.send(send('/followed', 'admin'))).status, name === '' ? 401 : 403);
+    });
+  }
+});
+
 type Follow = (signal: AbortSignal) => ServerEvents;
 
 /** A server of one stream, over real sockets. */
-async function serving(follow: Follow, limits: Partial<StreamLimits> = {}) {
+async function serving(
+  follow: Follow,
+  limits: Partial<StreamLimits> = {},
+  mayStill = async () => {},
+) {
   const streams = new EventStreams({ ...STREAM_LIMITS, ...limits });
   const counts = { following: 0, ended: 0 };
   const counted = async function* (signal: AbortSignal): ServerEvents {
@@ -125,7 +198,7 @@ async function serving(follow: Follow, limits: Partial<StreamLimits> = {}) {
   app.use(async (ctx) => {
     answers.add(ctx.res);
     try {
-      await streams.send(ctx, counted(requestSignal(ctx)));
+      await streams.send(ctx, counted(requestSignal(ctx)), mayStill);
     } catch (error) {
       ctx.body = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
     }

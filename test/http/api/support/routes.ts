@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import Koa from 'koa';
 import { ANONYMOUS, type Caller } from '../../../../src/access/caller.ts';
 import { apiDoor } from '../../../../src/http/api/door.ts';
+import type { StreamLimits } from '../../../../src/http/api/event-stream.ts';
 import type { Project } from '../../../../src/http/api/gate.ts';
 import {
   type ApiAnswer,
@@ -9,7 +10,7 @@ import {
   type ApiRoute,
   route,
 } from '../../../../src/http/api/route.ts';
-import { apiRouter } from '../../../../src/http/api/router.ts';
+import { apiRouter, HARBOR } from '../../../../src/http/api/router.ts';
 import type { State } from '../../../../src/http/context.ts';
 import { type Access, authentication } from '../../../../src/http/middleware/authentication.ts';
 import { ociErrors } from '../../../../src/http/middleware/oci-errors.ts';
@@ -40,7 +41,7 @@ const CALLERS: Readonly<Record<string, Partial<Caller>>> = {
   },
 };
 
-const ACCESS: Access = {
+export const ACCESS: Access = {
   authenticate: async (name = '') =>
     name === '' ? ANONYMOUS : { ...ANONYMOUS, isAnonymous: false, name, ...CALLERS[name] },
 };
@@ -57,7 +58,15 @@ export interface RoutesNode extends AsyncDisposable {
 /** A listening server that has these operations and no others. */
 export async function startRoutes(
   routes: readonly ApiRoute[],
-  { mirror }: { readonly mirror?: string } = {},
+  {
+    mirror,
+    access = ACCESS,
+    limits,
+  }: {
+    readonly mirror?: string;
+    readonly access?: Access;
+    readonly limits?: StreamLimits;
+  } = {},
 ): Promise<RoutesNode> {
   const app = new Koa<State, object>();
   const projects = {
@@ -70,8 +79,8 @@ export async function startRoutes(
     ociErrors(() => undefined),
     apiDoor(),
     requestPath(),
-    authentication(ACCESS, NO_SESSIONS),
-    apiRouter(routes, projects).routes(),
+    authentication(access, NO_SESSIONS),
+    apiRouter(routes, projects, HARBOR, limits).routes(),
     unknownRoute(),
   ];
   for (const each of middleware) app.use(each);
