@@ -3,65 +3,13 @@ import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseManifest } from '../../src/oci/manifest.ts';
-import { connectPeer } from '../support/registry-peer.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
-import { archiveOf, chartOf, type Indexed, indexOf } from './helm-support.ts';
+import { startUpstream } from '../support/upstream.ts';
+import { serveArchives, someCharts, startRepository } from './helm-repository.ts';
+import { archiveOf, chartOf, indexOf } from './helm-support.ts';
 
 const signal = AbortSignal.timeout(120_000);
 const PROVENANCE = 'application/vnd.cncf.helm.chart.provenance.v1.prov';
 const ME = { username: 'me', password: 'secret' };
-
-/** A web server with an index and archives. */
-async function startRepository(charts: readonly Indexed[], more: { credential?: typeof ME } = {}) {
-  const stack = new AsyncDisposableStack();
-  const web = stack.use(await startUpstream());
-  let index = indexOf(charts);
-  web.serveApi(/^\/stable\/index\.yaml$/, ({ headers }) => {
-    const etag = `"${digestOf(Buffer.from(index))}"`;
-    const isKnown = headers['if-none-match'] === etag;
-    const body = isKnown ? Buffer.alloc(0) : Buffer.from(index);
-    return { status: isKnown ? 304 : 200, headers: { etag }, body };
-  });
-  serveArchives(web, charts);
-  const clock = { ms: 0 };
-  const now = () => Date.now() + clock.ms;
-  const url = new URL('stable', web.url);
-  const { peer } = stack.use(connectPeer({ adapter: 'helm', url, now, ...more }));
-  return {
-    web,
-    clock,
-    peer,
-    write(text: string) {
-      index = text;
-    },
-    fetched: (path: RegExp) => web.count({ path }),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
-
-function serveArchives(web: Upstream, charts: readonly Indexed[]): void {
-  web.serveApi(/\.tgz$/, ({ url }) => {
-    const found = charts.find((chart) => url.href.endsWith(chart.url) && chart.archive);
-    if (found?.archive === undefined) return undefined;
-    return { status: 200, headers: { 'content-type': 'application/gzip' }, body: found.archive };
-  });
-}
-
-async function someCharts(): Promise<readonly Indexed[]> {
-  const versions = [
-    ['nginx', '1.1.0'],
-    ['nginx', '1.0.0+build.5'],
-    ['redis', '2.0.0'],
-  ] as const;
-  return Promise.all(
-    versions.map(async ([name, version]) => ({
-      name,
-      version,
-      url: `charts/${name}-${version}.tgz`,
-      archive: await chartOf(name, version),
-    })),
-  );
-}
 
 describe('the Helm adapter', () => {
   it('has a repository for each chart and a tag for each version', async () => {
@@ -175,23 +123,6 @@ describe('the Helm adapter', () => {
     });
   });
 
-  it('asks for the index once a minute, and for no more of it than is new', async () => {
-    const all = await someCharts();
-    await using helm = await startRepository(all);
-    const tags = () => Array.fromAsync(helm.peer.tags('nginx', { signal }));
-    await Promise.all([tags(), tags(), tags()]);
-    await tags();
-    assert.equal(helm.fetched(/index/), 1);
-
-    helm.clock.ms += 60_000;
-    await tags();
-    assert.equal(helm.web.requests.at(-1)?.status, 304);
-
-    helm.clock.ms += 60_000;
-    helm.write(indexOf(all.slice(1)));
-    assert.deepEqual(await tags(), ['1.0.0_build.5']);
-  });
-
   it('refuses an archive that is not what the index says', async () => {
     const [nginx] = await someCharts();
     assert.ok(nginx);
@@ -232,65 +163,6 @@ describe('the Helm adapter', () => {
       });
     });
   }
-
-  const written = [
-    { name: 'JSON', text: (of: string) => JSON.stringify({ entries: { nginx: [itemIn(of)] } }) },
-    {
-      name: 'flow style',
-      text: (of: string) => `entries: {nginx: [${JSON.stringify(itemIn(of))}]}`,
-    },
-    {
-      name: 'items that are indented further',
-      text: (of: string) =>
-        `entries:\n  "nginx":\n    - version: 1.1.0\n      urls: [${of}]\n    - version: bad tag!\n      urls: []\n`,
-    },
-    {
-      name: 'other indentation',
-      text: (of: string) => `entries:\n    nginx:\n    - {version: 1.1.0, urls: [${of}]}\n`,
-    },
-  ];
-  for (const { name, text } of written) {
-    it(`reads an index in ${name}`, async () => {
-      const [nginx] = await someCharts();
-      assert.ok(nginx);
-      await using helm = await startRepository([nginx]);
-      helm.write(text(nginx.url));
-
-      assert.deepEqual(await Array.fromAsync(helm.peer.tags('nginx', { signal })), ['1.1.0']);
-      assert.ok(await helm.peer.headManifest('nginx', '1.1.0', { signal }));
-    });
-  }
-
-  for (const text of ['- a', '<html>log in</html>', 'entries: {']) {
-    it(`says that ${JSON.stringify(text)} is no index`, async () => {
-      await using helm = await startRepository([]);
-      helm.write(text);
-
-      await assert.rejects(helm.peer.ping({ signal }), {
-        name: 'UpstreamInvalid',
-        message: /index/,
-      });
-    });
-  }
-
-  it('reads the one chart that is asked for of a large index, while others go on', async () => {
-    const large = Array.from({ length: 400 }, (_, chart) =>
-      Array.from({ length: 50 }, (__, version) => ({
-        name: `chart-${chart}`,
-        version: `1.${version}.0`,
-        url: 'x.tgz',
-      })),
-    ).flat();
-    await using helm = await startRepository(large);
-    let turns = 0;
-    const ticking = setInterval(() => (turns += 1), 1);
-
-    const tags = await Array.fromAsync(helm.peer.tags('chart-7', { signal }));
-    clearInterval(ticking);
-
-    assert.equal(tags.length, 50);
-    assert.ok(turns > 0);
-  });
 
   it('logs in where it is told to, and shows its login to no other host', async () => {
     const [nginx] = await someCharts();
@@ -338,7 +210,3 @@ describe('the Helm adapter', () => {
     });
   }
 });
-
-function itemIn(url: string): object {
-  return { version: '1.1.0', urls: [url] };
-}
