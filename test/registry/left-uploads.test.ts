@@ -5,18 +5,15 @@ import { maintenanceFailed } from '../../src/telemetry/channels.ts';
 import { opening } from '../adapters/conformance-pushes.ts';
 import { connectPeer } from '../support/registry-peer.ts';
 import { until } from '../support/until.ts';
-import { startUpstream, type Upstream } from '../support/upstream.ts';
-import { BLOB, BYTES, LIMITS, MIB, PUT, signal, world } from './support/pushes.ts';
+import { type Behaviour, startUpstream, type Upstream } from '../support/upstream.ts';
+import { BLOB, BYTES, LIMITS, MIB, PUT, type PushWorld, signal, world } from './support/pushes.ts';
 
 const broken = () => Promise.reject(new Error('the disk is full'));
 
 describe('a push that was left', () => {
   it('goes on at the next push of it where the last one was given up', async () => {
     await using push = await world();
-    push.upstream.behave({ ...PUT, times: 1 }, { resetBodyAfter: 3 * MIB });
-    // It is down meanwhile.
-    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
-    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
+    await leaveAt(push, { resetBodyAfter: 3 * MIB });
 
     push.upstream.recover();
     await push.run();
@@ -73,9 +70,7 @@ describe('a push that was left', () => {
 
   it('is over at the next push where only the answer was lost', async () => {
     await using push = await world();
-    push.upstream.behave({ ...PUT, times: 1 }, { resetBeforeAnswer: true });
-    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
-    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
+    await leaveAt(push, { resetBeforeAnswer: true });
 
     push.upstream.recover();
     await push.run();
@@ -85,9 +80,7 @@ describe('a push that was left', () => {
 
   it('begins anew at the next push where the registry has forgotten the last one', async () => {
     await using push = await world();
-    push.upstream.behave({ ...PUT, times: 1 }, { resetBodyAfter: 3 * MIB });
-    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
-    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
+    await leaveAt(push, { resetBodyAfter: 3 * MIB });
 
     push.upstream.recover();
     push.upstream.uploads.forgetAll();
@@ -102,9 +95,7 @@ describe('a push that was left', () => {
     const leftUploads = tellingOf(createLeftUploads(), told);
     const limits = { ...LIMITS, breakerFailures: 100 };
     await using push = await world({}, { leftUploads, limits });
-    push.upstream.behave({ ...PUT, times: 1 }, { resetBodyAfter: 3 * MIB });
-    push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
-    await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
+    await leaveAt(push, { resetBodyAfter: 3 * MIB });
     push.upstream.behave({ method: 'HEAD' }, { status: 503 });
     await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
     assert.deepEqual([...new Set(told)], ['find', 'keep', 'moved']);
@@ -186,6 +177,13 @@ describe('a push that was left', () => {
     assert.deepEqual([...new Set(told)], ['uploads that are not done']);
   });
 });
+
+/** Breaks off so, and is given up since the registry does not say how far it is. */
+async function leaveAt(push: PushWorld, how: Behaviour): Promise<void> {
+  push.upstream.behave({ ...PUT, times: 1 }, how);
+  push.upstream.behave({ method: 'GET', path: /uploads/ }, { reset: true });
+  await assert.rejects(push.run(), { name: 'UpstreamUnavailable' });
+}
 
 const nameAt = ({ url }: Pick<Upstream, 'url'>) => ({
   registry: url.href,
