@@ -1,12 +1,8 @@
 import type { Database } from '../database/database.ts';
-import type { Digest } from '../oci/digest.ts';
+import type { LeftUploadRow } from '../database/replication-tables.ts';
 
-/** Which blob goes where: see `registry/left-uploads.ts`, which this is for. */
-interface UploadName {
-  readonly registry: string;
-  readonly repository: string;
-  readonly digest: Digest;
-}
+/** As `registry/left-uploads.ts` has them, whose rows these are. */
+type UploadName = Pick<LeftUploadRow, 'registry' | 'repository' | 'digest'>;
 
 interface LeftUpload {
   readonly url: string;
@@ -34,13 +30,11 @@ export interface LeftUploadsOptions {
 
 export function createLeftUploads({ database, now, keptMs }: LeftUploadsOptions): LeftUploads {
   return {
-    async find({ registry, repository, digest }) {
+    async find(name) {
       const row = await database.read
         .selectFrom('left_uploads')
         .select(['url', 'least_chunk'])
-        .where('registry', '=', registry)
-        .where('repository', '=', repository)
-        .where('digest', '=', digest)
+        .where((is) => is.and(name))
         .where('opened_at', '>', now() - keptMs)
         .executeTakeFirst();
       return row && { url: row.url, leastChunkBytes: row.least_chunk };
@@ -63,25 +57,21 @@ export function createLeftUploads({ database, now, keptMs }: LeftUploadsOptions)
       });
     },
 
-    async moved({ registry, repository, digest }, url) {
+    async moved(name, url) {
       await database.write((transaction) =>
         transaction
           .updateTable('left_uploads')
           .set({ url })
-          .where('registry', '=', registry)
-          .where('repository', '=', repository)
-          .where('digest', '=', digest)
+          .where((is) => is.and(name))
           .execute(),
       );
     },
 
-    async forget({ registry, repository, digest }) {
+    async forget(name) {
       await database.write((transaction) =>
         transaction
           .deleteFrom('left_uploads')
-          .where('registry', '=', registry)
-          .where('repository', '=', repository)
-          .where('digest', '=', digest)
+          .where((is) => is.and(name))
           .execute(),
       );
     },

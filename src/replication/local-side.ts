@@ -7,9 +7,9 @@ import type { CopyingAct, HeldTag, Replicas } from '../catalog/replicas.ts';
 import { projectNameOf, type Repositories } from '../catalog/repositories.ts';
 import { OciError } from '../oci/error.ts';
 import { parseReference } from '../oci/reference.ts';
-import type { BlobLane } from '../registry/peer.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import type { StartedFill } from '../transfer/fill-records.ts';
+import type { FillSource } from '../transfer/fill-source.ts';
 import type { ResumedFill, Transfers } from '../transfer/transfers.ts';
 import { streamOf } from './blob-stream.ts';
 import type { Destination, Source, SourceBlob } from './sides.ts';
@@ -183,16 +183,13 @@ function ownedBy({ id, isPublic }: Project) {
   } as const;
 }
 
-function fillSourceOf({ source, repository, digest }: SourceBlob, project: Project) {
+function fillSourceOf({ source, repository, digest }: SourceBlob, project: Project): FillSource {
   return {
     host: source.host,
     ...ownedBy(project),
     inParts: source.isPaced !== true,
-    open: (
-      range: { readonly start: number; readonly end?: number },
-      options: { readonly signal: AbortSignal; readonly lane?: BlobLane },
-    ) => source.blob(repository, digest, range, options),
-  } as const;
+    open: (range, options) => source.blob(repository, digest, range, options),
+  };
 }
 
 /** @throws OciError NAME_UNKNOWN where there is no such project */

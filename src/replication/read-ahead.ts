@@ -2,6 +2,8 @@ import { PassThrough, pipeline, type Readable } from 'node:stream';
 import { readWhole } from '../registry/body.ts';
 import { UpstreamInvalid } from '../registry/errors.ts';
 import type { BlobLane, BlobPart } from '../registry/peer.ts';
+import type { FillSource } from '../transfer/fill-source.ts';
+import { DEFAULT_LIMITS } from '../transfer/limits.ts';
 import { contentFrom } from './content-from.ts';
 
 export interface ReadAheadLimits {
@@ -21,8 +23,7 @@ const LIMITS: ReadAheadLimits = {
   largeBytes: 64 * 2 ** 20,
   partBytes: 4 * 2 ** 20,
   atOnce: 4,
-  // As of what is kept here (src/transfer/limits.ts).
-  fastBytes: 60 * 2 ** 20,
+  fastBytes: DEFAULT_LIMITS.fastBytes,
   waitingBytes: 64 * 2 ** 20,
 };
 
@@ -32,10 +33,7 @@ export interface AheadBlob {
   readonly host: string | undefined;
   /** Bytes. */
   readonly size: number;
-  readonly open: (
-    range: { readonly start: number; readonly end?: number },
-    options: { readonly signal: AbortSignal; readonly lane?: BlobLane },
-  ) => Promise<BlobPart>;
+  readonly open: FillSource['open'];
 }
 
 interface FarBlob extends AheadBlob {

@@ -4,9 +4,9 @@ import type { HeldManifest } from '../catalog/replicas.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { UpstreamInvalid } from '../registry/errors.ts';
-import type { BlobLane, RegistryPeer } from '../registry/peer.ts';
+import type { RegistryPeer } from '../registry/peer.ts';
 import { type Link, shapedPart } from '../transfer/shaping.ts';
-import type { ReadAhead } from './read-ahead.ts';
+import type { AheadBlob, ReadAhead } from './read-ahead.ts';
 import type { RemotePushes } from './remote-pushes.ts';
 import type { CopyOptions, Destination, Source, SourceBlob, SourceTag, Waiting } from './sides.ts';
 
@@ -134,13 +134,11 @@ async function pushTo(
   }
   const takes = link.isUnlimited ? [] : [link.forReplication];
   const isPaced = source.isPaced === true || takes.length > 0;
-  const bytes = {
+  const bytes: AheadBlob = {
     host: isPaced ? undefined : source.host,
     size,
-    open: async (
-      range: { readonly start: number; readonly end?: number },
-      options: Waiting & { readonly lane?: BlobLane },
-    ) => shapedPart(await source.blob(from, digest, range, options), takes, options),
+    open: async (range, options) =>
+      shapedPart(await source.blob(from, digest, range, options), takes, options),
   };
   const open = (start: number, options: Waiting) => readAhead.read(bytes, start, options);
   await peer.pushBlob(repository, { digest, size }, open, { signal, sent: moved });

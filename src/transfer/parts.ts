@@ -41,6 +41,7 @@ export class Parts {
     return Math.max(partBytes, Math.ceil(missingBytes / (2 * segments)));
   }
 
+  /** Says how fast the segment was, where that is not known yet. `now` by `performance.now()`. */
   ended({ start, position, answeredAt }: Ended, now: number): void {
     const { partBytes, fastBytes } = this.#limits;
     const bytes = position - start;

@@ -29,6 +29,7 @@ export class Segment {
   readonly start: number;
   /** The last byte that somebody waited for it to bring. */
   wantedAt: number;
+  /** Where it ends at the latest. */
   readonly limit: number;
   /** Of one fill, one has the lane of blobs, and the others that of parts. */
   readonly lane: BlobLane;
