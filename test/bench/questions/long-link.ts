@@ -16,7 +16,7 @@ export const longLink: Question = async ({ folder, upstreamNamespace, isShort })
   await using far = await farStockRegistry(join(folder, 'far'), upstreamNamespace);
   // Another one to push to, that has none of it: skopeo remembers where it saw a blob, and mounts it.
   await using empty = await farStockRegistry(join(folder, 'empty'), upstreamNamespace);
-  await using _ = await createLongLink(folder, upstreamNamespace);
+  await using link = await createLongLink(folder, upstreamNamespace);
   const works = [await large(far, blobMib), await small(far, images)];
   const ends = endsOf(far, empty);
   await using node = await portolanCopier(join(folder, 'portolan'), ends, works);
@@ -25,7 +25,8 @@ export const longLink: Question = async ({ folder, upstreamNamespace, isShort })
   const answers: Answer[] = [];
   for (const work of works) {
     for (const way of ['into', 'out'] as const) {
-      const share = (copier: Copier, part: SizedWork) => shareOf(part, () => copier[way](part));
+      const share = (copier: Copier, part: SizedWork) =>
+        shareOf(part, link, () => copier[way](part));
       const figures = {
         portolan: await share(node, work),
         regsync: await share(regsync, work),

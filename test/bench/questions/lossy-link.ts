@@ -11,7 +11,7 @@ const MEBIBYTES = 128;
 /** How much of a long link that loses packets does one blob use? */
 export const lossyLink: Question = async ({ folder, upstreamNamespace }) => {
   await using far = await farStockRegistry(join(folder, 'far'), upstreamNamespace);
-  await using _ = await createLongLink(folder, upstreamNamespace, {
+  await using link = await createLongLink(folder, upstreamNamespace, {
     lostPerMillion: LOST_PER_MILLION,
   });
   const work = await large(far, MEBIBYTES);
@@ -20,7 +20,7 @@ export const lossyLink: Question = async ({ folder, upstreamNamespace }) => {
   await using node = await portolanCopier(join(folder, 'portolan'), ends, [work]);
   await using regsync = await regsyncCopier(join(folder, 'regsync'), ends);
   await using skopeo = await skopeoCopier(join(folder, 'skopeo'), ends);
-  const share = (copier: Copier) => shareOf(work, () => copier.into(work));
+  const share = (copier: Copier) => shareOf(work, link, () => copier.into(work));
   const figures = {
     portolan: await share(node),
     regsync: await share(regsync),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Contestant, pushImageOf } from './contestants.ts';
 import type { Ends, Work } from './copiers.ts';
-import { FAR_ADDRESS, RATE_MBIT } from './long-link.ts';
+import { FAR_ADDRESS, type LongLink, RATE_MBIT } from './long-link.ts';
 import { MIB } from './measure.ts';
 
 export interface SizedWork extends Work {
@@ -18,12 +18,25 @@ function overLongLink({ url }: Contestant): string {
   return `${FAR_ADDRESS}:${new URL(url).port}`;
 }
 
-/** Of what the link could have carried meanwhile, headers of its packets included. */
-export async function shareOf({ bytes }: SizedWork, copy: () => Promise<void>): Promise<number> {
+/**
+ * Of what the link could have carried meanwhile, headers of its packets included. For how long it could carry nothing is
+ * told on standard error.
+ */
+export async function shareOf(
+  { bytes, title }: SizedWork,
+  link: LongLink,
+  copy: () => Promise<void>,
+): Promise<number> {
   const startedAt = performance.now();
+  const stoodStillBefore = link.stoodStill();
   await copy();
   const seconds = (performance.now() - startedAt) / 1000;
-  return (bytes * 8) / (RATE_MBIT * 1e6 * seconds);
+  const stoodStill = link.stoodStill() - stoodStillBefore;
+  const share = (of: number): number => (bytes * 8) / (RATE_MBIT * 1e6 * of);
+  process.stderr.write(
+    `${title}: ${seconds.toFixed(1)} s, ${share(seconds).toFixed(3)} of the link, which stood still for ${stoodStill.toFixed(2)} s of them\n`,
+  );
+  return share(seconds - stoodStill);
 }
 
 /** One image, whose layer is all of it. */

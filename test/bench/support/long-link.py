@@ -1,10 +1,11 @@
 """Holds every packet between two TUN devices back for a while: this kernel has no netem.
 
-    long-link.py DEVICE OTHER-DEVICE MILLISECONDS [LOST]
+    long-link.py DEVICE OTHER-DEVICE MILLISECONDS SLACK LOST
 
 LOST is how many of a million packets get lost on the way from the second to the first, one at a time and at random.
 The devices are there as long as it runs, and are its caller's to put where they belong. Their rate is tbf's business.
-Prints "ready" when both are there.
+Prints "ready" when both are there, and "late SECONDS" where packets were held back for longer than that by more than
+SLACK milliseconds: this program has the processor before all others, so that the machine itself stood still.
 """
 
 import collections
@@ -39,9 +40,24 @@ def receive(source, waiting, delay, is_lost):
             waiting.append((time.monotonic() + delay, packet))
 
 
-def send(waiting, target):
-    while waiting and waiting[0][0] <= time.monotonic():
-        _, packet = waiting.popleft()
+class Watch:
+    """Of packets that are late together, the first tells for how long nothing ran."""
+
+    def __init__(self, slack):
+        self.slack = slack
+        self.ran_at = 0.0
+
+    def sees(self, due, now):
+        late = now - max(due, self.ran_at)
+        self.ran_at = now
+        if late > self.slack:
+            print(f"late {late:.4f}", flush=True)
+
+
+def send(waiting, target, watch):
+    while waiting and waiting[0][0] <= (now := time.monotonic()):
+        due, packet = waiting.popleft()
+        watch.sees(due, now)
         try:
             os.write(target, packet)
         except OSError:
@@ -52,7 +68,8 @@ def send(waiting, target):
 def main():
     one, other = device(sys.argv[1]), device(sys.argv[2])
     delay = int(sys.argv[3]) / 1000
-    lost = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    watch = Watch(float(sys.argv[4]) / 1000)
+    lost = int(sys.argv[5])
     # The same ones each time.
     chance = random.Random(lost)
     directions = [
@@ -67,7 +84,7 @@ def main():
         for source, waiting, target, is_lost in directions:
             if source in readable:
                 receive(source, waiting, delay, is_lost)
-            send(waiting, target)
+            send(waiting, target, watch)
 
 
 main()

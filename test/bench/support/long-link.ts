@@ -11,6 +11,17 @@ const FAR = 'long1';
 export const RATE_MBIT = 100;
 /** Each way: a round trip is twice that. */
 const DELAY_MS = 25;
+/** As much as it makes good at once of what it could not carry while the machine gave it no processor. */
+const BURST_BYTES = 128 * 1024;
+const SLACK_MS = (BURST_BYTES * 8) / (RATE_MBIT * 1000);
+
+export interface LongLink extends AsyncDisposable {
+  /**
+   * For how many seconds it could not carry anything so far, because the machine gave it no processor (a hypervisor that
+   * serves others, most of all): no copier could have used them.
+   */
+  stoodStill(): number;
+}
 
 /**
  * A second link between this process's namespace and that of the upstream: 100 Mbit/s each way and a round trip of 50 ms,
@@ -21,13 +32,14 @@ export async function createLongLink(
   folder: string,
   upstreamNamespace: string,
   { lostPerMillion = 0 }: { readonly lostPerMillion?: number } = {},
-): Promise<AsyncDisposable> {
+): Promise<LongLink> {
   const script = join(import.meta.dirname, 'long-link.py');
   const logFile = join(folder, 'long-link.log');
   // A scheduler that keeps it waiting would lose packets that no network lost.
+  const scheduled = ['--fifo', '1', '/usr/bin/python3', script];
   const link = await startDaemon(
     'chrt',
-    ['--fifo', '1', '/usr/bin/python3', script, NEAR, FAR, `${DELAY_MS}`, `${lostPerMillion}`],
+    [...scheduled, NEAR, FAR, `${DELAY_MS}`, `${SLACK_MS}`, `${lostPerMillion}`],
     { logFile, isReady: async () => (await readFile(logFile, 'utf8')).includes('ready') },
   );
   await must('ip', ['link', 'set', FAR, 'netns', upstreamNamespace]);
@@ -38,7 +50,14 @@ export async function createLongLink(
     await must('ip', [...prefix, 'address', 'add', `${address}/24`, 'dev', device]);
     await must('ip', [...prefix, 'link', 'set', device, 'txqueuelen', '10000', 'up']);
     const shaped = ['qdisc', 'add', 'dev', device, 'root', 'tbf', 'rate', `${RATE_MBIT}mbit`];
-    await must('tc', [...prefix, ...shaped, 'burst', '128kb', 'latency', '100ms']);
+    await must('tc', [...prefix, ...shaped, 'burst', `${BURST_BYTES}`, 'latency', '100ms']);
   }
-  return link;
+  return {
+    stoodStill: () =>
+      [...link.log().matchAll(/^late (.*)$/gm)].reduce(
+        (sum, [, late]) => sum + Number(late) - SLACK_MS / 1000,
+        0,
+      ),
+    [Symbol.asyncDispose]: () => link[Symbol.asyncDispose](),
+  };
 }
