@@ -33,7 +33,7 @@ export async function importHarbor(api: Pick<NodeApi, 'list'>): Promise<Imported
     Policy,
   )) {
     const ends = { source: nameOf(src_registry), destination: nameOf(dest_registry) };
-    const changed = changedByHarbor(HarborPolicy.parse(sent), ends);
+    const changed = changedBy(sent, ends);
     if ('text' in changed) policies.push([name, changed.text]);
     else untold.push(`policy ${name} is left out: ${changed.refused}`);
   }
@@ -44,13 +44,24 @@ export async function importHarbor(api: Pick<NodeApi, 'list'>): Promise<Imported
   };
 }
 
+function changedBy(
+  sent: unknown,
+  ends: Parameters<typeof changedByHarbor>[1],
+): ReturnType<typeof changedByHarbor> {
+  const { data, error } = HarborPolicy.safeParse(sent);
+  if (data === undefined) return { refused: z.prettifyError(error).replaceAll('\n', ' ') };
+  return changedByHarbor(data, ends);
+}
+
 /** The Harbor itself is this node from now on. */
 function nameOf(end: z.infer<typeof End>): string {
   return end === null || end === undefined || end.id === 0 ? LOCAL : end.name;
 }
 
 /** A Harbor tells no secrets. */
-function endpointOf({ name, type, url, insecure, credential }: Registry, untold: string[]): object {
+function endpointOf(registry: Registry, untold: string[]): object {
+  const { name, type, insecure, credential } = registry;
+  const url = withScheme(registry.url);
   const vendor = VENDORS.find((each) => each.harborType === type || each.name === type);
   if (vendor === undefined)
     untold.push(`registry ${name}: ${type} is of a vendor that is not here`);
@@ -58,8 +69,8 @@ function endpointOf({ name, type, url, insecure, credential }: Registry, untold:
     untold.push(`registry ${name}: give its certificate (caFile); none is taken unseen`);
   }
   const username = credential?.access_key ?? '';
-  const { host } = new URL(url);
-  const near = /^(?:localhost|127\.|10\.|192\.168\.)/.test(host)
+  if (!URL.canParse(url)) untold.push(`registry ${name}: its address, ${url}, is none`);
+  const near = /^https?:\/\/(?:localhost|127\.|10\.|192\.168\.)/.test(url)
     ? { allowPrivateAddress: true }
     : {};
   const common = { adapter: vendor?.name ?? type, url, ...near };
@@ -67,4 +78,9 @@ function endpointOf({ name, type, url, insecure, credential }: Registry, untold:
   const variable = `${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}_PASSWORD`;
   untold.push(`registry ${name}: its secret is to be in the environment, as ${variable}`);
   return { ...common, credential: { username, password: `\${${variable}}` } };
+}
+
+// src/lib/endpoint.go, `ValidateHTTPURL`
+function withScheme(url: string): string {
+  return url.includes('://') ? url : `http://${url}`;
 }

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
+import { importHarbor } from '../../src/cli/import-harbor.ts';
 import { importRegsync } from '../../src/cli/import-regsync.ts';
 import { importedText } from '../../src/cli/imported.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -151,6 +152,50 @@ describe('the guide from Harbor', () => {
     assert.deepEqual(await node.tags('mirror/app'), ['v1']);
   });
 });
+
+describe('a Harbor', () => {
+  const registry = { id: 1, name: 'lab', type: 'docker-registry', url: 'https://lab.example' };
+  const policy = { name: 'hourly', src_registry: registry, dest_registry: null };
+  const imported = async (rows: { readonly registry?: object; readonly policy?: object }) =>
+    importHarbor(
+      listing({
+        '/registries': { ...registry, ...rows.registry },
+        '/replication/policies': { ...policy, ...rows.policy },
+      }),
+    );
+
+  it('is taken at its word where an address has no scheme, which is http there', async () => {
+    const { endpoints, untold } = await imported({ registry: { url: '10.0.0.7:5000' } });
+
+    assert.partialDeepStrictEqual(endpoints, {
+      lab: { url: 'http://10.0.0.7:5000', allowPrivateAddress: true },
+    });
+    assert.deepEqual(untold, []);
+  });
+
+  it('is told of where an address is none', async () => {
+    const { untold } = await imported({ registry: { url: 'https://[' } });
+
+    assert.deepEqual(untold, ['registry lab: its address, https://[, is none']);
+  });
+
+  it('is told of where a policy of it says what none may say, and the others are taken', async () => {
+    const { endpoints, policies, untold } = await imported({ policy: { speed: 'fast' } });
+
+    assert.deepEqual(Object.keys(endpoints), ['lab']);
+    assert.deepEqual(policies, {});
+    assert.match(untold.join('\n'), /^policy hourly is left out: .*speed/);
+  });
+});
+
+/** An API where each list has one row. */
+function listing(rows: Readonly<Record<string, object>>): Parameters<typeof importHarbor>[0] {
+  return {
+    async *list(path, item) {
+      yield item.parse(rows[path]);
+    },
+  };
+}
 
 /** What is fenced in the guide, in its order. */
 async function examplesIn(page: string): Promise<readonly string[]> {
