@@ -4,7 +4,7 @@ import type { TaskOutcome } from '../jobs/task.ts';
 import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { parseManifest } from '../oci/manifest.ts';
-import { UpstreamInvalid } from '../registry/errors.ts';
+import { UpstreamInvalid, UpstreamRefused } from '../registry/errors.ts';
 import { referenceTask } from './expand.ts';
 import type { PutManifests, SyncReference } from './payloads.ts';
 import type { Planning } from './planning.ts';
@@ -126,8 +126,10 @@ async function put(
 /** Times that a copy is planned whose content goes away again and again. */
 const MOST_PLANS = 3;
 
+/** Said by this node, or by the registry that the manifest went to. */
 function isMissingContent(error: unknown): boolean {
-  return error instanceof OciError && error.code === 'MANIFEST_BLOB_UNKNOWN';
+  const isSaid = error instanceof OciError || error instanceof UpstreamRefused;
+  return isSaid && error.code === 'MANIFEST_BLOB_UNKNOWN';
 }
 
 /** Whether the source's tag is another manifest by now, or none, or the destination's must not be moved. */

@@ -152,6 +152,20 @@ describe('a registry that loses what it acknowledged', () => {
     assert.equal(to.tagged(`copies/${APP}`, 'v1'), undefined);
     assert.ok(to.count({ method: 'PUT', path }) > 1, 'it was sent once more before');
   });
+
+  it('gets it again at once where it says so when it gets the manifest', async () => {
+    await using world = await openWorld(['to']);
+    const { from, to, node } = world;
+    from.addImage(APP, 'v1', [Buffer.from('one')]);
+    const body = JSON.stringify({ errors: [{ code: 'MANIFEST_BLOB_UNKNOWN', message: 'gone' }] });
+    to.behave({ method: 'PUT', path: /manifests/, times: 1 }, { status: 400, body });
+
+    const { status, id } = await node.run(1);
+
+    assert.equal(status, 'Succeed');
+    const copy = (await tasksOf(node, id)).find(({ kind }) => kind === 'sync-ref');
+    assert.equal(copy?.attempts, 1, 'none of them failed');
+  });
 });
 
 describe('many tags', () => {
@@ -194,7 +208,9 @@ async function openWorld(destinations: readonly string[], policy: object = {}) {
   return { from, to, node, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
 
-const Tasks = z.array(z.object({ id: z.int(), kind: z.string(), cost: z.int() }));
+const Tasks = z.array(
+  z.object({ id: z.int(), kind: z.string(), cost: z.int(), attempts: z.int() }),
+);
 
 /** In the order in which they were made, in which a queue does them. */
 async function tasksOf(node: ReplicatingNode, execution: number): Promise<z.infer<typeof Tasks>> {
