@@ -2,7 +2,9 @@ import { type Actor, writeAudit } from '../audit/audit.ts';
 import type { Database, Queries, WriteTransaction } from '../database/database.ts';
 import { type Listed, type Listing, type ListQuery, listPage } from '../database/listing.ts';
 import type { Tables } from '../database/tables.ts';
+import { type Digest, isDigest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
+import { ManagementError } from '../oci/management-error.ts';
 import type { BlobStore } from '../storage/blob-store.ts';
 import { isShown } from './artifact-rows.ts';
 import { type Visible, visibleProject } from './managed-projects.ts';
@@ -28,7 +30,10 @@ export interface ManagedRepository {
 export interface RepositoryAdministration {
   /** Fields: `id`, `name`, `description`, `pullCount`, `createdAt`, `updatedAt`. @throws ManagementError BAD_REQUEST */
   list(project: number, query: ListQuery): Promise<Listed<ManagedRepository>>;
-  /** Of all projects that a caller may know of; `project` is a field, too. @throws ManagementError BAD_REQUEST */
+  /**
+   * Of all projects that a caller may know of. `project` is a field, too, and `blob`: those that have the blob of that
+   * digest. @throws ManagementError BAD_REQUEST
+   */
   listAll(query: ListQuery, visible: Visible): Promise<Listed<ManagedRepository>>;
   /** @throws OciError NAME_UNKNOWN */
   get(name: string): Promise<ManagedRepository>;
@@ -100,14 +105,32 @@ export async function listRepositories(
   query: ListQuery,
   visible: Visible,
 ): Promise<Listed<ManagedRepository>> {
-  const rows = repositoryRows(queries).where('repositories.project', 'in', (projects) =>
+  let rows = repositoryRows(queries).where('repositories.project', 'in', (projects) =>
     projects
       .selectFrom('projects')
       .select('projects.id')
       .where((is) => visibleProject(is, visible)),
   );
+  for (const digest of blobsIn(query)) {
+    rows = rows.where('repositories.id', 'in', (links) =>
+      links
+        .selectFrom('blob_links')
+        .select('blob_links.repository')
+        .where('blob_links.digest', '=', digest),
+    );
+  }
   const { items, total } = await listPage(rows, query, LISTING);
   return { items: items.map(repositoryOf), total };
+}
+
+/** The digests of `blob`, which is no column: each of them is wanted. @throws ManagementError BAD_REQUEST */
+function blobsIn({ filters }: ListQuery): readonly Digest[] {
+  return filters
+    .filter(({ field }) => field === 'blob')
+    .map((filter) => {
+      if (filter.kind === 'exact' && isDigest(filter.value)) return filter.value;
+      throw new ManagementError('BAD_REQUEST', 'blobs are found by one whole digest');
+    });
 }
 
 function repositoryRows(queries: Queries) {

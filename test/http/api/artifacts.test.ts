@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
+import { digestOf } from '../../../src/oci/digest.ts';
 import { pushBlob, pushImage, putManifest } from '../support/push.ts';
 import { type ApiNode, startApiNode } from './support/node.ts';
 
@@ -77,13 +78,24 @@ describe('a repository', () => {
     assert.equal(hidden.status, 403);
   });
 
-  it('offers no blob for a mount that it was asked for by digest', async () => {
+  it('is found by the digest of a blob that it has, to be mounted from', async () => {
     await using node = await startApiNode();
-    await pushImage(node, 'local/app', ['v1']);
+    await pushImage(node, 'local/app', ['v1'], { layers: ['shared'] });
+    await pushImage(node, 'secret/team/app', ['v1'], { layers: ['shared'] });
+    await pushImage(node, 'local/other', ['v1'], { layers: ['other'] });
+    const found = async (as?: string) => {
+      const q = `blob_digest=${digestOf(Buffer.from('shared'))}`;
+      const answer = await node.call(`GET /repositories?q=${q}`, undefined, as);
+      return z
+        .array(Repository)
+        .parse(answer.json())
+        .map(({ name }) => name);
+    };
 
-    const answer = await node.call('GET /repositories?q=blob_digest=sha256:abc');
-
-    assert.deepEqual(answer.json(), []);
+    assert.deepEqual(await found(), ['local/app', 'secret/team/app']);
+    assert.deepEqual(await found('guest:pw'), ['local/app']);
+    const refused = await node.call('GET /repositories?q=blob_digest=sha256:abc');
+    assert.equal(refused.status, 400);
   });
 });
 
