@@ -5,10 +5,9 @@ import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { UpstreamInvalid } from '../registry/errors.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
-import { type Link, shapedPart } from '../transfer/shaping.ts';
-import type { AheadBlob, ReadAhead } from './read-ahead.ts';
-import type { RemotePushes } from './remote-pushes.ts';
-import type { CopyOptions, Destination, Source, SourceBlob, SourceTag, Waiting } from './sides.ts';
+import type { Link } from '../transfer/shaping.ts';
+import { blobsTo, type Passing } from './remote-blobs.ts';
+import type { Destination, Source, SourceTag, Waiting } from './sides.ts';
 
 export interface Remote {
   readonly endpoint: string;
@@ -55,16 +54,9 @@ export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): 
   };
 }
 
-/** What passes through this node, and for whom. */
-interface Passing {
-  readonly pushes: RemotePushes;
-  readonly readAhead: ReadAhead;
-  readonly policy: number;
-}
-
 export function remoteDestination(
   { endpoint, host, peer, link }: Remote,
-  { pushes, readAhead, policy }: Passing,
+  passing: Passing,
 ): Destination {
   return {
     endpoint,
@@ -88,13 +80,7 @@ export function remoteDestination(
       }
       return missing;
     },
-    copyBlob(blob, repository, { moved, ...options }) {
-      const place = `${endpoint} ${repository} ${blob.digest}`;
-      const from = `${blob.source.endpoint} ${blob.repository}`;
-      const push = (signal: AbortSignal) =>
-        pushTo({ endpoint, peer, link, readAhead }, repository, blob, { signal, moved });
-      return pushes.once({ place, from, policy }, push, options);
-    },
+    copyBlob: blobsTo({ endpoint, peer, link }, passing),
     async put(repository, manifest, { tag, signal }) {
       const { digest } = manifest.descriptor;
       await peer.pushManifest(repository, tag ?? digest, manifest, { signal });
@@ -119,30 +105,6 @@ export function remoteDestination(
       }
     },
   };
-}
-
-async function pushTo(
-  to: Pick<Remote, 'endpoint' | 'peer' | 'link'> & { readonly readAhead: ReadAhead },
-  repository: string,
-  { source, repository: from, digest, size }: SourceBlob,
-  { signal, moved }: CopyOptions,
-): Promise<'copied' | 'mounted'> {
-  const { endpoint, peer, link, readAhead } = to;
-  const isOneRegistry = source.endpoint === endpoint && from !== repository;
-  if (isOneRegistry && (await peer.mountBlob(repository, digest, from, { signal }))) {
-    return 'mounted';
-  }
-  const takes = link.isUnlimited ? [] : [link.forReplication];
-  const isPaced = source.isPaced === true || takes.length > 0;
-  const bytes: AheadBlob = {
-    host: isPaced ? undefined : source.host,
-    size,
-    open: async (range, options) =>
-      shapedPart(await source.blob(from, digest, range, options), takes, options),
-  };
-  const open = (start: number, options: Waiting) => readAhead.read(bytes, start, options);
-  await peer.pushBlob(repository, { digest, size }, open, { signal, sent: moved });
-  return 'copied';
 }
 
 async function tagsOf(
