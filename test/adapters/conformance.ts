@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { OCI_INDEX } from '../../src/oci/media-type.ts';
 import { until } from '../support/until.ts';
 import { conformsToBlobPeer } from './conformance-blobs.ts';
+import { conformsToChunkedPeer } from './conformance-chunks.ts';
 import { conformsToDiscoveringPeer } from './conformance-discovery.ts';
 import { conformsToWritablePeer } from './conformance-pushes.ts';
 import { conformsToReferredPeer } from './conformance-referrers.ts';
@@ -17,6 +18,7 @@ export function conformsToPeer(start: StartVendor): void {
     conformsToDiscoveringPeer(start);
     conformsToRefusedPeer(start);
     conformsToWritablePeer(start);
+    conformsToChunkedPeer(start);
     conformsToReferredPeer(start);
   });
 }
