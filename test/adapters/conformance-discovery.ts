@@ -26,12 +26,6 @@ export function conformsToDiscoveringPeer(start: StartVendor): void {
     assert.deepEqual(await tagsOf(vendor), []);
   });
 
-  it('says NAME_UNKNOWN for the tags of a repository that is not there', async () => {
-    await using vendor = await start();
-
-    await assert.rejects(tagsOf(vendor), { code: 'NAME_UNKNOWN' });
-  });
-
   it('does not follow pages in a circle', async () => {
     await using vendor = await start();
     vendor.upstream.addImage('library/alpine', '1', []);

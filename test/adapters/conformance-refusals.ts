@@ -2,16 +2,16 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { RegistryPeer } from '../../src/registry/peer.ts';
 import { until } from '../support/until.ts';
-import { NOWHERE, type StartVendor } from './vendor.ts';
+import { NOWHERE, type StartReadable } from './vendor.ts';
 
 /** Being refused, and being told to wait. */
-export function conformsToRefusedPeer(start: StartVendor): void {
+export function conformsToRefusedPeer(start: StartReadable): void {
   const signal = AbortSignal.timeout(30_000);
   const head = (peer: RegistryPeer) => peer.headManifest('library/alpine', '3.20', { signal });
 
   it('says MANIFEST_UNKNOWN for what is not there', async () => {
     await using vendor = await start();
-    vendor.upstream.addImage('library/alpine', '3.20', []);
+    await vendor.hold('library/alpine', '3.20');
 
     const expected = { code: 'MANIFEST_UNKNOWN' };
     await assert.rejects(vendor.peer.manifest('library/alpine', 'nope', { signal }), expected);
@@ -21,9 +21,18 @@ export function conformsToRefusedPeer(start: StartVendor): void {
 
   it('is no registry that does not answer like one', async () => {
     await using vendor = await start();
-    vendor.upstream.behave({ path: /^\/v2\/$/ }, { status: 404 });
+    vendor.upstream.behave({}, { status: 404 });
 
     await assert.rejects(vendor.peer.ping({ signal }), { name: 'UpstreamInvalid' });
+  });
+
+  it('tells 401 as it is, where there is no credential that would do', async () => {
+    await using vendor = await start();
+    await vendor.hold('library/alpine', '3.20');
+    const headers = { 'www-authenticate': 'Basic realm="x"' };
+    vendor.upstream.behave({}, { status: 401, headers });
+
+    await assert.rejects(head(vendor.peer), { name: 'UpstreamDenied', status: 401 });
   });
 
   it('tells 403 as it is', async () => {
@@ -41,7 +50,7 @@ export function conformsToRefusedPeer(start: StartVendor): void {
 
   it('tells 429 at once, and leaves the registry alone until it may ask again', async () => {
     await using vendor = await start();
-    vendor.upstream.addImage('library/alpine', '3.20', []);
+    await vendor.hold('library/alpine', '3.20');
     vendor.upstream.behave({ times: 1 }, { status: 429, headers: { 'retry-after': '60' } });
 
     const expected = { name: 'UpstreamThrottled', retryAfterSeconds: 60 };
@@ -53,13 +62,14 @@ export function conformsToRefusedPeer(start: StartVendor): void {
 
   it('waits out a short trouble of the registry', async () => {
     await using vendor = await start();
-    vendor.upstream.addImage('library/alpine', '3.20', []);
+    await vendor.hold('library/alpine', '3.20');
     vendor.upstream.behave({ times: 1 }, { reset: true });
     vendor.upstream.behave({ times: 1 }, { status: 503 });
 
     await head(vendor.peer);
 
-    assert.equal(vendor.upstream.requests.length, 3);
+    const [first, ...more] = vendor.upstream.requests.map(({ path }) => path);
+    assert.deepEqual(more.slice(0, 2), [first, first]);
   });
 
   for (const status of [500, 502, 503, 504]) {

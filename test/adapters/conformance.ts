@@ -2,21 +2,19 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { OCI_INDEX } from '../../src/oci/media-type.ts';
 import { until } from '../support/until.ts';
-import { conformsToBlobPeer } from './conformance-blobs.ts';
 import { conformsToChunkedPeer } from './conformance-chunks.ts';
 import { conformsToDiscoveringPeer } from './conformance-discovery.ts';
 import { conformsToWritablePeer } from './conformance-pushes.ts';
+import { conformsToReadablePeer } from './conformance-readable.ts';
 import { conformsToReferredPeer } from './conformance-referrers.ts';
-import { conformsToRefusedPeer } from './conformance-refusals.ts';
-import { NOWHERE, type StartVendor } from './vendor.ts';
+import { NOWHERE, readableOf, type StartVendor } from './vendor.ts';
 
-/** What every adapter must do, whatever its vendor: each adapter's test calls this once. */
+/** What every adapter of a registry must do, whatever its vendor: each one's test calls this once. */
 export function conformsToPeer(start: StartVendor): void {
+  conformsToReadablePeer(readableOf(start));
   describe('as a registry peer', () => {
     conformsToManifestPeer(start);
-    conformsToBlobPeer(start);
     conformsToDiscoveringPeer(start);
-    conformsToRefusedPeer(start);
     conformsToWritablePeer(start);
     conformsToChunkedPeer(start);
     conformsToReferredPeer(start);
@@ -55,17 +53,6 @@ function conformsToManifestPeer(start: StartVendor): void {
 
     assert.equal(await vendor.peer.headManifest('library/alpine', '3.20', { signal }), undefined);
     assert.equal(await vendor.peer.blobSize('library/alpine', NOWHERE, { signal }), undefined);
-  });
-
-  it('gets a manifest by tag and by digest, byte for byte', async () => {
-    await using vendor = await start();
-    const { manifest, bytes } = vendor.upstream.addImage('library/alpine', '3.20', []);
-
-    const byTag = await vendor.peer.manifest('library/alpine', '3.20', { signal });
-    const byDigest = await vendor.peer.manifest('library/alpine', manifest.digest, { signal });
-
-    assert.deepEqual(byTag, { bytes, descriptor: manifest });
-    assert.deepEqual(byDigest, byTag);
   });
 
   it('asks for every kind of manifest', async () => {

@@ -1,7 +1,9 @@
+import { artifactOf } from '../../adapters/helm/chart.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { connectPeer, type PeerSettings } from '../support/registry-peer.ts';
 import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { chartOf, type Indexed, indexOf } from './helm-support.ts';
+import type { Readable, VendorSettings } from './vendor.ts';
 
 /** A web server with an index and archives. */
 export async function startRepository(
@@ -30,6 +32,34 @@ export async function startRepository(
       index = text;
     },
     fetched: (path: RegExp) => web.count({ path }),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
+/** For the conformance kit: the web server is a registry's, which gives parts of archives and can want a login for them. */
+export async function startReadable(): Promise<Readable> {
+  const stack = new AsyncDisposableStack();
+  const upstream = stack.use(await startUpstream());
+  const charts: Indexed[] = [];
+  upstream.serveApi(/^\/index\.yaml$/, () => {
+    return { status: 200, headers: {}, body: Buffer.from(indexOf(charts)) };
+  });
+  const connect = (settings: VendorSettings) =>
+    stack.use(connectPeer({ adapter: 'helm', url: upstream.url, ...settings })).peer;
+  const credential = { username: 'me', password: 'secret' };
+  return {
+    upstream,
+    peer: connect({}),
+    connect,
+    lock: () => upstream.requireBasic(credential.username, credential.password),
+    known: () => connect({ credential }),
+    async hold(name, version) {
+      const archive = await chartOf(name.split('/').at(-1) ?? name, version);
+      const { digest } = upstream.addBlob(name, archive);
+      charts.push({ name, version, url: `v2/${name}/blobs/${digest}`, archive });
+      const { manifest } = await artifactOf(archive, undefined);
+      return { manifest, digest, content: archive };
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -47,7 +47,7 @@ function itemOf({ name, version, url, archive }: Indexed): string {
     `    name: ${name}`,
     '    urls:',
     `    - ${url}`,
-    `    version: ${version}`,
+    `    version: ${Number.isNaN(Number(version)) ? version : JSON.stringify(version)}`,
     '',
   ].join('\n');
 }

@@ -4,7 +4,8 @@ import { describe, it } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseManifest } from '../../src/oci/manifest.ts';
 import { startUpstream } from '../support/upstream.ts';
-import { serveArchives, someCharts, startRepository } from './helm-repository.ts';
+import { conformsToReadablePeer } from './conformance-readable.ts';
+import { serveArchives, someCharts, startReadable, startRepository } from './helm-repository.ts';
 import { archiveOf, chartOf, indexOf } from './helm-support.ts';
 
 const signal = AbortSignal.timeout(120_000);
@@ -12,6 +13,8 @@ const PROVENANCE = 'application/vnd.cncf.helm.chart.provenance.v1.prov';
 const ME = { username: 'me', password: 'secret' };
 
 describe('the Helm adapter', () => {
+  conformsToReadablePeer(startReadable);
+
   it('has a repository for each chart and a tag for each version', async () => {
     await using helm = await startRepository(await someCharts());
 
@@ -195,18 +198,4 @@ describe('the Helm adapter', () => {
     }
     assert.deepEqual(await helm.peer.referrers('nginx', digest, { signal }), []);
   });
-
-  for (const { status, expected } of [
-    { status: 401, expected: { name: 'UpstreamDenied', status: 401 } },
-    { status: 404, expected: { name: 'UpstreamInvalid' } },
-    { status: 429, expected: { name: 'UpstreamThrottled' } },
-    { status: 503, expected: { name: 'UpstreamUnavailable', reason: 'server-error' } },
-  ]) {
-    it(`tells ${status} as it is`, async () => {
-      await using helm = await startRepository(await someCharts());
-      helm.web.behave({}, { status });
-
-      await assert.rejects(helm.peer.ping({ signal }), expected);
-    });
-  }
 });

@@ -1,3 +1,5 @@
+import type { Digest } from '../../src/oci/digest.ts';
+import type { Manifest } from '../../src/oci/manifest.ts';
 import type { RegistryLimits } from '../../src/registry/limits.ts';
 import type { RegistryPeer } from '../../src/registry/peer.ts';
 import type { Capabilities } from '../../src/registry/vendor.ts';
@@ -20,6 +22,23 @@ export interface Vendor extends AsyncDisposable {
   expire(): void;
 }
 
+/** What can be read from, of any adapter: the half of a vendor that a classic Helm repository has, too. */
+export interface Readable
+  extends AsyncDisposable,
+    Pick<Vendor, 'upstream' | 'peer' | 'connect' | 'lock' | 'known'> {
+  /** Puts an artifact there; its repository is made for it. */
+  hold(repository: string, tag: string): Promise<Held>;
+}
+
+/** An artifact, and one of its blobs, of ten bytes at least. */
+export interface Held {
+  readonly manifest: Manifest;
+  readonly digest: Digest;
+  readonly content: Buffer;
+}
+
+export type StartReadable = () => Promise<Readable>;
+
 export interface VendorSettings {
   readonly credential?: { readonly username: string; readonly password: string };
   readonly limits?: Partial<RegistryLimits>;
@@ -29,6 +48,23 @@ export type StartVendor = (options?: UpstreamOptions) => Promise<Vendor>;
 
 /** Another digest than anything has. */
 export const NOWHERE = `sha256:${'0'.repeat(64)}` as const;
+
+/** A vendor's registry as one that is read, with images in it. */
+export function readableOf(start: StartVendor): StartReadable {
+  return async () => {
+    const vendor = await start();
+    return {
+      ...vendor,
+      async hold(repository, tag) {
+        const content = Buffer.from('0123456789');
+        const { bytes, manifest, layers } = vendor.upstream.addImage(repository, tag, [content]);
+        const [{ digest } = { digest: NOWHERE }] = layers;
+        return { manifest: { bytes, descriptor: manifest }, digest, content };
+      },
+      [Symbol.asyncDispose]: () => vendor[Symbol.asyncDispose](),
+    };
+  };
+}
 
 /** A registry on this machine in the vendor's role. */
 export function vendorOf(adapter: string, options: object = {}): StartVendor {
