@@ -3,12 +3,13 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import got from 'got';
+import { z } from 'zod';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { makeImage, pushImage } from './support/images.ts';
 import { until } from './support/processes.ts';
 import { startPortolan, startStockRegistry } from './support/registries.ts';
 import { startSlowLink } from './support/slow-link.ts';
-import { digestAt, tagsAt } from './support/wire.ts';
+import { basic, digestAt, tagsAt } from './support/wire.ts';
 
 const ADMIN = 'admin:interop-admin-password';
 const MIB = 1 << 20;
@@ -27,9 +28,10 @@ describe('two nodes and a stock registry', { timeout: 300_000 }, () => {
     await using b = await startPortolan(folder('b'), {
       configuration: { projects: { mirror: {} } },
     });
+    await using toB = await startSlowLink(b.url);
     const onward = {
       adapter: 'distribution',
-      url: b.url,
+      url: toB.url,
       allowPrivateAddress: true,
       credential: { username: 'admin', password: b.adminPassword },
     };
@@ -57,10 +59,18 @@ describe('two nodes and a stock registry', { timeout: 300_000 }, () => {
         },
       },
     };
+    const needed = await sizesOf(stock.url, ['v1', 'v2']);
+    const layers = [...needed].filter(([, bytes]) => bytes > 8 * MIB).map(([digest]) => digest);
+    assert.equal(layers.length, 6);
     const a = await startPortolan(folder('a'), { configuration });
-    assert.ok(await until(() => link.totals.bytes > 20 * MIB, 90_000), 'the schedule started it');
-    const arrived = [...link.blobBytes];
+    let arrived: readonly string[] = [];
+    const hasLayers = async (): Promise<boolean> => {
+      arrived = await heldBy(a.url, 'mirror/library/app', layers);
+      return arrived.length > 0;
+    };
+    assert.ok(await until(hasLayers, 90_000), 'the schedule started it');
     await a.stop('SIGKILL');
+    assert.ok(arrived.length < layers.length, 'in the middle');
 
     await using again = await startPortolan(folder('a'), { configuration });
 
@@ -76,31 +86,62 @@ describe('two nodes and a stock registry', { timeout: 300_000 }, () => {
       assert.equal(await digestAt(b.url, repository, tag, ADMIN), digest);
     }
     assert.deepEqual((await tagsAt(b.url, repository, ADMIN)).toSorted(), ['v1', 'v2']);
-    const needed = await sizesOf(stock.url, [...link.blobBytes.keys()]);
-    const isFinished = ([digest, bytes]: [string, number]): boolean => bytes === needed.get(digest);
-    for (const [digest] of arrived.filter(isFinished)) {
+    for (const digest of arrived) {
       assert.equal(link.blobBytes.get(digest), needed.get(digest), `${digest} came once`);
+    }
+    for (const [digest, bytes] of needed) {
+      assert.equal(toB.blobBytes.get(digest), bytes, `${digest} went on once`);
     }
     const total = [...needed.values()].reduce((sum, bytes) => sum + bytes, 0);
     // A fill writes down once a second what it has: the kill costs what the line carries in that time.
     const most = 1.05 * total + 12 * MIB;
     assert.ok(link.totals.bytes < most, `${link.totals.bytes} bytes for ${total}`);
     test.diagnostic(
-      `${link.totals.bytes} bytes went for ${total}, ${arrived.length} blobs had begun`,
+      `${link.totals.bytes} bytes went for ${total}, ${arrived.length} of ${layers.length} large layers had arrived at the kill`,
     );
+
+    const credentials = ADMIN;
+    const pushed = `oci:${join(folder('edge'), 'oci')}:latest`;
+    await pushImage(pushed, `${again.host}/mirror/pushed:v9`, {
+      folder: folder('edge'),
+      credentials,
+    });
+    const isThereToo = async (): Promise<boolean> => {
+      const tags: readonly string[] = await tagsAt(b.url, 'mirror/pushed', ADMIN).catch(() => []);
+      return tags.includes('v9');
+    };
+    assert.ok(await until(isThereToo, 60_000), `what a client pushes goes on\n${again.log()}`);
   });
 });
 
-/** Bytes in each of the blobs. */
-async function sizesOf(
+/** Those of the blobs that the node has by its own word. */
+async function heldBy(
   url: string,
+  repository: string,
   digests: readonly string[],
-): Promise<ReadonlyMap<string, number>> {
-  const sizes = await Promise.all(
-    digests.map(async (digest): Promise<[string, number]> => {
-      const { headers } = await got.head(`${url}/v2/library/app/blobs/${digest}`);
-      return [digest, Number(headers['content-length'])];
+): Promise<readonly string[]> {
+  const headers = { authorization: basic(ADMIN) };
+  const asked = { headers, retry: { limit: 0 }, throwHttpErrors: false };
+  const answers = await Promise.all(
+    digests.map((digest) => got.head(`${url}/v2/${repository}/blobs/${digest}`, asked)),
+  );
+  return digests.filter((_, index) => answers[index]?.statusCode === 200);
+}
+
+const Manifest = z.object({
+  config: z.object({ digest: z.string(), size: z.int() }),
+  layers: z.array(z.object({ digest: z.string(), size: z.int() })),
+});
+
+/** Bytes in each of the blobs of these tags. */
+async function sizesOf(url: string, tags: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const accept = 'application/vnd.oci.image.manifest.v1+json';
+  const manifests = await Promise.all(
+    tags.map(async (tag) => {
+      const manifest = `${url}/v2/library/app/manifests/${tag}`;
+      return Manifest.parse(await got(manifest, { headers: { accept } }).json());
     }),
   );
-  return new Map(sizes);
+  const blobs = manifests.flatMap(({ config, layers }) => [config, ...layers]);
+  return new Map(blobs.map(({ digest, size }) => [digest, size]));
 }

@@ -20,7 +20,7 @@ import { smallFilesystem } from './filesystems.ts';
 import { type Restartable, restartable } from './restartable.ts';
 
 export const SOURCES = ['distribution-source', 'portolan-source'] as const;
-export const DESTINATIONS = ['local', 'portolan', 'distribution'] as const;
+export const DESTINATIONS = ['local', 'portolan', 'distribution', 'distribution-3'] as const;
 export type Source = (typeof SOURCES)[number];
 export type Destination = (typeof DESTINATIONS)[number];
 
@@ -64,6 +64,7 @@ export async function startChaosWorld(folder: string): Promise<ChaosWorld> {
     'portolan-source': await place(ADMIN, portolan({ chaos: {} }), 'ps'),
     portolan: await place(ADMIN, portolan({ copies: {} }), 'pd'),
     distribution: await place(undefined, stock, 'dd'),
+    'distribution-3': await place(undefined, stock3, 'd3'),
   };
   const endpoints = Object.fromEntries(
     Object.entries(remote).map(([name, { link, login }]) => [name, endpointAt(link, login)]),
@@ -96,6 +97,9 @@ export async function startChaosWorld(folder: string): Promise<ChaosWorld> {
 
 const stock = (at: string, port: number | undefined): Promise<Registry> =>
   startStockRegistry(at, port === undefined ? {} : { port });
+
+const stock3 = (at: string, port: number | undefined): Promise<Registry> =>
+  startStockRegistry(at, { command: 'registry', ...(port && { port }) });
 
 const portolan =
   (projects: object) =>
