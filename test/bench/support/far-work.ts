@@ -19,8 +19,8 @@ function overLongLink({ url }: Contestant): string {
 }
 
 /**
- * Of what the link could have carried meanwhile, headers of its packets included. For how long it could carry nothing is
- * told on standard error.
+ * Of what the link could have carried meanwhile, headers of its packets included. Beside it, on standard error, for how long
+ * the link was not run: a machine that stands still makes shares spread.
  */
 export async function shareOf(
   { bytes, title }: SizedWork,
@@ -32,11 +32,11 @@ export async function shareOf(
   await copy();
   const seconds = (performance.now() - startedAt) / 1000;
   const stoodStill = link.stoodStill() - stoodStillBefore;
-  const share = (of: number): number => (bytes * 8) / (RATE_MBIT * 1e6 * of);
+  const share = (bytes * 8) / (RATE_MBIT * 1e6 * seconds);
   process.stderr.write(
-    `${title}: ${seconds.toFixed(1)} s, ${share(seconds).toFixed(3)} of the link, which stood still for ${stoodStill.toFixed(2)} s of them\n`,
+    `${title}: ${share.toFixed(3)} of the link in ${seconds.toFixed(1)} s, for ${stoodStill.toFixed(2)} s of which it was not run\n`,
   );
-  return share(seconds - stoodStill);
+  return share;
 }
 
 /** One image, whose layer is all of it. */

@@ -17,8 +17,8 @@ const SLACK_MS = (BURST_BYTES * 8) / (RATE_MBIT * 1000);
 
 export interface LongLink extends AsyncDisposable {
   /**
-   * For how many seconds it could not carry anything so far, because the machine gave it no processor (a hypervisor that
-   * serves others, most of all): no copier could have used them.
+   * For how many seconds it was not run so far, longer than it makes good: most of all because a hypervisor served others. Of
+   * one that was held up alone it makes good more than is told.
    */
   stoodStill(): number;
 }
