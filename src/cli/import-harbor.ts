@@ -23,10 +23,10 @@ const Policy = z.looseObject({ name: z.string(), src_registry: End, dest_registr
 export async function importHarbor(api: Pick<NodeApi, 'list'>): Promise<Imported> {
   const untold: string[] = [];
   const registries = await Array.fromAsync(api.list('/registries', Registry));
-  const endpoints = registries.map((registry): [string, object] => [
-    registry.name,
-    endpointOf(registry, untold),
-  ]);
+  const endpoints = registries.flatMap((registry): [string, object][] => {
+    const endpoint = endpointOf(registry, untold);
+    return endpoint === undefined ? [] : [[registry.name, endpoint]];
+  });
   const policies: [string, object][] = [];
   for await (const { name, src_registry, dest_registry, ...sent } of api.list(
     '/replication/policies',
@@ -59,9 +59,13 @@ function nameOf(end: z.infer<typeof End>): string {
 }
 
 /** A Harbor tells no secrets. */
-function endpointOf(registry: Registry, untold: string[]): object {
+function endpointOf(registry: Registry, untold: string[]): object | undefined {
   const { name, type, insecure, credential } = registry;
   const url = withScheme(registry.url);
+  if (!URL.canParse(url)) {
+    untold.push(`registry ${name} is left out: ${url} is no address`);
+    return undefined;
+  }
   const vendor = VENDORS.find((each) => each.harborType === type || each.name === type);
   if (vendor === undefined)
     untold.push(`registry ${name}: ${type} is of a vendor that is not here`);
@@ -69,7 +73,6 @@ function endpointOf(registry: Registry, untold: string[]): object {
     untold.push(`registry ${name}: give its certificate (caFile); none is taken unseen`);
   }
   const username = credential?.access_key ?? '';
-  if (!URL.canParse(url)) untold.push(`registry ${name}: its address, ${url}, is none`);
   const near = /^https?:\/\/(?:localhost|127\.|10\.|192\.168\.)/.test(url)
     ? { allowPrivateAddress: true }
     : {};

@@ -174,9 +174,10 @@ describe('a Harbor', () => {
   });
 
   it('is told of where an address is none', async () => {
-    const { untold } = await imported({ registry: { url: 'https://[' } });
+    const { endpoints, untold } = await imported({ registry: { url: 'https://[' } });
 
-    assert.deepEqual(untold, ['registry lab: its address, https://[, is none']);
+    assert.deepEqual(endpoints, {});
+    assert.deepEqual(untold, ['registry lab is left out: https://[ is no address']);
   });
 
   it('is told of where a policy of it says what none may say, and the others are taken', async () => {
