@@ -28,12 +28,12 @@ export interface ManagedRepository {
 
 /** The repositories that hold a manifest, by their names with the project. */
 export interface RepositoryAdministration {
-  /** Fields: `id`, `name`, `description`, `pullCount`, `createdAt`, `updatedAt`. @throws ManagementError BAD_REQUEST */
-  list(project: number, query: ListQuery): Promise<Listed<ManagedRepository>>;
   /**
-   * Of all projects that a caller may know of. `project` is a field, too, and `blob`: those that have the blob of that
-   * digest. @throws ManagementError BAD_REQUEST
+   * Fields: `id`, `name`, `description`, `pullCount`, `createdAt`, `updatedAt`, and `blob`: those that have the blob of
+   * that digest. @throws ManagementError BAD_REQUEST
    */
+  list(project: number, query: ListQuery): Promise<Listed<ManagedRepository>>;
+  /** Of all projects that a caller may know of; `project` is a field, too. @throws ManagementError BAD_REQUEST */
   listAll(query: ListQuery, visible: Visible): Promise<Listed<ManagedRepository>>;
   /** @throws OciError NAME_UNKNOWN */
   get(name: string): Promise<ManagedRepository>;
@@ -65,8 +65,9 @@ export function createRepositoryAdministration(options: {
   const { database, store, now } = options;
   return {
     async list(project, query) {
-      const rows = repositoryRows(database.read).where('repositories.project', '=', project);
-      const { items, total } = await listPage(rows, query, LISTING);
+      const rows = repositoryRows(database.read, blobsIn(query));
+      const ofProject = rows.where('repositories.project', '=', project);
+      const { items, total } = await listPage(ofProject, query, LISTING);
       return { items: items.map(repositoryOf), total };
     },
 
@@ -105,20 +106,13 @@ export async function listRepositories(
   query: ListQuery,
   visible: Visible,
 ): Promise<Listed<ManagedRepository>> {
-  let rows = repositoryRows(queries).where('repositories.project', 'in', (projects) =>
+  const all = repositoryRows(queries, blobsIn(query));
+  const rows = all.where('repositories.project', 'in', (projects) =>
     projects
       .selectFrom('projects')
       .select('projects.id')
       .where((is) => visibleProject(is, visible)),
   );
-  for (const digest of blobsIn(query)) {
-    rows = rows.where('repositories.id', 'in', (links) =>
-      links
-        .selectFrom('blob_links')
-        .select('blob_links.repository')
-        .where('blob_links.digest', '=', digest),
-    );
-  }
   const { items, total } = await listPage(rows, query, LISTING);
   return { items: items.map(repositoryOf), total };
 }
@@ -133,9 +127,18 @@ function blobsIn({ filters }: ListQuery): readonly Digest[] {
     });
 }
 
-function repositoryRows(queries: Queries) {
-  return queries
-    .selectFrom('repositories')
+/** Those that have all of the blobs. */
+function repositoryRows(queries: Queries, blobs: readonly Digest[] = []) {
+  let rows = queries.selectFrom('repositories');
+  for (const digest of blobs) {
+    rows = rows.where('repositories.id', 'in', (links) =>
+      links
+        .selectFrom('blob_links')
+        .select('blob_links.repository')
+        .where('blob_links.digest', '=', digest),
+    );
+  }
+  return rows
     .select(['id', 'name', 'project', 'description', 'pull_count', 'created_at', 'updated_at'])
     .select((row) =>
       row

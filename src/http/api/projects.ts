@@ -264,11 +264,14 @@ export function exposingOf(caller: Caller): Exposing {
   return { mayExpose: maySystem(caller, 'registry:update') };
 }
 
-/** The projects that a list of them, or of what is in them, may show the caller. */
-export function visibleTo(caller: Caller, permission: 'project:read' | 'repository:list'): Visible {
-  if (mayAnywhere(caller, permission)) return 'all';
+type Seeing = 'project:read' | 'repository:list' | 'repository:pull';
+
+/** The projects that a list of them, or of what is in them, may show the caller, who has to have all of the permissions. */
+export function visibleTo(caller: Caller, ...permissions: readonly Seeing[]): Visible {
+  if (permissions.every((each) => mayAnywhere(caller, each))) return 'all';
   const known = new Set([...caller.roles.keys(), ...(caller.robot?.projects.keys() ?? [])]);
-  const mayIn = (id: number): boolean => may(caller, permission, { id, isPublic: false });
+  const mayIn = (id: number): boolean =>
+    permissions.every((each) => may(caller, each, { id, isPublic: false }));
   return { projects: [...known].filter(mayIn) };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { may } from '../../../policies/access.ts';
 import { timeJson } from './json.ts';
 import type { Listed, ListQuery } from './list-query.ts';
 import { type Visible, visibleTo } from './projects.ts';
@@ -43,7 +44,13 @@ const FIELDS = {
   pull_count: 'pullCount',
   creation_time: 'createdAt',
   update_time: 'updatedAt',
+  blob_digest: 'blob',
 };
+
+/** Another Harbor asks so where it could mount a blob from, and takes what it is told for mounted: told are those that may pull. */
+function asksForBlob({ filters }: ListQuery): boolean {
+  return filters.some(({ field }) => field === 'blob');
+}
 
 /** What artifacts are in. */
 export function repositoryRoutes(repositories: ManagedRepositories): readonly ApiRoute[] {
@@ -69,12 +76,11 @@ const listAllRepositories = (repositories: ManagedRepositories): ApiRoute =>
     permission: 'visible',
     answers: [200, 400],
     async handle({ caller, list }) {
-      // Another Harbor asks so where it could mount a blob from.
-      const query = list({ ...FIELDS, blob_digest: 'blob' });
-      const { items, total } = await repositories.listAll(
-        query,
-        visibleTo(caller, 'repository:list'),
-      );
+      const query = list(FIELDS);
+      const visible = asksForBlob(query)
+        ? visibleTo(caller, 'repository:list', 'repository:pull')
+        : visibleTo(caller, 'repository:list');
+      const { items, total } = await repositories.listAll(query, visible);
       return { json: items.map(repositoryJson), total };
     },
   });
@@ -86,8 +92,12 @@ const listRepositories = (repositories: ManagedRepositories): ApiRoute =>
     path: '/projects/{project_name}/repositories',
     permission: { project: 'repository:list' },
     answers: [200, 400, 401, 403, 404, 422],
-    async handle({ project, list }) {
-      const { items, total } = await repositories.list(project.id, list(FIELDS));
+    async handle({ project, caller, list }) {
+      const query = list(FIELDS);
+      if (asksForBlob(query) && !may(caller, 'repository:pull', project)) {
+        return { json: [], total: 0 };
+      }
+      const { items, total } = await repositories.list(project.id, query);
       return { json: items.map(repositoryJson), total };
     },
   });

@@ -94,10 +94,31 @@ describe('a repository', () => {
 
     assert.deepEqual(await found(), ['local/app', 'secret/team/app']);
     assert.deepEqual(await found('guest:pw'), ['local/app']);
+    const mayNotPull = await robotThat(node, ['list', 'push']);
+    assert.deepEqual(await found(mayNotPull), ['local/app']);
+    const q = `q=blob_digest=${digestOf(Buffer.from('other'))}`;
+    const inProject = await node.call(`GET /projects/local/repositories?${q}`);
+    assert.deepEqual(
+      z
+        .array(Repository)
+        .parse(inProject.json())
+        .map(({ name }) => name),
+      ['local/other'],
+    );
     const refused = await node.call('GET /repositories?q=blob_digest=sha256:abc');
     assert.equal(refused.status, 400);
   });
 });
+
+/** May do this to repositories of all projects. @returns its login */
+async function robotThat(node: ApiNode, actions: readonly string[]): Promise<string> {
+  const access = actions.map((action) => ({ resource: 'repository', action }));
+  const permissions = [{ kind: 'project', namespace: '*', access }];
+  const robot = { name: actions.join('-'), level: 'system', duration: -1, permissions };
+  const made = await node.call('POST /robots', robot);
+  const { name, secret } = z.object({ name: z.string(), secret: z.string() }).parse(made.json());
+  return `${name}:${secret}`;
+}
 
 describe('an artifact', () => {
   it('is read by tag and by digest, with as much as the client wants', async () => {
