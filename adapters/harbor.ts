@@ -115,9 +115,13 @@ class Projects
     }
   }
 
-  async repositoryWith(digest: Digest, options: CallOptions): Promise<string | undefined> {
+  async repositoryWith(
+    digest: Digest,
+    { project, ...options }: CallOptions & { readonly project: string },
+  ): Promise<string | undefined> {
     const query = { q: `blob_digest=${digest}`, page_size: 1 };
-    const answer = await this.#api.ask({ ...options, path: 'repositories', query });
+    const path = `projects/${part(project)}/repositories`;
+    const answer = await this.#api.ask({ ...options, path, query });
     // Some versions know no such question; then nobody knows.
     if (answer.status !== 200) return undefined;
     return answer.body(Named)[0]?.name;

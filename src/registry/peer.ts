@@ -169,8 +169,11 @@ export interface ListingPeer {
   repositories?(options: CallOptions & { readonly prefix?: string }): AsyncIterable<string>;
   /** Tags with what they point to, one call for many of them. Left out where only HEAD tells. @throws OciError NAME_UNKNOWN */
   tagDigests?(repository: string, options: CallOptions): AsyncIterable<TagFacts>;
-  /** A repository that has the blob and that we may mount it from. Left out where the registry does not tell. */
-  repositoryWith?(digest: Digest, options: CallOptions): Promise<string | undefined>;
+  /** A repository of that project that has the blob and that we may mount it from. Left out where the registry does not tell. */
+  repositoryWith?(
+    digest: Digest,
+    options: CallOptions & { readonly project: string },
+  ): Promise<string | undefined>;
 }
 
 /** A registry as an adapter connects it. */

@@ -64,6 +64,7 @@ export function localSource(parts: LocalParts): Source {
         if (last === undefined) return all;
       }
     },
+    hasBlob: async (repository, digest) => (await blobs.find(repository, digest)) !== undefined,
     async blob(repository, digest, range) {
       if ((await blobs.find(repository, digest)) === undefined) {
         throw await notHere(projects, repository, 'BLOB_UNKNOWN');

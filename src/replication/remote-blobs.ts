@@ -1,5 +1,6 @@
 /** How a blob comes to another registry: mounted where it has it, else sent. */
 import { projectNameOf } from '../catalog/repositories.ts';
+import { UpstreamThrottled } from '../registry/errors.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
 import { type Link, shapedPart } from '../transfer/shaping.ts';
 import type { AheadBlob, ReadAhead } from './read-ahead.ts';
@@ -25,11 +26,11 @@ export function blobsTo(
 ): Destination['copyBlob'] {
   return (blob, repository, { moved, ...options }) => {
     const { source, repository: from, digest } = blob;
-    const way = { source: source.endpoint, from, endpoint: target.endpoint, repository };
+    const ends = { source: source.endpoint, from, endpoint: target.endpoint, repository };
     return pushes.once(
-      { ...way, digest, policy },
-      async (signal, elsewhere) => {
-        if (await isMounted(target, repository, blob, { signal, elsewhere })) return 'mounted';
+      { ...ends, digest, policy },
+      async (signal, holder) => {
+        if (await isMounted(target, repository, blob, { signal, holder })) return 'mounted';
         await pushTo({ ...target, readAhead }, repository, blob, { signal, moved });
         return 'copied';
       },
@@ -46,17 +47,23 @@ async function isMounted(
   { endpoint, peer }: Target,
   repository: string,
   { source, repository: from, digest, size }: SourceBlob,
-  { elsewhere, signal }: Waiting & { readonly elsewhere: string | undefined },
+  { holder, signal }: Waiting & { readonly holder: string | undefined },
 ): Promise<boolean> {
   const mounts = (other: string) => peer.mountBlob(repository, digest, other, { signal });
-  if (source.endpoint === endpoint && from !== repository && (await mounts(from))) return true;
-  if (elsewhere !== undefined) return mounts(elsewhere);
-  if (size < ASKED_FROM) return false;
-  // What is wrong with the registry, the push will say.
-  const told = await peer.repositoryWith?.(digest, { signal }).catch(() => undefined);
-  // Members of another project may not see it. Where registries tell, projects are what rights are given by.
-  if (told === undefined || projectNameOf(told) !== projectNameOf(repository)) return false;
-  return told !== repository && mounts(told);
+  try {
+    if (source.endpoint === endpoint && from !== repository && (await mounts(from))) return true;
+    const project = projectNameOf(repository);
+    const asked = holder === undefined && size >= ASKED_FROM;
+    const told = asked ? await peer.repositoryWith?.(digest, { project, signal }) : undefined;
+    const mountFrom = holder ?? told;
+    if (mountFrom === undefined || mountFrom === repository) return false;
+    // Who names a blob does not have it by that: what a manifest of the source names may be in a repository beside it.
+    return (await source.hasBlob(from, digest, { signal })) && (await mounts(mountFrom));
+  } catch (error) {
+    // What is wrong with the registry, the push will say.
+    if (signal.aborted || error instanceof UpstreamThrottled) throw error;
+    return false;
+  }
 }
 
 async function pushTo(

@@ -25,26 +25,29 @@ interface Passage {
   readonly policy: number;
 }
 
-/** @param elsewhere another repository of the same project there that has it by now, as far as is known: to be mounted from */
-type Push = (signal: AbortSignal, elsewhere: string | undefined) => Promise<Way>;
+/** @param holder another repository of the same project there that has it, as far as is known: to be mounted from */
+type Push = (signal: AbortSignal, holder: string | undefined) => Promise<Way>;
 
 const MOST_REMEMBERED = 10_000;
-/** A registry that mounts nothing is not asked to for so long. */
+/** So many mounts that came to nothing, one after the other, and a project there is not asked for any for so long. */
+const MOST_MISSES = 3;
 const REFUSING_MS = 10 * 60_000;
 
 /**
  * Blobs on their way to remote registries: artifacts of a policy that share one, and are copied at one time, push it once,
- * and where they go to several repositories of a project, the others mount it. Neither what another project has, nor what
- * another source brought: one that does not have a blob could name it, and would be given it.
+ * and where they go to several repositories of a project, the others wait for it and mount it. Neither what another project
+ * has, whose members may not be the same, nor what another source brought: one that does not have a blob could name it, and
+ * would be given it.
  */
 export class RemotePushes {
   readonly #running = new SingleFlight<Way>();
   /** When the registry acknowledged it last, by whichever policy. */
   readonly #done = new LRUCache<string, number>({ max: MOST_REMEMBERED });
-  /** By source, project and digest: the pushes of a policy, and the last repository that has it. */
+  /** By source, project and digest: the push of a policy, and the last repository that has it. */
   readonly #underWay = new Map<string, Promise<Way>>();
-  readonly #homes = new LRUCache<string, string>({ max: MOST_REMEMBERED });
-  readonly #refusing = new LRUCache<string, true>({ max: MOST_REMEMBERED, ttl: REFUSING_MS });
+  readonly #holders = new LRUCache<string, string>({ max: MOST_REMEMBERED });
+  /** By project. */
+  readonly #misses = new LRUCache<string, number>({ max: MOST_REMEMBERED, ttl: REFUSING_MS });
 
   async once(
     passage: Passage,
@@ -65,28 +68,41 @@ export class RemotePushes {
 
   async #pushed(passage: Passage, push: Push, signal: AbortSignal): Promise<Way> {
     const { endpoint, repository, digest, source, policy } = passage;
-    const home = `${source} ${endpoint} ${projectNameOf(repository)} ${digest}`;
-    const key = `${policy} ${home}`;
-    const mounts = !this.#refusing.has(endpoint);
-    if (mounts) await over(this.#underWay.get(key), signal);
-    const known = mounts ? this.#homes.get(home) : undefined;
-    const elsewhere = known === repository ? undefined : known;
-    const pushing = push(signal, elsewhere);
+    const project = `${endpoint} ${projectNameOf(repository)}`;
+    const shared = `${source} ${project} ${digest}`;
+    const key = `${policy} ${shared}`;
+    for (;;) {
+      const running = this.#underWay.get(key);
+      if (running === undefined || this.#holders.has(shared) || !this.#mounts(project)) break;
+      await over(running, signal);
+    }
+    const known = this.#mounts(project) ? this.#holders.get(shared) : undefined;
+    const holder = known === repository ? undefined : known;
+    // Nothing comes between the look at what is under way and this.
+    const pushing = push(signal, holder);
     this.#underWay.set(key, pushing);
     try {
       const way = await pushing;
-      if (way === 'copied' && elsewhere !== undefined) this.#refusing.set(endpoint, true);
-      this.#homes.set(home, repository);
+      if (holder !== undefined) this.#learn(project, way);
+      this.#holders.set(shared, repository);
       return way;
     } finally {
       if (this.#underWay.get(key) === pushing) this.#underWay.delete(key);
     }
   }
+
+  #mounts(project: string): boolean {
+    return (this.#misses.get(project) ?? 0) < MOST_MISSES;
+  }
+
+  #learn(project: string, way: Way): void {
+    if (way === 'mounted') this.#misses.delete(project);
+    else this.#misses.set(project, (this.#misses.get(project) ?? 0) + 1);
+  }
 }
 
 /** Waits until it is, however it ends, or until nobody waits. */
-async function over(running: Promise<unknown> | undefined, signal: AbortSignal): Promise<void> {
-  if (running === undefined) return;
+async function over(running: Promise<unknown>, signal: AbortSignal): Promise<void> {
   const { promise: left, resolve } = Promise.withResolvers<void>();
   const leave = (): void => resolve();
   signal.addEventListener('abort', leave, { once: true });

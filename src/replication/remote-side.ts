@@ -49,6 +49,7 @@ export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): 
     manifest: (repository, digest, options) =>
       peer.manifest(repository, digest, { ...options, isReplication: true }),
     referrers: (repository, subject, options) => peer.referrers(repository, subject, options),
+    hasBlob: (repository, digest, options) => hasBlob(peer, { repository, digest }, options),
     blob: (repository, digest, range, options) =>
       peer.blob(repository, digest, { ...options, range }),
   };

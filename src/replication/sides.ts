@@ -42,6 +42,8 @@ export interface Source {
   /** @throws OciError MANIFEST_UNKNOWN, MANIFEST_INVALID */
   manifest(repository: string, digest: Digest, options: Waiting): Promise<Manifest>;
   referrers(repository: string, subject: Digest, options: Waiting): Promise<readonly Referrer[]>;
+  /** Whether the repository has the blob, and not only a manifest that names it. */
+  hasBlob(repository: string, digest: Digest, options: Waiting): Promise<boolean>;
   /** @throws OciError BLOB_UNKNOWN */
   blob(
     repository: string,

@@ -130,7 +130,10 @@ describe('the Harbor adapter', () => {
     const digest = digestOf(Buffer.from('layer'));
     upstream.behave({ path: /^\/api/ }, { body: '[{"name":"team/base"}]', status: 200 });
 
-    assert.equal(await connected.peer.repositoryWith?.(digest, { signal }), 'team/base');
+    assert.equal(
+      await connected.peer.repositoryWith?.(digest, { project: 'team', signal }),
+      'team/base',
+    );
     const { searchParams } = new URL(upstream.requests[0]?.path ?? '', upstream.url);
     assert.equal(searchParams.get('q'), `blob_digest=${digest}`);
   });
@@ -142,7 +145,7 @@ describe('the Harbor adapter', () => {
     using connected = connectPeer({ adapter: 'harbor', url: upstream.url, credential: ADMIN });
     const digest = digestOf(Buffer.from('layer'));
 
-    await connected.peer.repositoryWith?.(digest, { signal });
+    await connected.peer.repositoryWith?.(digest, { project: 'team', signal });
 
     assert.match(upstream.requests[0]?.headers.authorization ?? '', /^Basic /);
     assert.equal(other.requests[0]?.headers.authorization, undefined);

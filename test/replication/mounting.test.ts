@@ -35,20 +35,30 @@ describe('repositories that share a layer', () => {
     assert.deepEqual([sent(to), mountsAsked(to)], [1, 3]);
   });
 
-  it('get it each where the registry mounts nothing, which is not asked on and on', async () => {
-    await using world = await openWorld([...APPS, 'library/four']);
+  for (const status of [405, 500]) {
+    it(`get it each where the registry answers ${status} to mounts`, async () => {
+      await using world = await openWorld(APPS);
+      const { to, node } = world;
+      to.behave({ method: 'POST', path: /mount=/ }, { status });
+
+      const execution = await node.run(1);
+
+      assert.equal(execution.status, 'Succeed');
+      assert.equal(sent(to), 3);
+    });
+  }
+
+  it('are given none that their own repository lacks, whatever its manifest names', async () => {
+    await using world = await openWorld(['library/one', 'library/two']);
     const { from, to, node } = world;
-    to.behave({ method: 'POST', path: /mount=/ }, { status: 405 });
-    from.remove('library/four', 'v1');
-    await node.run(1);
-    const asked = mountsAsked(to);
-    from.addImage('library/four', 'v1', [LAYER]);
+    from.remove('library/two', digestOf(LAYER));
 
     const { status } = await node.run(1);
 
-    assert.equal(status, 'Succeed');
-    assert.equal(sent(to), 4);
-    assert.equal(mountsAsked(to), asked);
+    assert.equal(status, 'Failed');
+    assert.ok(to.blobIn('library/one', digestOf(LAYER)));
+    assert.equal(to.blobIn('library/two', digestOf(LAYER)), undefined);
+    assert.equal(mountsAsked(to), 0);
   });
 
   it('are given none of another project, whose members alone may see it', async () => {
@@ -77,14 +87,14 @@ describe('repositories that share a layer', () => {
 
 describe('another Portolan that has a layer already', () => {
   const rows = [
-    { name: 'mounts it in the same project', first: 'team/base', way: 'mounted' },
-    { name: 'gets it for another project', first: 'other/base', way: 'copied' },
+    { name: 'mounts it in the same project', before: ['a/base', 'team/base'], way: 'mounted' },
+    { name: 'gets it for another project', before: ['a/base'], way: 'copied' },
   ];
-  for (const { name, first, way } of rows) {
+  for (const { name, before, way } of rows) {
     it(name, async () => {
       await using directory = await temporaryDirectory();
       const { path } = directory;
-      const projects = { team: {}, other: {} };
+      const projects = { a: {}, team: {} };
       await using far = await startReplicatingNode(path, 'far', { projects });
       await using from = await startUpstream();
       const copied = async (repository: string): Promise<string> => {
@@ -109,7 +119,7 @@ describe('another Portolan that has a layer already', () => {
         assert.equal(status, 'Succeed', await node.log(id));
         return await node.log(id);
       };
-      await copied(first);
+      for (const each of before) await copied(each);
 
       const log = await copied('team/app');
 

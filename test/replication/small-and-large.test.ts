@@ -153,7 +153,7 @@ describe('a registry that loses what it acknowledged', () => {
     assert.ok(to.count({ method: 'PUT', path }) > 1, 'it was sent once more before');
   });
 
-  it('gets it again at once where it says so when it gets the manifest', async () => {
+  it('is looked at again at once where it says so when it gets the manifest', async () => {
     await using world = await openWorld(['to']);
     const { from, to, node } = world;
     from.addImage(APP, 'v1', [Buffer.from('one')]);
