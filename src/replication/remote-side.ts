@@ -102,7 +102,7 @@ export function remoteDestination(
         return 'removed';
       } catch (error) {
         if (isUnknown(error)) return 'not there';
-        throw error;
+        throw isUnsupported(error) ? undeletable(tag, { endpoint, host, error }) : error;
       }
     },
   };
@@ -169,6 +169,20 @@ async function hasBlob(
     if (isUnknown(error)) return false;
     throw error;
   }
+}
+
+/** With the registry's name: a policy has several destinations, and not all need be of this kind. */
+function undeletable(
+  tag: string,
+  { endpoint, host, error }: { endpoint: string; host: string; error: OciError },
+): OciError {
+  const why = error.explanation === undefined ? '' : `: ${error.explanation}`;
+  const message = `${endpoint} (${host}) does not delete the tag ${tag} alone${why}`;
+  return new OciError('UNSUPPORTED', { message, cause: error });
+}
+
+function isUnsupported(error: unknown): error is OciError {
+  return error instanceof OciError && error.code === 'UNSUPPORTED';
 }
 
 function isUnknown(error: unknown): boolean {

@@ -91,6 +91,28 @@ describe('a mirror loses what its source has still', () => {
   });
 });
 
+describe('a mirror at a registry that deletes no tag', () => {
+  it('fails in that alone, with the registry’s name', async () => {
+    await using world = await openWorld({ endpoint: 'there' });
+    const { upstream, node, there } = world;
+    for (const tag of ['v1', 'v2']) upstream.addImage(A, tag, [Buffer.from(tag)]);
+    upstream.addImage(B, 'v1', [Buffer.from('other')]);
+    await node.run(1);
+    upstream.remove(A, 'v2');
+    const { manifest } = upstream.addImage(A, 'v3', [Buffer.from('v3')]);
+    there.uploads.rules = { deletes: false };
+
+    const execution = await node.run(1);
+
+    assert.equal(execution.status, 'Failed');
+    assert.equal(execution.failed, 1);
+    const said = `UNSUPPORTED: there (${there.host}) does not delete the tag v2 alone`;
+    assert.ok((await node.log(execution.id)).includes(said), await node.log(execution.id));
+    assert.notEqual(there.tagged(A, 'v2'), undefined);
+    assert.equal(there.tagged(A, 'v3'), manifest.digest);
+  });
+});
+
 describe('deletions that an older version planned', () => {
   it('can be read', () => {
     const place = { from: A, to: `mirror/${A}`, destination: 0, selected: 3 };
