@@ -53,6 +53,19 @@ for (const engine of databases) {
       assert.deepEqual([failure, attempts], ['integrity', 3]);
     });
 
+    it('is not tried again where that cannot help', async () => {
+      await using world = await openJobs(engine, {
+        handlers: failing({ kind: 'permanent', reason: 'no such repository' }),
+      });
+      world.jobs.start();
+
+      const id = await enqueue(world, [task('copy')]);
+      await world.jobs.ended(id, { signal });
+
+      const { failure, attempts } = await only(world);
+      assert.deepEqual([failure, attempts], ['permanent', 1]);
+    });
+
     it('says what it said in its log', async () => {
       await using world = await openJobs(engine, {
         handlers: {

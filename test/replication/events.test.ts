@@ -51,7 +51,7 @@ describe('a policy that an event triggers', () => {
   it('repeats the deletion of a tag where it is told to', async () => {
     await using world = await twoNodes({ delete: true });
     const { here, there } = world;
-    await push(here, 'team/app', 'v1');
+    const digest = await push(here, 'team/app', 'v1');
     await push(here, 'team/app', 'v2');
     await until(async () => (await there.tags('team/app')).length === 2, WITHIN);
 
@@ -59,6 +59,8 @@ describe('a policy that an event triggers', () => {
 
     await until(async () => (await there.tags('team/app')).length === 1, WITHIN);
     assert.deepEqual(await there.tags('team/app'), ['v2']);
+    const path = `/v2/team/app/manifests/${digest}`;
+    assert.equal((await there.send({ path })).status, 200, 'the tag alone');
   });
 
   it('repeats the deletion of a repository tag by tag', async () => {
