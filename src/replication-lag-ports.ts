@@ -28,13 +28,14 @@ export function replicationLagPorts(
       const oldest = [waiting.since, ...active.map(({ createdAt }) => createdAt)].filter(
         (at) => at !== undefined,
       );
-      const since = event === undefined ? lastSuccessAt : Math.min(now(), ...oldest);
+      const at = now();
+      const since = event === undefined ? lastSuccessAt : Math.min(at, ...oldest);
       return {
         artifacts: sum(OF_ARTIFACTS.map((kind) => kinds.get(kind)?.tasks)) + waiting.items,
         unread: waiting.items,
         bytes: kinds.get('copy-blob')?.bytes ?? 0,
         tasks: sum([...kinds.values()].map(({ tasks }) => tasks)),
-        seconds: since === undefined ? undefined : Math.max(0, now() - since) / 1000,
+        seconds: since === undefined ? undefined : Math.max(0, at - since) / 1000,
         lastSuccessAt,
       };
     },

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
-import { startUpstream } from '../support/upstream.ts';
+import { startUpstream, type Upstream } from '../support/upstream.ts';
 import { ADMINS, endpointAt, type ReplicatingNode, startReplicatingNode } from './support/nodes.ts';
 import { push } from './support/push.ts';
 
@@ -59,23 +59,31 @@ describe('how far a policy is behind', () => {
     assert.deepEqual(await there.tags('team/app'), ['v1', 'v2']);
   });
 
+  it('is in bytes what is left of the blobs that are known to be missing', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    const bytes = 7 * 2 ** 20;
+    const { layers } = upstream.addImage('library/app', 'v1', [Buffer.alloc(bytes)]);
+    const { promise: allowed, resolve: allow } = Promise.withResolvers<void>();
+    upstream.behave(
+      { method: 'GET', path: new RegExp(layers[0]?.digest ?? '-') },
+      { hold: allowed },
+    );
+    await using node = await startReplicatingNode(directory.path, 'node', fromUpstream(upstream));
+
+    const execution = await node.start(1);
+
+    await until(async () => (await lagOf(node)).bytes === bytes, WITHIN);
+    allow();
+    assert.equal((await node.ended(execution)).status, 'Succeed');
+    assert.equal((await lagOf(node)).bytes, 0);
+  });
+
   it('is, of one that runs by itself or by hand, since its last success', async () => {
     await using directory = await temporaryDirectory();
     await using upstream = await startUpstream();
     upstream.addImage('library/app', 'v1', [Buffer.from('layer')]);
-    await using node = await startReplicatingNode(directory.path, 'node', {
-      projects: { copies: {} },
-      endpoints: { up: endpointAt(upstream.url) },
-      policies: {
-        replication: {
-          copy: {
-            source: 'up',
-            destinations: [{ endpoint: 'local', namespace: 'copies' }],
-            repositories: ['library/app'],
-          },
-        },
-      },
-    });
+    await using node = await startReplicatingNode(directory.path, 'node', fromUpstream(upstream));
     assert.equal((await lagOf(node)).seconds, undefined);
     const before = Date.now();
 
@@ -87,6 +95,20 @@ describe('how far a policy is behind', () => {
     assert.ok(seconds !== undefined && seconds < 60);
     assert.equal((await node.send({ path: `${OWN}/policies/99/lag` })).status, 404);
   });
+});
+
+const fromUpstream = ({ url }: Upstream) => ({
+  projects: { copies: {} },
+  endpoints: { up: endpointAt(url) },
+  policies: {
+    replication: {
+      copy: {
+        source: 'up',
+        destinations: [{ endpoint: 'local', namespace: 'copies' }],
+        repositories: ['library/app'],
+      },
+    },
+  },
 });
 
 async function lagOf(node: ReplicatingNode): Promise<z.infer<typeof Lag>> {
