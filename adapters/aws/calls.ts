@@ -11,6 +11,7 @@ import {
   UpstreamUnavailable,
 } from '../../src/registry/errors.ts';
 import type { CallOptions } from '../../src/registry/peer.ts';
+import { StatusError } from '../../src/registry/retry.ts';
 
 /** What the clients of ECR and ECR Public are made with. */
 export interface ClientSettings {
@@ -99,7 +100,9 @@ function meaningOf(error: unknown, host: string): unknown {
   if (name === 'ImageNotFoundException') return new OciError('MANIFEST_UNKNOWN', { message });
   if (THROTTLED.has(name) || status === 429) return new UpstreamThrottled(host, undefined);
   // What it says may have parts of a credential in it, and goes no further than its name.
-  const cause = new Error(name);
+  const cause = new Error(name, {
+    cause: status === undefined ? undefined : new StatusError(status, undefined),
+  });
   if (DENIED.has(name)) return new UpstreamDenied(host, status === 401 ? 401 : 403, { cause });
   if (status !== undefined && status < 500) {
     return new UpstreamRefused(host, { status, code: name, words: message });

@@ -149,7 +149,7 @@ const Jobs = z.strictObject({
   }),
   giveUpAfter: DurationOrForever.prefault('24h').meta({
     description:
-      'How long a registry may answer nothing before the tasks that wait for it fail. Until then their tries cost nothing.',
+      'How long a registry may answer nothing, or 503, before the tasks that wait for it fail. Until then their tries cost nothing.',
   }),
 });
 

@@ -80,6 +80,8 @@ export interface TaskRow {
   attempts: number;
   /** Attempts that ended in bytes that were not the right ones. */
   mismatches: number;
+  /** When a host first put it off, since it last got on. */
+  away_since: number | null;
   /** Of a delayed one. */
   run_at: number | null;
   /** The process (by place and by start) that works on it, until when it has to say so again. */

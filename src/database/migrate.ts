@@ -12,6 +12,7 @@ import { replication } from './migrations/0006-replication.ts';
 import { jobsAtScale } from './migrations/0007-jobs-at-scale.ts';
 import { taskEndings } from './migrations/0008-task-endings.ts';
 import { leftUploads } from './migrations/0009-left-uploads.ts';
+import { tasksAway } from './migrations/0010-tasks-away.ts';
 
 /** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -24,6 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   jobsAtScale,
   taskEndings,
   leftUploads,
+  tasksAway,
 ];
 
 export interface MigrateOptions {

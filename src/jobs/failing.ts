@@ -1,6 +1,6 @@
 import { endStopped, endTasks } from './endings.ts';
 import { blockedUntil, tellHost } from './hosts.ts';
-import { settleOutage } from './outages.ts';
+import { settleAway, settleOutage } from './outages.ts';
 import { rearm } from './rearming.ts';
 import { closeAttempt, heldTask, type Settling } from './settling.ts';
 import { type Claim, type ClaimedTask, type Failure, hostsOf } from './task.ts';
@@ -12,7 +12,7 @@ export interface RetryRules {
   readonly integrityRetries: number;
   readonly baseMs: number;
   readonly capMs: number;
-  /** How long a host may answer nothing until what loads it fails. */
+  /** How long a host may answer nothing until what loads it fails, and how long it may put off a task. */
   readonly patienceMs: number;
 }
 
@@ -69,6 +69,7 @@ export async function settleFailure(
     const { patienceMs } = options.rules;
     return settleOutage(settling, task, { outage, reason, patienceMs });
   }
+  if (failure.kind === 'away') return settleAway(settling, task, failure, options.rules);
   const mismatches = task.mismatches + (failure.kind === 'integrity' ? 1 : 0);
   if (isHopeless({ ...task, mismatches }, failure, options.rules)) {
     await endTasks(settling, [task], {

@@ -27,14 +27,18 @@ export const blockedUntil = (now: number, retryAfterMs: number): number =>
 
 /** What a failure says about its host. @returns what is known of a host that does not answer */
 export async function tellHost(settling: Settling, failure: Failure): Promise<Outage | undefined> {
-  const { reason } = failure;
   if (failure.kind === 'throttled') {
-    const until = blockedUntil(settling.now, failure.retryAfterMs);
-    await block(settling, failure.host, { until, reason });
+    await leaveAlone(settling, failure);
     return undefined;
   }
-  const isOfHost = failure.kind === 'transient' && failure.host !== undefined;
-  return isOfHost ? countFailure(settling, failure.host, reason) : undefined;
+  if (failure.kind === 'away') {
+    const outage = await countFailure(settling, failure);
+    await leaveAlone(settling, failure);
+    return outage;
+  }
+  if (failure.kind !== 'transient' || failure.host === undefined) return undefined;
+  const { kind, host, reason } = failure;
+  return countFailure(settling, { kind, host, reason });
 }
 
 /** They answered: whatever had failed before was not the beginning of an outage. */
@@ -55,11 +59,11 @@ export async function hostsWork(
   }
 }
 
-async function block(
-  { transaction, facts }: Settling,
-  host: string,
-  { until, reason }: { readonly until: number; readonly reason: string },
+async function leaveAlone(
+  { transaction, now, facts }: Settling,
+  { host, reason, retryAfterMs }: Extract<Failure, { readonly retryAfterMs: number }>,
 ): Promise<void> {
+  const until = blockedUntil(now, retryAfterMs);
   await ensureHost(transaction, host);
   const { numUpdatedRows } = await transaction
     .updateTable('job_hosts')
@@ -70,20 +74,26 @@ async function block(
   if (numUpdatedRows > 0n) facts.push(() => tell({ host, state: 'blocked', until, reason }));
 }
 
+interface HostFailure {
+  readonly kind: 'transient' | 'away';
+  readonly host: string;
+  readonly reason: string;
+}
+
 async function countFailure(
   { transaction, now, facts }: Settling,
-  host: string,
-  reason: string,
+  { kind, host, reason }: HostFailure,
 ): Promise<Outage | undefined> {
   await ensureHost(transaction, host);
   const before = await transaction
     .selectFrom('job_hosts')
-    .select(['failures', 'failing_since', 'open_until'])
+    .select(['failures', 'failing_since', 'open_until', 'blocked_until'])
     .where('host', '=', host)
     .executeTakeFirstOrThrow();
   const since = before.failing_since ?? now;
   // Those that were under way when it opened fail too, and say nothing new.
   if (before.open_until > now) return { host, since, until: before.open_until };
+  if (kind === 'away' && before.blocked_until > now) return undefined;
   const failures = before.failures + 1;
   const isOpen = failures >= BREAKS_AFTER;
   const openMs = Math.min(LONGEST_OPEN_MS, OPEN_MS * 2 ** Math.min(failures - BREAKS_AFTER, 30));

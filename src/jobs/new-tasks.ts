@@ -156,6 +156,7 @@ function rowOf({ task, pending, leader }: NewRow) {
     pending,
     attempts: 0,
     mismatches: 0,
+    away_since: null,
     epoch: 0,
     progress: 0,
     bytes: 0,

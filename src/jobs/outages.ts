@@ -1,12 +1,12 @@
 /**
- * What becomes of tasks while a host does not answer at all: none of their attempts counts, since each would end the same,
+ * What becomes of tasks while a host does not answer at all, or says that it is away: none of their attempts counts, since each would end the same,
  * until it has been so for too long. Then all that is ready and loads the host fails, and says since when.
  */
 import { endTasks } from './endings.ts';
-import type { Outage } from './hosts.ts';
+import { blockedUntil, type Outage } from './hosts.ts';
 import { rearm } from './rearming.ts';
 import { MOVABLE, type Movable, type Settling } from './settling.ts';
-import { type ClaimedTask, hostsOf } from './task.ts';
+import { type ClaimedTask, type Failure, hostsOf } from './task.ts';
 
 /** Whoever asked in vain lets another ask next, in case that it was its own doing. */
 const STEP_ASIDE_MS = 5_000;
@@ -46,6 +46,34 @@ export async function settleOutage(
   });
   await askAtOnce(settling, host);
   return 'failed';
+}
+
+/**
+ * Of a task that was put off by a host which may be well for others: it stands back for as long as that has been going on,
+ * so that they get their turns, and fails in the end.
+ */
+export async function settleAway(
+  settling: Settling,
+  task: ClaimedTask,
+  { reason, retryAfterMs }: Extract<Failure, { readonly kind: 'away' }>,
+  { patienceMs, capMs }: { readonly patienceMs: number; readonly capMs: number },
+): Promise<'failed' | 'throttled'> {
+  const { now } = settling;
+  const since = task.away_since ?? now;
+  const failure = 'transient';
+  if (now - since >= patienceMs) {
+    const told = `put off since ${new Date(since).toISOString()}: ${reason}`;
+    await endTasks(settling, [task], { state: 'failed', failure, reason: told });
+    return 'failed';
+  }
+  await rearm(settling, task, {
+    attempts: task.attempts - 1,
+    away_since: since,
+    failure,
+    reason,
+    runAt: blockedUntil(now, retryAfterMs) + Math.min(capMs, now - since),
+  });
+  return 'throttled';
 }
 
 /** Ready tasks that load the host. */

@@ -7,6 +7,9 @@ import { rearm } from './rearming.ts';
 import { closeAttempt, heldTask, type Settling } from './settling.ts';
 import { type Claim, type ClaimedTask, hostsOf, type TaskOutcome } from './task.ts';
 
+/** Nothing that went wrong before counts any more. */
+const GETS_ON = { attempts: 0, away_since: null };
+
 /**
  * The handler returned, having told of `sent` bytes. Everything in `outcome` is true with it, or nothing.
  *
@@ -29,7 +32,7 @@ export async function settleOutcome(
   }
   // Nor what another execution had in mind, from which this one has the task.
   if (goesOn && task.execution !== claim.execution) {
-    await rearm(settling, task, { attempts: 0 });
+    await rearm(settling, task, GETS_ON);
     return 'again';
   }
   await hostsWork(settling, hostsOf(task.route));
@@ -40,7 +43,7 @@ export async function settleOutcome(
   await passOn(settling, task, replacing);
   if (again !== undefined) {
     const payload = JSON.stringify(again.payload);
-    await rearm(settling, task, { payload, attempts: 0, note: note ?? null, runAt: again.at });
+    await rearm(settling, task, { ...GETS_ON, payload, note: note ?? null, runAt: again.at });
     return 'again';
   }
   // What was asked for is not there yet: a follower that asks again follows those that bring it.

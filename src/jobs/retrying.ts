@@ -138,6 +138,7 @@ async function wait(settling: Settling, tasks: readonly Retried[]): Promise<void
     ended_at: null,
     attempts: 0,
     mismatches: 0,
+    away_since: null,
     progress: 0,
   };
   const keyless = tasks.filter(({ key }) => key === null).map(({ id }) => id);

@@ -78,6 +78,13 @@ export type Failure =
     }
   /** Tried again later. Several in a row keep everybody from `host` for a while. */
   | { readonly kind: 'transient'; readonly reason: string; readonly host?: string | undefined }
+  /** The host is away for that long, and left alone; costs no attempt until a task was told so for too long. */
+  | {
+      readonly kind: 'away';
+      readonly reason: string;
+      readonly host: string;
+      readonly retryAfterMs: number;
+    }
   /** The bytes were not the right ones: tried again, but not often. */
   | { readonly kind: 'integrity'; readonly reason: string };
 

@@ -7,10 +7,13 @@ import {
   UpstreamThrottled,
   UpstreamUnavailable,
 } from '../registry/errors.ts';
+import { StatusError } from '../registry/retry.ts';
 import { WindowClosed } from './pace.ts';
 
 /** A registry that says nothing of how long it wants to be left alone. */
 const THROTTLED_MS = 30_000;
+/** One that says that it is away, and not for how long: behind many a balancer that is over in a moment. */
+const AWAY_MS = 5_000;
 /** Stands for a host, which none is called. */
 const WINDOW = 'closed-window';
 /** What is the node's own trouble, and passes. */
@@ -28,7 +31,11 @@ export function failureOf(error: unknown): Failure {
     return { kind: 'throttled', reason, host: WINDOW, retryAfterMs: error.waitMs };
   }
   if (error instanceof UpstreamUnavailable) {
-    return { kind: 'transient', reason: withCause(error), host: error.host };
+    const told = { reason: withCause(error), host: error.host };
+    const retryAfterMs = awayMs(error);
+    return retryAfterMs === undefined
+      ? { kind: 'transient', ...told }
+      : { kind: 'away', ...told, retryAfterMs };
   }
   if (error instanceof UpstreamDenied) return { kind: 'permanent', reason: withCause(error) };
   if (error instanceof UpstreamInvalid) return { kind: 'integrity', reason };
@@ -37,6 +44,15 @@ export function failureOf(error: unknown): Failure {
   }
   if (error instanceof ManagementError) return { kind: 'permanent', reason };
   return { kind: 'transient', reason };
+}
+
+/** How long to leave it alone, where it was 503 that it answered (RFC 9110 section 15.6.4), or that keeps us from asking. */
+function awayMs(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  if (!(error instanceof StatusError)) return awayMs(error.cause);
+  const { status, retryAfterSeconds } = error;
+  if (status !== 503) return undefined;
+  return retryAfterSeconds === undefined ? AWAY_MS : retryAfterSeconds * 1000;
 }
 
 /** With the registry's own words, or what the network said. */

@@ -259,6 +259,7 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     pending: 0,
     attempts: 1,
     mismatches: 0,
+    away_since: 1,
     run_at: null,
     lease_instance: 'one',
     lease_boot: 'b',

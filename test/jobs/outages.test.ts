@@ -93,6 +93,78 @@ for (const engine of databases) {
       assert.deepEqual(asked, ['poisoned', 'sound']);
     });
 
+    it('that says when it is back is asked again then, which costs no attempt', async () => {
+      const seen: unknown[] = [];
+      const handlers: TaskHandlers = {
+        copy: async ({ payload, attempt }) => {
+          seen.push([payload, attempt]);
+          if (seen.length > 1) return undefined;
+          throw new Thrown({ kind: 'away', reason: '503', host: 'hub', retryAfterMs: MINUTE });
+        },
+      };
+      await using world = await openJobs(engine, { handlers, limits: { workers: 1 } });
+      const blocks: (number | undefined)[] = [];
+      using _ = jobHostChanged.subscribe(({ until: end }) => blocks.push(end));
+      const id = await enqueue(world, [
+        task('copy', { payload: 'first', hosts: ['hub'], priority: 1 }),
+        task('copy', { payload: 'second', hosts: ['hub'] }),
+      ]);
+      world.jobs.start();
+      await until(async () => blocks.length === 1 && (await running(world)) === 0);
+      const elsewhere = await enqueue(world, [task('copy', { payload: 'else', hosts: ['quay'] })]);
+      await world.jobs.ended(elsewhere, { signal });
+      assert.deepEqual(seen, [
+        ['first', 1],
+        ['else', 1],
+      ]);
+
+      world.clock.at += MINUTE;
+      await world.jobs.ended(id, { signal });
+
+      assert.deepEqual(new Set(seen.slice(2).map(String)), new Set(['first,1', 'second,1']));
+      assert.equal(blocks[0], START + MINUTE);
+    });
+
+    it('that puts off one task ever again, and answers all others, fails that one after a day', async () => {
+      let others = 0;
+      const handlers: TaskHandlers = {
+        copy: async ({ payload }) => {
+          if (payload !== 'broken') {
+            others += 1;
+            return undefined;
+          }
+          throw new Thrown({ kind: 'away', reason: '503', host: 'hub', retryAfterMs: MINUTE });
+        },
+      };
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const id = await enqueue(world, [task('copy', { hosts: ['hub'], payload: 'broken' })]);
+
+      const waits: number[] = [];
+      for (let tries = 1; (await statusOf(world, id)) === 'running'; tries++) {
+        const { attempts, runAt = 0, state } = await afterTries(world, tries);
+        if (state === 'failed') break;
+        assert.equal(attempts, 0);
+        waits.push((runAt - world.clock.at) / MINUTE);
+        world.clock.at += MINUTE;
+        await world.jobs.ended(await enqueue(world, [task('copy', { hosts: ['hub'] })]), {
+          signal,
+        });
+        assert.equal(others, tries);
+        world.clock.at = runAt;
+      }
+
+      const lasted = world.clock.at - START;
+      assert.ok(lasted >= DAY && lasted < DAY + 20 * MINUTE, `${lasted / MINUTE} min`);
+      // The others have it for as long again, 15 minutes at most.
+      assert.deepEqual(waits.slice(0, 7), [1, 2, 4, 8, 16, 16, 16]);
+      const failed = await world.jobs.tasks.get(1);
+      assert.deepEqual(
+        [failed?.failure, failed?.reason],
+        ['transient', 'put off since 2026-11-21T00:00:00.000Z: 503'],
+      );
+    });
+
     it('that asks to be left alone for ever is asked again after an hour', async () => {
       let asked = 0;
       const handlers: TaskHandlers = {
@@ -126,12 +198,13 @@ async function statusOf({ jobs }: JobsWorld, execution: number) {
   return (await jobs.executions.get(execution))?.status;
 }
 
-/** The only task, when it waits for the next try, or has failed. */
+/** The first task, when it waits for the next try, or has failed. */
 async function afterTries({ jobs, database }: JobsWorld, tries: number) {
   await until(async () => {
     const { epoch, state } = await database.read
       .selectFrom('tasks')
       .select(['epoch', 'state'])
+      .where('id', '=', 1)
       .executeTakeFirstOrThrow();
     return epoch >= tries && state !== 'running';
   });

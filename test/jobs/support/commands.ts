@@ -138,7 +138,7 @@ const succeed = fc
 const fail = fc
   .record({
     by: fc.nat({ max: 1 }),
-    kind: fc.constantFrom('permanent', 'transient', 'throttled', 'integrity'),
+    kind: fc.constantFrom('permanent', 'transient', 'throttled', 'away', 'integrity'),
     host: fc.constantFrom(...HOSTS),
   })
   .map(({ by, kind, host }) =>
@@ -146,7 +146,7 @@ const fail = fc
       withHand(model, real, by, ({ task }) => (settling) => {
         const reason = 'because';
         const failure: Failure =
-          kind === 'throttled'
+          kind === 'throttled' || kind === 'away'
             ? { kind, reason, host, retryAfterMs: 30_000 }
             : kind === 'transient'
               ? { kind, reason, host }
