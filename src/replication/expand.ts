@@ -1,17 +1,23 @@
 /** What a policy selects at its source, found page by page: repositories, then the tags of each that differ. */
 import type { z } from 'zod';
-import { destinationOf, mayCallAlike, namingConflicts } from '../../policies/replication-naming.ts';
+import {
+  type Claim,
+  destinationOf,
+  mayCallAlike,
+  namingConflicts,
+} from '../../policies/replication-naming.ts';
 import { listsNoMoreThan, selectsRepository } from '../../policies/replication-selection.ts';
 import type { NewTask, RunningTask, TaskOutcome } from '../jobs/task.ts';
 import { OciError } from '../oci/error.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { type ChosenTag, chosenTags, selectedTags } from './choice.ts';
+import type { List, Listings } from './listings.ts';
 import { beforeDeletions, deletionsAt, withinLimit } from './mirror.ts';
 import { Expand, ExpandRepository, type SyncReference } from './payloads.ts';
 import { type Asker, keyOf, type Run, type Runs } from './run.ts';
 import { type Destination, hostsOf, type Source, type Waiting } from './sides.ts';
 
-/** Repositories, and tags that differ, of one pass. */
+/** Tags that differ of one pass. */
 const PAGE = 500;
 /** Tags that are compared at the same time. */
 const MOST_AT_ONCE = 8;
@@ -20,36 +26,53 @@ const LISTED_FROM = 32;
 /** Bytes that a question about a repository is taken for. */
 const QUESTION_COST = 64 * 1024;
 
-export async function expand(task: RunningTask, runs: Runs): Promise<TaskOutcome> {
+/**
+ * A page of the source's repositories, and the task for the next one. That is claimed after this page's repositories, in whose
+ * lane it is, so that copying begins while the rest is still to be asked for.
+ */
+export async function expand(
+  task: RunningTask,
+  runs: Runs,
+  listings: Listings,
+): Promise<TaskOutcome> {
   const run = await runs(task.execution);
   const source = await run.source();
   const { after } = Expand.parse(task.payload);
   const { repositories } = run.rules;
-  const names = listsNoMoreThan(repositories);
-  const selected: string[] = [];
-  const { signal } = task;
-  for await (const repository of names ?? source.repositories(repositories, { signal })) {
-    if (selectsRepository(repository, repositories)) selected.push(repository);
-  }
-  if (after === undefined) refuseConflicts(run, selected);
-  // One that went away between two passes begins them anew: what is in sync by then costs little.
-  const page = selected.slice(after === undefined ? 0 : selected.indexOf(after) + 1).slice(0, PAGE);
-  const tasks = page.map((repository) => repositoryTask(run, source, repository));
-  const last = page.at(-1);
-  if (page.length === PAGE) tasks.push(expandTask(run.rules, source.host, { after: last }));
-  return { next: after === undefined ? beforeDeletions(run, tasks) : tasks };
+  const named = listsNoMoreThan(repositories);
+  const list: List = named
+    ? async function* () {
+        yield* named;
+      }
+    : (options) => source.repositories(repositories, options);
+  if (after.length === 0) await refuseConflicts(run, list, task);
+  const { names, last } = await listings.page(task.execution, { list, last: after }, task);
+  const tasks = names
+    .filter((repository) => selectsRepository(repository, repositories))
+    .map((repository) => repositoryTask(run, source, repository));
+  if (last !== undefined) tasks.push(expandTask(run.rules, source.host, { after: [...last] }));
+  return { next: after.length === 0 ? beforeDeletions(run, tasks) : tasks };
 }
 
-/** @throws ManagementError CONFLICT where two repositories would have one name, and the last that is copied would win */
-function refuseConflicts({ rules }: Run, repositories: readonly string[]): void {
-  const claims = rules.destinations.filter(mayCallAlike).flatMap((destination) =>
-    repositories.flatMap((repository) => {
-      const named = destinationOf({ repository, endpoint: rules.source }, destination);
-      if (!('repository' in named)) return [];
-      const source = { endpoint: rules.source, repository };
-      return { source, endpoint: destination.endpoint, repository: named.repository };
-    }),
-  );
+/**
+ * Reads all names first where two may be called alike, and keeps none of them afterwards.
+ *
+ * @throws ManagementError CONFLICT where two repositories would have one name, and the last that is copied would win
+ */
+async function refuseConflicts({ rules }: Run, list: List, { signal }: Waiting): Promise<void> {
+  const ambiguous = rules.destinations.filter(mayCallAlike);
+  if (ambiguous.length === 0) return;
+  const claims: Claim[] = [];
+  for await (const repository of list({ signal })) {
+    if (!selectsRepository(repository, rules.repositories)) continue;
+    const source = { endpoint: rules.source, repository };
+    for (const destination of ambiguous) {
+      const named = destinationOf(source, destination);
+      if (!('repository' in named)) continue;
+      const { endpoint } = destination;
+      claims.push({ source, endpoint, repository: named.repository });
+    }
+  }
   const [conflict] = namingConflicts(claims);
   if (conflict === undefined) return;
   const sources = conflict.sources.map(({ repository }) => repository).join(' and ');

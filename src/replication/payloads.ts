@@ -6,8 +6,8 @@ const DigestText = z.custom<Digest>((value) => typeof value === 'string' && isDi
 
 /** All repositories of the source. */
 export const Expand = z.strictObject({
-  /** Only those after it, in the source's order. */
-  after: z.string().optional(),
+  /** Only those behind these, the last ones of the page before. One was written before several were. */
+  after: z.union([z.array(z.string()), z.string().transform((name) => [name])]).default([]),
 });
 
 /** One repository of the source, to all destinations. */

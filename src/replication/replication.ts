@@ -6,6 +6,7 @@ import { ManagementError } from '../oci/management-error.ts';
 import { createCopying } from './copy.ts';
 import { deleteTag } from './deletion.ts';
 import { expand, expandRepository, expandTask } from './expand.ts';
+import { Listings } from './listings.ts';
 import { limitDeletions, pruneRepository, type TasksOf } from './mirror.ts';
 import type { ConnectedRegistry, Runs } from './run.ts';
 
@@ -92,8 +93,9 @@ export interface HandlerOptions {
 
 export function replicationHandlers({ runs, tasksOf, now }: HandlerOptions): TaskHandlers {
   const copying = createCopying(runs);
+  const listings = new Listings();
   return {
-    expand: (task) => expand(task, runs),
+    expand: (task) => expand(task, runs, listings),
     'expand-repository': (task) => expandRepository(task, runs, now),
     'sync-ref': (task) => copying.syncReference(task),
     'copy-blob': (task) => copying.copyBlob(task),

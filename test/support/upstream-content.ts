@@ -79,6 +79,11 @@ export class UpstreamContent {
     blobs.delete(reference);
   }
 
+  /** With all that is in it. */
+  removeRepository(name: string): void {
+    this.#repositories.delete(name);
+  }
+
   /** What the repository has under the digest. */
   blobIn(repository: string, digest: Digest): Buffer | undefined {
     return this.#repositories.get(repository)?.blobs.get(digest);
