@@ -64,6 +64,7 @@ export function managementApi(parts: ManagementApiParts, options: ManagementApiO
     robots: createRobots(database, options),
     auditLog: { ...createAudit(database), eventTypes: EVENT_TYPES },
     vendors: vendorPorts(management),
+    adapters: VENDORS,
     replications,
     replicationRules: rulePorts(replicating.policies, replications),
     replicationControl: replicationControlPorts(replicating, options.now),

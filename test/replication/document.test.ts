@@ -62,6 +62,7 @@ function requests(): readonly Sent[] {
   const executions = '/replication/executions';
   return [
     { path: '/openapi.json' },
+    { path: '/adapters' },
     sends('POST', policies, { name: 'copy', rules: RULES }),
     sends('POST', policies, { name: 'copy', rules: RULES }),
     sends('POST', policies, { name: 'wrong', rules: { ...RULES, source: 1 } }),

@@ -1,4 +1,5 @@
 import type { Routes } from '../context.ts';
+import { type Adapter, adapterRoutes } from './adapters.ts';
 import { type Artifacts, artifactRoutes, type BuildHistory } from './artifacts.ts';
 import { type AuditLog, auditRoutes } from './audit-logs.ts';
 import { configurationRoutes, type Settings } from './configurations.ts';
@@ -53,6 +54,7 @@ export interface ApiPorts {
   readonly auditLog: AuditLog;
   readonly overview: Overview;
   readonly vendors: Vendors;
+  readonly adapters: readonly Adapter[];
   readonly replications: Replications;
   readonly replicationControl: ReplicationControl;
   readonly replicationLag: ReplicationLag;
@@ -82,6 +84,7 @@ export function ownOperationsOf(ports: ApiPorts): readonly OwnRoute[] {
     ...replicationLagRoutes(ports.replicationLag),
     ...replicationEventRoutes(ports.replicationEvents),
     ...tagHistoryRoutes(ports.tagHistory),
+    ...adapterRoutes(ports.adapters),
   ];
   return [...routes, documentRoute(routes)];
 }
