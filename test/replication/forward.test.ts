@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
+import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
 import { ADMINS, endpointAt, startReplicatingNode } from './support/nodes.ts';
 import { push, tryPush } from './support/push.ts';
 
+const WITHIN = { withinMs: 20_000 };
 const MEBIBYTE = 1024 * 1024;
 
 describe('a push that waits for a policy', () => {
@@ -137,9 +139,35 @@ describe('a push that waits for a policy', () => {
 
     assert.deepEqual(await here.tags('team/app'), ['edge']);
   });
+
+  it('does not wait where it is by digest alone, nor do deletions: they go on afterwards', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    await using here = await startReplicatingNode(
+      directory.path,
+      'here',
+      forwardingTo(endpointAt(upstream.url), '15s', { delete: true }),
+    );
+    await push(here, 'team/app', 'v1');
+    const held = Promise.withResolvers<void>();
+    using _ = upstream.behave({}, { hold: held.promise });
+
+    const tag = '/v2/team/app/manifests/v1';
+    const { status } = await here.send({ method: 'DELETE', path: tag });
+    const digest = await push(here, 'team/app', undefined, { text: 'no tag' });
+
+    assert.equal(status, 202);
+    assert.deepEqual(await here.tags('team/app'), []);
+    assert.notEqual(upstream.tagged('team/app', 'v1'), undefined);
+    const put = { method: 'PUT', path: new RegExp(`/manifests/${digest}`) };
+    assert.equal(upstream.count(put), 0);
+    held.resolve();
+    await until(() => upstream.tagged('team/app', 'v1') === undefined, WITHIN);
+    await until(() => upstream.count(put) > 0, WITHIN);
+  });
 });
 
-function forwardingTo(endpoint: object, wait = '15s') {
+function forwardingTo(endpoint: object, wait = '15s', rules: object = { tags: ['v*'] }) {
   return {
     projects: { team: {} },
     endpoints: { there: endpoint },
@@ -149,8 +177,8 @@ function forwardingTo(endpoint: object, wait = '15s') {
           source: 'local',
           destinations: [{ endpoint: 'there' }],
           repositories: ['team/**'],
-          tags: ['v*'],
           trigger: { event: 'push', wait },
+          ...rules,
         },
       },
     },
