@@ -69,6 +69,38 @@ describe('a policy that prunes what it selects', () => {
     }
   });
 
+  it('copies what is of an artifact type that it selects, and says of what type the others are', async () => {
+    const IMAGE = 'application/vnd.oci.image.config.v1+json';
+    const CHART = 'application/vnd.cncf.helm.config.v1+json';
+    const cases = [
+      [['application/vnd.example*'], ['tool'], [IMAGE, CHART]],
+      [{ exclude: [IMAGE] }, ['chart', 'tool'], [IMAGE]],
+    ] as const;
+    for (const [artifactTypes, tags, skipped] of cases) {
+      await using world = await openWorld({ artifactTypes });
+      add(world.upstream, 'image');
+      const layer = world.upstream.addBlob(APP, Buffer.from('layer'));
+      const empty = world.upstream.addBlob(
+        APP,
+        Buffer.from('{}'),
+        'application/vnd.oci.empty.v1+json',
+      );
+      const chart = world.upstream.addBlob(APP, Buffer.from('{ }'), CHART);
+      const manifest = { schemaVersion: 2, mediaType: OCI_MANIFEST, layers: [layer] };
+      const tool = { ...manifest, artifactType: 'application/vnd.example.tool', config: empty };
+      world.upstream.addManifest(APP, tool, { tag: 'tool' });
+      world.upstream.addManifest(APP, { ...manifest, config: chart }, { tag: 'chart' });
+
+      const execution = await world.node.run(1);
+
+      const log = await world.node.log(execution.id);
+      assert.equal(execution.status, 'Succeed', log);
+      assert.deepEqual(await world.node.tags(COPIED), tags);
+      const told = [...log.matchAll(/skipped: artifact type (\S+)/g)].map(([, type]) => type);
+      assert.deepEqual(new Set(told), new Set(skipped), log);
+    }
+  });
+
   it('copies what is signed where only that is wanted', async () => {
     await using world = await openWorld({ signedOnly: true });
     const subject = add(world.upstream, 'v1');

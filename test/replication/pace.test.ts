@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { describe, it } from 'node:test';
 import { ReplicationPolicy } from '../../policies/replication.ts';
 import { Pace } from '../../src/replication/pace.ts';
@@ -127,7 +129,85 @@ describe('the pace of a policy', () => {
     assert.ok(performance.now() - startedAt > 700);
   });
 
-  it('copies nothing while its window is closed', async () => {
+  it('that an endpoint has leaves a quarter to who pulls from there, however much is copied at once', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    await using other = await startUpstream();
+    const many = Array.from({ length: 8 }, (_, n) => Buffer.alloc(4 * MIB, n));
+    upstream.addImage(APP, 'v1', many);
+    const wanted = upstream.addImage('library/wanted', 'v1', [Buffer.alloc(2 * MIB, 100)]);
+    await using node = await startReplicatingNode(directory.path, 'node', {
+      ...fromUpstream(upstream.url, { destinations: [{ endpoint: 'other' }] }),
+      endpoints: {
+        upstream: endpointAt(upstream.url, { bandwidth: '4MB/s' }),
+        other: endpointAt(other.url),
+      },
+      projects: {
+        cache: { public: true, proxy: { endpoints: ['upstream'], upstreamHost: 'hub.example' } },
+      },
+    });
+    const copied = (): number =>
+      other.requests.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0);
+    const id = await node.start(1);
+    await until(() => copied() > MIB, { withinMs: 20_000 });
+
+    const asked = get(`${node.url}/v2/cache/library/wanted/blobs/${wanted.layers[0]?.digest}`);
+    const [answer]: IncomingMessage[] = await once(asked, 'response');
+    assert.ok(answer);
+    let before: number | undefined;
+    let pulled = 0;
+    for await (const chunk of answer) {
+      // Until something comes, nobody is known to wait.
+      if (before === undefined) before = copied();
+      else pulled += chunk.length;
+    }
+
+    const meanwhile = copied() - (before ?? 0);
+    const share = pulled / (pulled + meanwhile);
+    // One of nine that come in turn would have a ninth.
+    assert.ok(share > 0.2, `${share} of what went: ${pulled} bytes, and ${meanwhile} copied`);
+    assert.ok(pulled > MIB && meanwhile > MIB, `${pulled} bytes, and ${meanwhile} copied`);
+    await node.send({ method: 'PUT', path: `/api/v2.0/replication/executions/${id}` });
+    assert.equal((await node.ended(id)).status, 'Stopped');
+  });
+
+  it('copies in the hours of a window, and elsewhere says until when it waits', async () => {
+    await using directory = await temporaryDirectory();
+    await using upstream = await startUpstream();
+    upstream.addImage(APP, 'v1', [Buffer.from('layer')]);
+    const HOUR_MS = 60 * 60_000;
+    const end = new Date(Math.ceil(Date.now() / HOUR_MS) * HOUR_MS + HOUR_MS).toISOString();
+    const begin = new Date(Date.now() - HOUR_MS).toISOString();
+    const hours = { from: begin.slice(11, 16), to: end.slice(11, 16) };
+    const { policies, ...rest } = fromUpstream(upstream.url, {});
+    const { nightly } = policies.replication;
+    const open = { bandwidth: 'none', windows: [{ ...hours, bandwidth: 'unlimited' }] };
+    const closed = { windows: [{ ...hours, bandwidth: 'none' }] };
+    await using node = await startReplicatingNode(directory.path, 'node', {
+      ...rest,
+      projects: { mirror: {}, held: {} },
+      policies: {
+        replication: {
+          closed: {
+            ...nightly,
+            destinations: [{ endpoint: 'local', namespace: 'held' }],
+            ...closed,
+          },
+          open: { ...nightly, ...open },
+        },
+      },
+    });
+
+    const held = await node.start(1);
+    await node.untilLogged(held, new RegExp(`nothing is copied until ${end}`));
+    const execution = await node.run(2);
+
+    assert.equal(execution.status, 'Succeed', await node.log(execution.id));
+    assert.deepEqual(await node.tags(`mirror/${APP}`), ['v1']);
+    assert.deepEqual(await node.tags(`held/${APP}`), []);
+  });
+
+  it('copies nothing while it is none', async () => {
     await using directory = await temporaryDirectory();
     await using upstream = await startUpstream();
     upstream.addImage(APP, 'v1', [Buffer.from('layer')]);
