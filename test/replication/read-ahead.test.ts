@@ -10,7 +10,7 @@ import {
   type ReadAheadLimits,
 } from '../../src/replication/read-ahead.ts';
 import { until } from '../support/until.ts';
-import { type Behaviour, startUpstream, type Upstream } from '../support/upstream.ts';
+import { type Behaviour, startUpstream } from '../support/upstream.ts';
 import { sourceAt } from '../transfer/support/source.ts';
 
 const KIB = 1024;
@@ -116,7 +116,7 @@ describe('a large blob on its way between two registries', () => {
     await assert.rejects(world.read());
     world.upstream.recover();
     world.upstream.behave(BLOBS, { bytesPerSecond: 4096 * KIB });
-    const before = world.upstream.requests.length;
+    const before = world.lanes.length;
 
     assert.ok((await world.read()).equals(world.bytes));
 
@@ -149,14 +149,25 @@ async function openWorld(limits: Partial<ReadAheadLimits> = {}, how: Behaviour =
   });
   const source = sourceAt(upstream, 'library/app', { digest });
   const lanes: (BlobLane | undefined)[] = [];
-  const open: AheadBlob['open'] = (range, options) => {
+  const underWay = new Set<object>();
+  const atOnce: number[] = [];
+  const open: AheadBlob['open'] = async (range, options) => {
     lanes.push(options.lane);
-    return source.open(range, options);
+    const part = {};
+    underWay.add(part);
+    atOnce.push(underWay.size);
+    const end = (): void => void underWay.delete(part);
+    try {
+      const opened = await source.open(range, options);
+      opened.content.once('end', end).once('close', end);
+      return opened;
+    } catch (error) {
+      end();
+      throw error;
+    }
   };
   const blob = { host: upstream.host, size, open };
   upstream.behave(BLOBS, how);
-  const running: { readonly since: number; readonly most: number }[] = [];
-  const looking = setInterval(() => running.push(runningAt(upstream)), 1);
   return {
     upstream,
     bytes,
@@ -164,16 +175,8 @@ async function openWorld(limits: Partial<ReadAheadLimits> = {}, how: Behaviour =
     open: (start = 0) => readAhead.read(blob, start, { signal }),
     read: async (start = 0) => readWhole(await readAhead.read(blob, start, { signal }), size),
     ranges: () => upstream.requests.map(({ headers }) => headers.range),
-    /** Requests under way at one time, once there had been so many. */
-    most: (after = 0) =>
-      Math.max(...running.filter(({ since }) => since > after).map(({ most }) => most)),
-    async [Symbol.asyncDispose]() {
-      clearInterval(looking);
-      await upstream[Symbol.asyncDispose]();
-    },
+    /** Parts under way at one time, of those that were asked for after so many. */
+    most: (after = 0) => Math.max(...atOnce.slice(after)),
+    [Symbol.asyncDispose]: () => upstream[Symbol.asyncDispose](),
   };
-}
-
-function runningAt({ requests }: Upstream): { readonly since: number; readonly most: number } {
-  return { since: requests.length, most: requests.filter(({ isOver }) => !isOver).length };
 }
