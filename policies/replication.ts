@@ -128,7 +128,8 @@ const pace = {
       examples: [[{ days: ['sat', 'sun'], bandwidth: 'unlimited' }]],
     }),
   priority: z.int().min(-10).max(10).default(0).meta({
-    description: 'Higher ones first, where several policies are waiting.',
+    description:
+      'Higher ones first, where several policies are waiting: lower ones wait for as long as higher ones have work for which there is room. Those of one priority share.',
   }),
   chunked: z.boolean().default(false).meta({
     description: 'Whether large blobs are pushed in chunks where the destination takes them.',

@@ -2,10 +2,10 @@
  * Rows of what is to be done: an execution is one run of a queue (a replication policy, say), its tasks are what workers do.
  *
  *     job_queues ─< executions ─< tasks ─< task_log          schedules (when a queue runs next)
- *         └──< job_lanes            └─< task_dependencies    feed_cursors (how far consumers of the outbox are)
+ *         └──< job_turns ─< job_lanes └─< task_dependencies  feed_cursors (how far consumers of the outbox are)
  *     job_hosts (what a task loads: may it be asked now)
  *
- * A lane is what a queue has for one set of hosts: a claim looks at lanes, and then at the first task of one of them,
+ * A turn is what a queue has of one priority, a lane what that has for one set of hosts: a claim looks at lanes, and then at the first task of one of them,
  * so that it costs the same however many tasks there are.
  */
 import type { Generated } from 'kysely';
@@ -115,23 +115,27 @@ export interface TaskLogRow {
   line: string;
 }
 
-/** A queue's share of the workers. The one without a name is all of them together: only `paused` counts there. */
+/** The one without a name is all of them together. */
 export interface JobQueueRow {
   name: string;
-  weight: number;
-  /** Bytes by weight: of those that have something to do, the one with the least is next. */
-  vtime: number;
   paused: Flag;
-  /** null: as many as there are workers. */
-  most_running: number | null;
+}
+
+export interface JobTurnRow {
+  queue: string;
+  /** Of its tasks. */
+  priority: number;
+  /** Bytes: of those of one priority that have something to do, the one with the least is next. */
+  vtime: number;
 }
 
 export interface JobLaneRow {
   queue: string;
+  priority: number;
   route: string;
   ready: number;
   running: number;
-  /** As a queue's, among the lanes of one queue. */
+  /** As a turn's, among the lanes of one turn. */
   vtime: number;
 }
 

@@ -13,6 +13,7 @@ import { jobsAtScale } from './migrations/0007-jobs-at-scale.ts';
 import { taskEndings } from './migrations/0008-task-endings.ts';
 import { leftUploads } from './migrations/0009-left-uploads.ts';
 import { tasksAway } from './migrations/0010-tasks-away.ts';
+import { priorities } from './migrations/0011-priorities.ts';
 
 /** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -26,6 +27,7 @@ export const MIGRATIONS: readonly Migration[] = [
   taskEndings,
   leftUploads,
   tasksAway,
+  priorities,
 ];
 
 export interface MigrateOptions {

@@ -31,6 +31,7 @@ import type {
   JobHostRow,
   JobLaneRow,
   JobQueueRow,
+  JobTurnRow,
   ScheduleRow,
   TaskDependencyRow,
   TaskLogRow,
@@ -317,6 +318,7 @@ export interface Tables {
   task_dependencies: TaskDependencyRow;
   task_log: TaskLogRow;
   job_queues: JobQueueRow;
+  job_turns: JobTurnRow;
   job_lanes: JobLaneRow;
   job_hosts: JobHostRow;
   schedules: ScheduleRow;

@@ -1,15 +1,15 @@
-/** What a claim chooses from: queues and lanes that have something to do, and what their hosts allow. A few rows, however many tasks. */
+/** What a claim chooses from: turns and lanes that have something to do, and what their hosts allow. A few rows, however many tasks. */
 import type { ExpressionBuilder } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
 import type { Tables } from '../database/tables.ts';
 import { BREAKS_AFTER } from './hosts.ts';
-import { EVERYTHING } from './shares.ts';
+import { EVERYTHING, type TurnName } from './shares.ts';
 import { hostsOf } from './task.ts';
 
 export interface Lane {
-  readonly queue: Queue;
   readonly route: string;
   readonly hosts: readonly Host[];
+  readonly isPaused: boolean;
   vtime: number;
   ready: number;
   /** Of its tasks, by this claim. */
@@ -20,18 +20,13 @@ export interface Lane {
 
 interface Head {
   readonly id: number;
-  readonly priority: number;
   readonly cost: number;
 }
 
-export interface Queue {
-  readonly name: string;
-  readonly weight: number;
-  readonly paused: boolean;
-  readonly mostRunning: number;
+/** What a queue has of one priority. */
+export interface Turn extends TurnName {
   readonly lanes: Lane[];
   vtime: number;
-  running: number;
 }
 
 interface Host {
@@ -39,8 +34,8 @@ interface Host {
   room: number;
 }
 
-type Rows = Pick<Tables, 'job_lanes' | 'job_queues'>;
-const isBusy = (row: ExpressionBuilder<Rows, 'job_lanes' | 'job_queues'>) =>
+type Rows = Pick<Tables, 'job_lanes' | 'job_turns' | 'job_queues'>;
+const isBusy = (row: ExpressionBuilder<Rows, keyof Rows>) =>
   row.or([row('job_lanes.ready', '>', 0), row('job_lanes.running', '>', 0)]);
 
 interface BoardOptions {
@@ -52,7 +47,7 @@ interface BoardOptions {
 export async function readBoard(
   transaction: WriteTransaction,
   { now, mostPerHost }: BoardOptions,
-): Promise<readonly Queue[]> {
+): Promise<readonly Turn[]> {
   const everything = await transaction
     .selectFrom('job_queues')
     .select('paused')
@@ -62,31 +57,28 @@ export async function readBoard(
   const rows = await transaction
     .selectFrom('job_lanes')
     .innerJoin('job_queues', 'job_queues.name', 'job_lanes.queue')
+    .innerJoin('job_turns', (join) =>
+      join
+        .onRef('job_turns.queue', '=', 'job_lanes.queue')
+        .onRef('job_turns.priority', '=', 'job_lanes.priority'),
+    )
     .select(['job_lanes.route', 'job_lanes.ready', 'job_lanes.running', 'job_lanes.vtime'])
-    .select(['job_queues.name', 'job_queues.weight', 'job_queues.paused'])
-    .select(['job_queues.vtime as queueTime', 'job_queues.most_running as mostRunning'])
+    .select(['job_turns.queue', 'job_turns.priority', 'job_turns.vtime as turnTime'])
+    .select('job_queues.paused')
     .where(isBusy)
     .execute();
   const hosts = await readHosts(transaction, { now, mostPerHost });
-  const queues = new Map<string, Queue>();
-  for (const row of rows) {
-    const queue = queues.get(row.name) ?? {
-      name: row.name,
-      weight: row.weight,
-      paused: row.paused === 1,
-      mostRunning: row.mostRunning ?? Number.POSITIVE_INFINITY,
-      lanes: [],
-      vtime: row.queueTime,
-      running: 0,
-    };
-    queues.set(row.name, queue);
-    queue.running += row.running;
-    const loaded = hostsOf(row.route).map(hosts);
-    for (const host of loaded) host.room -= row.running;
-    const { route, ready, vtime } = row;
-    queue.lanes.push({ queue, route, ready, vtime, hosts: loaded, taken: 0, heads: [] });
+  const turns = new Map<string, Turn>();
+  for (const { queue, priority, turnTime, route, ready, running, vtime, paused } of rows) {
+    const key = JSON.stringify([queue, priority]);
+    const turn = turns.get(key) ?? { queue, priority, vtime: turnTime, lanes: [] };
+    turns.set(key, turn);
+    const loaded = hostsOf(route).map(hosts);
+    for (const host of loaded) host.room -= running;
+    const isPaused = paused === 1;
+    turn.lanes.push({ route, ready, vtime, isPaused, hosts: loaded, taken: 0, heads: [] });
   }
-  return [...queues.values()];
+  return [...turns.values()];
 }
 
 async function readHosts(
@@ -107,8 +99,5 @@ async function readHosts(
   };
 }
 
-export const mayBegin = ({ queue, ready, hosts }: Lane): boolean =>
-  ready > 0 &&
-  !queue.paused &&
-  queue.running < queue.mostRunning &&
-  hosts.every(({ room }) => room > 0);
+export const mayBegin = ({ ready, isPaused, hosts }: Lane): boolean =>
+  ready > 0 && !isPaused && hosts.every(({ room }) => room > 0);

@@ -3,7 +3,7 @@ import type { WriteTransaction } from '../database/database.ts';
 import { readBoard } from './board.ts';
 import { chooseTasks } from './choice.ts';
 import { chargeOf } from './shares.ts';
-import { Tally } from './tally.ts';
+import { PLACED, Tally } from './tally.ts';
 import type { ClaimedTask } from './task.ts';
 
 export interface ClaimOptions {
@@ -22,8 +22,8 @@ export interface ClaimOptions {
 const MOST_PROMOTED = 100;
 
 /**
- * Takes the tasks that are next, fair by bytes between queues, and in a queue by priority and then fair between its lanes. What it costs depends on
- * how many lanes have something to do, never on how many tasks.
+ * Takes the tasks that are next: those of the highest priority, fair by bytes between queues, and in a queue between its lanes. What it costs
+ * depends on how many lanes have something to do, never on how many tasks.
  */
 export async function claimTasks(
   transaction: WriteTransaction,
@@ -108,7 +108,7 @@ async function promoteDelayed(transaction: WriteTransaction, now: number): Promi
       due.map(({ id }) => id),
     )
     .where('state', '=', 'delayed')
-    .returning(['execution', 'queue', 'route'])
+    .returning(PLACED)
     .execute();
   const tally = new Tally();
   for (const task of promoted) tally.moved(task, 'delayed', 'ready');

@@ -1,15 +1,13 @@
 import type { Queries } from '../database/database.ts';
 import { pauseHost, pauseQueue, resumeHost, resumeQueue } from './pausing.ts';
 import type { Along, Settle, Settling } from './settling.ts';
-import { EVERYTHING, isQueuePaused, type QueueShare, shareQueue } from './shares.ts';
+import { EVERYTHING, isQueuePaused } from './shares.ts';
 
 /** What operators do to queues. */
 export interface QueueControls {
   /** Nothing of it begins. What runs ends within one chunk, to go on from there when it may; that attempt does not count. */
   pause(queue: string, along?: Along): Promise<void>;
   resume(queue: string, along?: Along): Promise<void>;
-  /** How much of the bytes is its, beside others, and how many of its tasks are done at once. */
-  share(queue: string, share: QueueShare): Promise<void>;
   pauseAll(along?: Along): Promise<void>;
   resumeAll(along?: Along): Promise<void>;
   isPaused(queue: string): Promise<boolean>;
@@ -38,7 +36,6 @@ export function queueControls(settle: Settle, queries: Queries, release: Release
   return {
     pause,
     resume,
-    share: (queue, share) => settle((settling) => shareQueue(settling, queue, share)),
     pauseAll: (along) => pause(EVERYTHING, along),
     resumeAll: (along) => resume(EVERYTHING, along),
     isPaused: (queue) => isQueuePaused(queries, queue),

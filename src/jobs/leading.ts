@@ -6,7 +6,6 @@ import type { WriteTransaction } from '../database/database.ts';
 import { MOVABLE, type Movable, type Settling } from './settling.ts';
 
 export interface Leader extends Movable {
-  readonly priority: number;
   /** Runs, or is in a queue that is not paused. */
   readonly mayBegin: boolean;
 }
@@ -24,7 +23,7 @@ export async function leadersOf(
     const rows = await transaction
       .selectFrom('tasks')
       .innerJoin('job_queues', 'job_queues.name', 'tasks.queue')
-      .select(['tasks.id', 'execution', 'queue', 'route', 'state', 'key', 'priority', 'paused'])
+      .select([...MOVABLE.map((column) => `tasks.${column}` as const), 'key', 'paused'])
       .where('key', 'in', keys.slice(start, start + AT_ONCE))
       .where('follows', 'is', null)
       .where('ended_at', 'is', null)
@@ -39,17 +38,19 @@ export async function leadersOf(
 
 /** The leader is wanted as much as by the one that wants it most. */
 export async function liftPriority(
-  { transaction }: Settling,
+  { transaction, tally }: Settling,
   leader: Leader,
   priority: number,
 ): Promise<void> {
   if (leader.priority >= priority) return;
-  await transaction
+  const lifted = await transaction
     .updateTable('tasks')
     .set({ priority })
     .where('id', '=', leader.id)
-    .where('priority', '<', priority)
-    .execute();
+    .where('priority', '=', leader.priority)
+    .returning(['priority', 'state', 'cost'])
+    .executeTakeFirst();
+  if (lifted !== undefined) tally.preferred(leader, lifted);
 }
 
 /** The follower leads now, and the leader follows it. For a leader that nobody works on. */

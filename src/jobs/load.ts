@@ -47,8 +47,14 @@ export function loadIn({ read }: Pick<Database, 'read'>): Loads {
 async function readLoad(queries: Queries): Promise<Load> {
   const lanes = await queries
     .selectFrom('job_lanes')
-    .select(['queue', 'route', 'ready', 'running'])
+    .select([
+      'queue',
+      'route',
+      sql<number>`cast(sum(ready) as bigint)`.as('ready'),
+      sql<number>`cast(sum(running) as bigint)`.as('running'),
+    ])
     .where((row) => row.or([row('ready', '>', 0), row('running', '>', 0)]))
+    .groupBy(['queue', 'route'])
     .orderBy('queue')
     .execute();
   const oldest = await queries

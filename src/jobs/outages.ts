@@ -80,16 +80,19 @@ export async function settleAway(
 async function readyOf({ transaction }: Settling, host: string): Promise<readonly Movable[]> {
   const lanes = await transaction
     .selectFrom('job_lanes')
-    .select(['queue', 'route'])
+    .select(['queue', 'priority', 'route'])
     .where('ready', '>', 0)
     .execute();
   const tasks: Movable[] = [];
-  for (const { queue, route } of lanes.filter((lane) => hostsOf(lane.route).includes(host))) {
+  for (const { queue, priority, route } of lanes.filter((lane) =>
+    hostsOf(lane.route).includes(host),
+  )) {
     const ready = await transaction
       .selectFrom('tasks')
       .select(MOVABLE)
       .where('queue', '=', queue)
       .where('route', '=', route)
+      .where('priority', '=', priority)
       .where('state', '=', 'ready')
       .limit(AT_ONCE - tasks.length)
       .execute();

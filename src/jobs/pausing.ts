@@ -2,7 +2,7 @@ import type { Queries } from '../database/database.ts';
 import { ANSWERS, ensureHost } from './hosts.ts';
 import { giveLeadsAway } from './leading.ts';
 import type { Settling } from './settling.ts';
-import { EVERYTHING, liftQueue, lockQueue } from './shares.ts';
+import { EVERYTHING, liftTurns, lockQueue } from './shares.ts';
 import { hostsOf } from './task.ts';
 import type { TaskRun } from './task-run.ts';
 
@@ -16,7 +16,7 @@ export async function pauseQueue(settling: Settling, name: string): Promise<void
 export async function resumeQueue(settling: Settling, name: string): Promise<void> {
   await lockQueue(settling.transaction, name);
   await setPaused(settling, name, 0);
-  if (name !== EVERYTHING) await liftQueue(settling.transaction, name);
+  if (name !== EVERYTHING) await liftTurns(settling.transaction, name);
 }
 
 async function setPaused({ transaction }: Settling, name: string, paused: 0 | 1): Promise<void> {

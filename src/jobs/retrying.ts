@@ -6,6 +6,7 @@ import { exclusiveOf } from './enqueue.ts';
 import { leadersOf } from './leading.ts';
 import { type Along, MOVABLE, type Movable, type Settle, type Settling } from './settling.ts';
 import { lockQueue } from './shares.ts';
+import { PLACED } from './tally.ts';
 
 /** Tasks that are done again by one write. */
 const AT_ONCE = 500;
@@ -177,7 +178,7 @@ async function beginThoseThatMay(
       .where('state', '=', 'waiting')
       .where('pending', '=', 0)
       .where('follows', 'is', null)
-      .returning(['execution', 'queue', 'route'])
+      .returning(PLACED)
       .execute();
     for (const task of ready) tally.moved(task, 'waiting', 'ready');
   }

@@ -1,6 +1,6 @@
 import type { WriteTransaction } from '../database/database.ts';
 import { chargeOf } from './shares.ts';
-import type { Tally } from './tally.ts';
+import { PLACED, type Placed, type Tally } from './tally.ts';
 import { type Claim, type ClaimedTask, LeaseLost } from './task.ts';
 
 /** A transaction in which tasks change their state. */
@@ -19,8 +19,8 @@ export type Along = (transaction: WriteTransaction) => Promise<void>;
 export type Settle = <T>(work: (settling: Settling) => Promise<T>) => Promise<T>;
 
 /** What has to be known of a task to move it. */
-export type Movable = Pick<ClaimedTask, 'id' | 'execution' | 'queue' | 'route' | 'state'>;
-export const MOVABLE = ['id', 'execution', 'queue', 'route', 'state'] as const;
+export type Movable = Pick<ClaimedTask, 'id' | keyof Placed | 'state'>;
+export const MOVABLE = ['id', ...PLACED, 'state'] as const;
 
 /** Nobody works on it, and it waits for no time. */
 export const FREE = { lease_instance: null, lease_boot: null, lease_until: null, run_at: null };

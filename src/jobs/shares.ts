@@ -1,24 +1,37 @@
 /**
- * Start-time fair queueing: each queue, and each lane in it, has a virtual time that moves by what its tasks cost over its
- * weight. The one that is least far is next. Who was idle starts where the others are: time without work is no credit.
+ * Start-time fair queueing, for each priority by itself. What a queue has of one priority is its turn, and what that has for one
+ * set of hosts is a lane; each has a virtual time that moves by what its tasks cost. Turns of the highest priority come first, and of
+ * several the one that is least far. Who was idle starts where the others are: time without work is no credit.
+ *
+ * A task is counted in the turn that it came from, and nowhere else. So what came first by its priority is no debt of its queue's other
+ * work; those that had to wait for it are afterwards as far apart as they were; and a queue whose priority changes begins where
+ * those are that have it already.
  */
-import { sql } from 'kysely';
 import type { Queries, WriteTransaction } from '../database/database.ts';
 import { SMALLEST_COST } from './task.ts';
 
 /** The name of all queues together, which only a pause knows. */
 export const EVERYTHING = '';
 
+export interface TurnName {
+  readonly queue: string;
+  readonly priority: number;
+}
+
+export interface LaneName extends TurnName {
+  readonly route: string;
+}
+
 /** What a task of that many bytes moves its lane's time by. */
 export const chargeOf = (bytes: number): number => Math.max(bytes, SMALLEST_COST);
 
-/** Makes the queue, with the weight 1, if it is not there; on an engine with several writers it waits its turn here. */
+/** Makes the queue if it is not there; on an engine with several writers it waits its turn here. */
 export async function lockQueue(transaction: WriteTransaction, name: string): Promise<void> {
   await transaction
     .insertInto('job_queues')
-    .values({ name, weight: 1, vtime: 0, paused: 0, most_running: null })
+    .values({ name, paused: 0 })
     .onConflict((conflict) =>
-      conflict.column('name').doUpdateSet((row) => ({ weight: row.ref('job_queues.weight') })),
+      conflict.column('name').doUpdateSet((row) => ({ paused: row.ref('job_queues.paused') })),
     )
     .execute();
 }
@@ -32,47 +45,31 @@ export async function isQueuePaused(queries: Queries, name: string): Promise<boo
   return row?.paused === 1;
 }
 
-export async function chargeQueue(
+export async function chargeTurn(
   transaction: WriteTransaction,
-  name: string,
+  { queue, priority }: TurnName,
   bytes: number,
 ): Promise<void> {
   await transaction
-    .updateTable('job_queues')
-    // Whole numbers: what a division leaves is less than a byte.
-    .set((row) => ({ vtime: row('vtime', '+', sql<number>`cast(${bytes} as bigint) / weight`) }))
-    .where('name', '=', name)
+    .insertInto('job_turns')
+    .values({ queue, priority, vtime: bytes })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['queue', 'priority'])
+        .doUpdateSet((row) => ({ vtime: row('job_turns.vtime', '+', bytes) })),
+    )
     .execute();
 }
 
-export interface QueueShare {
-  /** Of the bytes that move, beside those of other queues. A whole number, 1 unless it is set. */
-  readonly weight: number;
-  /** Tasks at once; undefined: as many as there are workers. */
-  readonly mostRunning?: number | undefined;
-}
-
-export async function shareQueue(
-  { transaction }: { readonly transaction: WriteTransaction },
-  name: string,
-  { weight, mostRunning }: QueueShare,
-): Promise<void> {
-  await lockQueue(transaction, name);
-  await transaction
-    .updateTable('job_queues')
-    .set({ weight, most_running: mostRunning ?? null })
-    .where('name', '=', name)
-    .execute();
-}
-
-/** A lane that had nothing to do has something now: it begins where the busy ones are, and so does its queue. */
+/** A lane that had nothing to do has something now: it begins where the busy ones are, and so does its turn. */
 export async function becameBusy(
   transaction: WriteTransaction,
-  { queue, route }: { readonly queue: string; readonly route: string },
+  { queue, priority, route }: LaneName,
 ): Promise<void> {
   const siblings = transaction
     .selectFrom('job_lanes')
     .where('queue', '=', queue)
+    .where('priority', '=', priority)
     .where('route', '!=', route);
   const busy = await siblings
     .select((row) => row.fn.min('vtime').as('vtime'))
@@ -86,16 +83,35 @@ export async function becameBusy(
     .updateTable('job_lanes')
     .set({ vtime: latest?.vtime ?? 0 })
     .where('queue', '=', queue)
+    .where('priority', '=', priority)
     .where('route', '=', route)
     .where('vtime', '<', latest?.vtime ?? 0)
     .execute();
-  if (isAlone) await liftQueue(transaction, queue);
+  if (isAlone) await liftTurn(transaction, { queue, priority });
 }
 
-/** To where the busy queues are that are not paused; where all are idle, to where the last of them was. */
-export async function liftQueue(transaction: WriteTransaction, name: string): Promise<void> {
-  const others = transaction.selectFrom('job_queues').where('name', '!=', name);
+/** All turns of a queue that was paused. */
+export async function liftTurns(transaction: WriteTransaction, queue: string): Promise<void> {
+  const turns = await transaction
+    .selectFrom('job_turns')
+    .select('priority')
+    .where('queue', '=', queue)
+    .orderBy('priority')
+    .execute();
+  for (const { priority } of turns) await liftTurn(transaction, { queue, priority });
+}
+
+/** To where the busy ones of its priority are whose queues are not paused; where all are idle, to where the last of them was. */
+async function liftTurn(
+  transaction: WriteTransaction,
+  { queue, priority }: TurnName,
+): Promise<void> {
+  const others = transaction
+    .selectFrom('job_turns')
+    .where('priority', '=', priority)
+    .where('queue', '!=', queue);
   const busy = await others
+    .innerJoin('job_queues', 'job_queues.name', 'job_turns.queue')
     .select((row) => row.fn.min('vtime').as('vtime'))
     .where('paused', '=', 0)
     .where((row) =>
@@ -103,7 +119,8 @@ export async function liftQueue(transaction: WriteTransaction, name: string): Pr
         row
           .selectFrom('job_lanes')
           .select('route')
-          .whereRef('job_lanes.queue', '=', 'job_queues.name')
+          .whereRef('job_lanes.queue', '=', 'job_turns.queue')
+          .whereRef('job_lanes.priority', '=', 'job_turns.priority')
           .where((lane) => lane.or([lane('ready', '>', 0), lane('running', '>', 0)])),
       ),
     )
@@ -112,10 +129,15 @@ export async function liftQueue(transaction: WriteTransaction, name: string): Pr
     busy?.vtime == null
       ? await others.select((row) => row.fn.max('vtime').as('vtime')).executeTakeFirst()
       : busy;
+  const vtime = latest?.vtime ?? 0;
   await transaction
-    .updateTable('job_queues')
-    .set({ vtime: latest?.vtime ?? 0 })
-    .where('name', '=', name)
-    .where('vtime', '<', latest?.vtime ?? 0)
+    .insertInto('job_turns')
+    .values({ queue, priority, vtime })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['queue', 'priority'])
+        .doUpdateSet({ vtime })
+        .where('job_turns.vtime', '<', vtime),
+    )
     .execute();
 }

@@ -6,7 +6,7 @@ import { ACTIVE } from './executions.ts';
 import { promoteFollower } from './leading.ts';
 import { type Along, MOVABLE, type Movable, type Settle, type Settling } from './settling.ts';
 import { chargeOf } from './shares.ts';
-import { type Ended, endOf } from './tally.ts';
+import { type Ended, endOf, PLACED } from './tally.ts';
 
 export interface Stopped {
   /** Tasks that run and have to be told. */
@@ -159,7 +159,7 @@ async function handOver(settling: Settling, leader: Movable, follower: Movable):
 function wishOf({ transaction }: Settling, id: number) {
   return transaction
     .selectFrom('tasks')
-    .select(['execution', 'queue', 'route', 'kind', 'payload', 'resource', 'priority', 'cost'])
+    .select([...PLACED, 'kind', 'payload', 'resource', 'cost'])
     .where('id', '=', id)
     .executeTakeFirstOrThrow();
 }

@@ -5,13 +5,17 @@
 import type { Selectable } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
 import type { ExecutionRow, ExecutionStatus, TaskState } from '../database/job-tables.ts';
-import { becameBusy, chargeQueue } from './shares.ts';
+import { becameBusy, chargeOf, chargeTurn, type LaneName } from './shares.ts';
+import type { ClaimedTask } from './task.ts';
 
 export interface Placed {
   readonly execution: number;
   readonly queue: string;
+  readonly priority: number;
   readonly route: string;
 }
+
+export const PLACED = ['execution', 'queue', 'priority', 'route'] as const;
 
 interface ExecutionChange {
   total: number;
@@ -22,9 +26,7 @@ interface ExecutionChange {
   bytes: number;
 }
 
-interface LaneChange {
-  readonly queue: string;
-  readonly route: string;
+interface LaneChange extends LaneName {
   ready: number;
   running: number;
   /** Bytes. */
@@ -60,14 +62,29 @@ export class Tally {
     this.#count(placed, to, count);
   }
 
+  /** The task has another priority now; what it was charged goes along. */
+  preferred(
+    placed: Placed,
+    { priority, state, cost }: Pick<ClaimedTask, 'priority' | 'state' | 'cost'>,
+  ): void {
+    const counter = laneCounter(state);
+    if (counter === undefined) return;
+    const [from, to] = [this.#lane(placed), this.#lane({ ...placed, priority })];
+    from[counter] -= 1;
+    to[counter] += 1;
+    if (counter === 'ready') return;
+    from.charged -= chargeOf(cost);
+    to.charged += chargeOf(cost);
+  }
+
   /** So many bytes were moved for the execution. */
   sent(execution: number, bytes: number): void {
     this.#execution(execution).bytes += bytes;
   }
 
   /** So many bytes count in the share of the task's queue and lane; fewer than none where it had been charged for more. */
-  charged({ queue, route }: Placed, bytes: number): void {
-    this.#lane(queue, route).charged += bytes;
+  charged(placed: Placed, bytes: number): void {
+    this.#lane(placed).charged += bytes;
   }
 
   /** @returns the executions that are over by this */
@@ -83,10 +100,10 @@ export class Tally {
     return ended;
   }
 
-  #count({ execution, queue, route }: Placed, state: TaskState, count: number): void {
-    this.#execution(execution)[executionCounter(state)] += count;
+  #count(placed: Placed, state: TaskState, count: number): void {
+    this.#execution(placed.execution)[executionCounter(state)] += count;
     const counter = laneCounter(state);
-    if (counter !== undefined) this.#lane(queue, route)[counter] += count;
+    if (counter !== undefined) this.#lane(placed)[counter] += count;
   }
 
   #execution(id: number): ExecutionChange {
@@ -97,11 +114,11 @@ export class Tally {
     return change;
   }
 
-  #lane(queue: string, route: string): LaneChange {
-    const key = JSON.stringify([queue, route]);
+  #lane({ queue, priority, route }: LaneName): LaneChange {
+    const key = JSON.stringify([queue, priority, route]);
     const known = this.#lanes.get(key);
     if (known !== undefined) return known;
-    const change = { queue, route, ready: 0, running: 0, charged: 0 };
+    const change = { queue, priority, route, ready: 0, running: 0, charged: 0 };
     this.#lanes.set(key, change);
     return change;
   }
@@ -118,14 +135,14 @@ function laneCounter(state: TaskState): 'ready' | 'running' | undefined {
 
 async function writeLane(
   transaction: WriteTransaction,
-  { queue, route, ready, running, charged }: LaneChange,
+  { ready, running, charged, ...name }: LaneChange,
 ): Promise<void> {
   if (ready === 0 && running === 0 && charged === 0) return;
   const lane = await transaction
     .insertInto('job_lanes')
-    .values({ queue, route, ready, running, vtime: 0 })
+    .values({ ...name, ready, running, vtime: 0 })
     .onConflict((conflict) =>
-      conflict.columns(['queue', 'route']).doUpdateSet((row) => ({
+      conflict.columns(['queue', 'priority', 'route']).doUpdateSet((row) => ({
         ready: row('job_lanes.ready', '+', ready),
         running: row('job_lanes.running', '+', running),
         vtime: row('job_lanes.vtime', '+', charged),
@@ -133,9 +150,9 @@ async function writeLane(
     )
     .returning(['ready', 'running'])
     .executeTakeFirstOrThrow();
-  if (charged !== 0) await chargeQueue(transaction, queue, charged);
   const before = lane.ready - ready + lane.running - running;
-  if (before === 0 && ready > 0) await becameBusy(transaction, { queue, route });
+  if (before === 0 && lane.ready + lane.running > 0) await becameBusy(transaction, name);
+  if (charged !== 0) await chargeTurn(transaction, name, charged);
 }
 
 async function writeExecution(

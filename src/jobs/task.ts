@@ -18,7 +18,7 @@ export interface NewTask {
   readonly key?: string | undefined;
   /** Names without spaces of what it loads: none of them may be blocked or paused when it begins. */
   readonly hosts: readonly string[];
-  /** Higher first, within its queue. An integer. */
+  /** Higher first, whichever queue it is in. An integer. */
   readonly priority?: number | undefined;
   /** Bytes expected: what shares are counted by, at least `SMALLEST_COST`. */
   readonly cost: number;

@@ -276,8 +276,16 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
   },
   task_dependencies: { task: 1, blocker: 1 },
   task_log: { id: 1, task: 1, at, line: 'copied' },
-  job_queues: { name: 'mirror', weight: 1, vtime: 2 ** 50, paused: 0, most_running: null },
-  job_lanes: { queue: 'mirror', route: 'hub.example', ready: 0, running: 1, vtime: 2 ** 50 },
+  job_queues: { name: 'mirror', paused: 0 },
+  job_turns: { queue: 'mirror', priority: -10, vtime: 2 ** 50 },
+  job_lanes: {
+    queue: 'mirror',
+    priority: -10,
+    route: 'hub.example',
+    ready: 0,
+    running: 1,
+    vtime: 2 ** 50,
+  },
   job_hosts: {
     host: 'hub.example',
     blocked_until: at,

@@ -39,17 +39,6 @@ describe('two queues of one weight', () => {
 
 for (const engine of databases) {
   describe(`the next task on ${engine.name}`, () => {
-    it('is of a queue of twice the weight for twice the bytes', async () => {
-      await using world = await openJobs(engine);
-      await world.jobs.queues.share('heavy', { weight: 2 });
-      for (const queue of ['heavy', 'light'])
-        await enqueue(world, copies(60, { cost: MiB }), { queue });
-
-      const queues = (await claim(world.database, 30)).map(({ queue }) => queue);
-
-      assert.equal(queues.filter((queue) => queue === 'heavy').length, 20);
-    });
-
     it('is of the highest priority of its queue, and then the oldest', async () => {
       await using world = await openJobs(engine);
       await enqueue(world, [
@@ -87,17 +76,6 @@ for (const engine of databases) {
       const more = await claim(world.database, 10, { mostPerHost: 3 });
 
       assert.deepEqual([first.length, more.length], [3, 0]);
-    });
-
-    it('is not one of a queue that has as many as it may', async () => {
-      await using world = await openJobs(engine);
-      await world.jobs.queues.share('mirror', { weight: 1, mostRunning: 2 });
-      await enqueue(world, copies(5));
-      await enqueue(world, copies(5), { queue: 'other' });
-
-      const queues = (await claim(world.database, 10)).map(({ queue }) => queue);
-
-      assert.deepEqual(queues.toSorted(), [...Array(2).fill('mirror'), ...Array(5).fill('other')]);
     });
 
     it('comes in turn for a queue that was idle, as if it had never been', async () => {

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../../../src/database/database.ts';
+import { BREAKS_AFTER } from '../../../src/jobs/hosts.ts';
 import type { ClaimedTask } from '../../../src/jobs/task.ts';
+
+export const MOST_PER_HOST = 3;
 
 /** A task that a process works on, as far as the process knows. */
 export interface Hand {
@@ -51,11 +55,41 @@ export async function mayRun({ processes }: Model, real: Real, task: ClaimedTask
   assert.deepEqual(unfinished, [], 'it begins after what it waits for');
 }
 
+/** What is left ready of a higher priority than any of those that were claimed may not begin now. */
+export async function noneIsBefore(
+  { database: { read }, clock }: Real,
+  claimed: readonly ClaimedTask[],
+): Promise<void> {
+  const tasks = await read
+    .selectFrom('tasks')
+    .innerJoin('executions', 'executions.id', 'tasks.execution')
+    .innerJoin('job_queues', 'job_queues.name', 'tasks.queue')
+    .select(['tasks.id', 'state', 'priority', 'route', 'stopping', 'paused'])
+    .where('state', 'in', ['ready', 'running', 'stopping'])
+    .execute();
+  const left = tasks.filter(({ state }) => state === 'ready');
+  // What a claim chose of one that is being stopped it does not get, and it took the room of others.
+  if (left.some(({ stopping }) => stopping === 1)) return;
+  const hosts = await read.selectFrom('job_hosts').selectAll().execute();
+  const isClosed = (host: string): boolean => {
+    const known = hosts.find((row) => row.host === host);
+    const load = tasks.filter(({ state, route }) => state !== 'ready' && route === host).length;
+    const until = Math.max(known?.blocked_until ?? 0, known?.open_until ?? 0);
+    const most = (known?.failures ?? 0) >= BREAKS_AFTER ? 1 : MOST_PER_HOST;
+    return known?.paused === 1 || until > clock.at || load >= most;
+  };
+  const lowest = Math.min(...claimed.map(({ priority }) => priority));
+  for (const { id, priority, paused, route } of left) {
+    if (priority <= lowest || paused === 1 || isClosed(route)) continue;
+    assert.fail(`task ${id} of priority ${priority} is before one of ${lowest}`);
+  }
+}
+
 /** The counters are those of the tasks, and the status follows them. */
 export async function countersAreRight({ database: { read } }: Real): Promise<void> {
   const tasks = await read
     .selectFrom('tasks')
-    .select(['execution', 'queue', 'route', 'state', 'pending', 'follows'])
+    .select(['execution', 'queue', 'priority', 'route', 'state', 'pending', 'follows'])
     .execute();
   const executions = await read.selectFrom('executions').selectAll().execute();
   const alone = executions.filter((row) => row.exclusive === 1 && row.status === 'running');
@@ -78,7 +112,10 @@ export async function countersAreRight({ database: { read } }: Real): Promise<vo
   }
   for (const lane of await read.selectFrom('job_lanes').selectAll().execute()) {
     const states = tasks
-      .filter(({ queue, route }) => queue === lane.queue && route === lane.route)
+      .filter(({ queue, priority, route }) => {
+        const name = [lane.queue, lane.priority, lane.route];
+        return isDeepStrictEqual([queue, priority, route], name);
+      })
       .map(({ state }) => state);
     const ready = states.filter((state) => state === 'ready').length;
     const running = states.filter((state) => state === 'running' || state === 'stopping').length;

@@ -12,8 +12,10 @@ import { settle } from '../../../src/jobs/transactions.ts';
 import {
   countersAreRight,
   type Hand,
+  MOST_PER_HOST,
   type Model,
   mayRun,
+  noneIsBefore,
   type Process,
   type Real,
 } from './model.ts';
@@ -32,13 +34,14 @@ export async function claimSome(
   const claimed = await real.database.write((transaction) =>
     claimTasks(transaction, {
       most,
-      mostPerHost: 3,
+      mostPerHost: MOST_PER_HOST,
       instance: process.instance,
       boot: `${process.boot}`,
       leaseMs: LEASE_MS,
       now: real.clock.at,
     }),
   );
+  await noneIsBefore(real, claimed);
   for (const task of claimed) {
     await mayRun(model, real, task);
     process.hands.push({ task, leaseUntil: real.clock.at + LEASE_MS });
