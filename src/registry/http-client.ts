@@ -98,7 +98,7 @@ export class HttpClient implements Disposable {
       } catch (error) {
         request.signal.throwIfAborted();
         if (error instanceof BodyFailed) throw error.cause;
-        if (isStreamed(request.body)) throw error;
+        if (isStreamed(request.body) || request.isOptional === true) throw error;
         const pauseMs = pauseBeforeRetryMs(error, attempt, limits, random());
         if (pauseMs === undefined) throw error;
         await delay(pauseMs, undefined, { signal: request.signal }).catch(() => {
@@ -155,7 +155,8 @@ export class HttpClient implements Disposable {
       const cause = new StatusError(status, after);
       throw new UpstreamUnavailable(host, 'server-error', { cause });
     } catch (error) {
-      attemptFailed(passage, error, request.signal);
+      if (request.isOptional === true) passage.abandoned();
+      else attemptFailed(passage, error, request.signal);
       request.signal.throwIfAborted();
       if (upstreamFailed.hasSubscribers && !(error instanceof BodyFailed)) {
         const durationMs = performance.now() - startedAt;

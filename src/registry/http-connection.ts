@@ -12,6 +12,8 @@ export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 export interface HttpRequest extends Hop, CallOptions {
   readonly method: Method;
   readonly lane: Lane;
+  /** What may as well be left undone is tried once, and that it failed says nothing of the host. */
+  readonly isOptional?: boolean | undefined;
   /** A streamed one is sent once, and not again after trouble: who gave it knows how to go on. */
   readonly body?: RequestBody | undefined;
 }

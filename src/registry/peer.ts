@@ -115,7 +115,7 @@ export interface WritablePeer {
   ): Promise<void>;
   /**
    * Whether the blob is in the repository now, taken from another one of the same registry. A session that was opened
-   * instead is cancelled. False too where we may not read the other one.
+   * instead is cancelled. False too where we may not read the other one. Tried once, and no failure of it opens a circuit.
    */
   mountBlob(
     repository: string,

@@ -37,6 +37,8 @@ export interface Call extends CallOptions {
   readonly scope: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly lane: Lane;
+  /** As in {@link HttpConnection.send}. */
+  readonly isOptional?: boolean | undefined;
   /** A streamed one is opened again where the first answer was that we have to say who we are. */
   readonly body?: RequestBody | undefined;
 }

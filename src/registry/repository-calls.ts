@@ -17,7 +17,7 @@ export interface DistributionAccess extends RegistryAccess {
 }
 
 type Asking = CallOptions &
-  Partial<Pick<Call, 'method' | 'headers' | 'lane' | 'body'>> & {
+  Partial<Pick<Call, 'method' | 'headers' | 'lane' | 'body' | 'isOptional'>> & {
     /** What it does in the repository, in the token specification's words; `pull` by default. */
     readonly actions?: string;
     /** Another repository that is read in the same request. */
@@ -51,8 +51,9 @@ export function repositoryCalls(
     const { actions = 'pull', from, method = 'GET', headers = {}, lane = 'control' } = options;
     const scopes = [`repository:${nameOf(repository)}:${actions}`];
     if (from !== undefined) scopes.push(`repository:${nameOf(from)}:pull`);
-    const { signal, abandoned, body } = options;
-    return { method, url, scope: scopes.join(' '), headers, lane, body, signal, abandoned };
+    const { signal, abandoned, body, isOptional } = options;
+    const scope = scopes.join(' ');
+    return { method, url, scope, headers, lane, body, isOptional, signal, abandoned };
   };
   return {
     calls: client.at(access),

@@ -189,4 +189,20 @@ describe('a host’s circuit', () => {
       code: 'MANIFEST_UNKNOWN',
     });
   });
+
+  it('takes no failure of a mount, which is tried once, for a failure of the host', async () => {
+    const signal = AbortSignal.timeout(30_000);
+    await using upstream = await startUpstream();
+    const { layers } = upstream.addImage('a/app', '1', [Buffer.from('layer')]);
+    const digest = layers[0]?.digest ?? assert.fail();
+    upstream.behave({ method: 'POST' }, { status: 500 });
+    using connected = connectPeer({ url: upstream.url, limits: { breakerFailures: 1 } });
+
+    await assert.rejects(connected.peer.mountBlob('a/other', digest, 'a/app', { signal }), {
+      reason: 'server-error',
+    });
+
+    assert.equal(upstream.count({ method: 'POST' }), 1);
+    await connected.peer.headManifest('a/app', '1', { signal });
+  });
 });
