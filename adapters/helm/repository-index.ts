@@ -43,7 +43,13 @@ const Version = z.object({
   digest: z.string().nullish(),
   urls: z.array(z.string()).nullish(),
 });
-const Whole = z.object({ entries: z.record(z.string(), z.unknown()).nullish() });
+const Whole = z.object({
+  // Without a schema YAML's words for nothing are text as well.
+  entries: z
+    .record(z.string(), z.unknown())
+    .or(z.enum(['', 'null', '~']))
+    .nullish(),
+});
 
 /** @throws NoIndex */
 export function readIndex(text: string): RepositoryIndex {
@@ -72,7 +78,8 @@ function partsOf(text: string): ReadonlyMap<string, unknown> {
   }
   const whole = Whole.safeParse(documentIn(text));
   if (!whole.success) throw new NoIndex('it has no entries');
-  return new Map(Object.entries(whole.data.entries ?? {}));
+  const { entries } = whole.data;
+  return new Map(typeof entries === 'object' ? Object.entries(entries ?? {}) : []);
 }
 
 /** Keys indented by two; the section ends with the next line that is not indented. */
@@ -117,10 +124,12 @@ function indexed({ version, digest, urls }: z.infer<typeof Version>): IndexedVer
   return { tag, urls, digest: isDigest(claimed) ? claimed : undefined };
 }
 
-/** JSON is YAML, and read much faster. @throws NoIndex */
+/** JSON is YAML, and read much faster. Of YAML everything is as it is written: `3.20` is a version and no number. @throws NoIndex */
 function documentIn(text: string): unknown {
   try {
-    return text.trimStart().startsWith('{') ? JSON.parse(text) : parse(text);
+    return text.trimStart().startsWith('{')
+      ? JSON.parse(text)
+      : parse(text, { schema: 'failsafe' });
   } catch (cause) {
     throw new NoIndex('it is no YAML', { cause });
   }

@@ -51,6 +51,28 @@ describe('the index of a Helm repository', () => {
     });
   }
 
+  for (const text of [
+    'entries:\n  nginx:\n  - version: 3.20\n    urls: [x.tgz]\n',
+    'entries:\n    nginx:\n    - {version: 3.20, urls: [x.tgz]}\n',
+  ]) {
+    it(`takes a version for text, as Helm does, in ${JSON.stringify(text)}`, async () => {
+      await using helm = await startRepository([]);
+      helm.write(text);
+
+      assert.deepEqual(await Array.fromAsync(helm.peer.tags('nginx', { signal })), ['3.20']);
+    });
+  }
+
+  for (const text of ['entries: {}', 'entries:', 'entries: null']) {
+    it(`finds no chart in ${JSON.stringify(text)}`, async () => {
+      await using helm = await startRepository([]);
+      helm.write(text);
+
+      await helm.peer.ping({ signal });
+      assert.deepEqual(await Array.fromAsync(helm.peer.repositories?.({ signal }) ?? []), []);
+    });
+  }
+
   for (const text of ['- a', '<html>log in</html>', 'entries: {']) {
     it(`says that ${JSON.stringify(text)} is no index`, async () => {
       await using helm = await startRepository([]);
