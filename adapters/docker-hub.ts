@@ -73,13 +73,13 @@ export const dockerHub = defineAdapter({
   capabilities: { ...PLAIN, deleteManifest: false, listTagDigests: true },
   nameParts: { least: 2, most: 2 },
   defaultUrl: REGISTRY,
+  registryUrl: (url) => (url.host === WEBSITE ? new URL(REGISTRY) : url),
   options: Options.prefault({}).meta({ description: 'Of Docker Hub.' }),
   canonicalRepository,
 
   connect(endpoint, client) {
     const tokenHosts = ['auth.docker.io'];
-    const url = endpoint.url.host === WEBSITE ? new URL(REGISTRY) : endpoint.url;
-    const plain = distributionPeer({ ...endpoint, url, tokenHosts, canonicalRepository }, client);
+    const plain = distributionPeer({ ...endpoint, tokenHosts, canonicalRepository }, client);
     const hub = new HubApi(endpoint, client);
     return {
       ...plain,

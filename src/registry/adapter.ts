@@ -12,6 +12,8 @@ interface AdapterDefinition<Name extends string, Options> extends VendorFacts {
   readonly name: Name;
   /** For vendors that are one place. */
   readonly defaultUrl?: string;
+  /** Where the registry is, of an address by which people call it. */
+  readonly registryUrl?: (url: URL) => URL;
   /** The `options:` this vendor takes: checks them, types them, documents them. */
   readonly options: z.ZodType<Options>;
   /** The name under which the registry keeps a repository that people call so. */
@@ -23,6 +25,7 @@ interface AdapterDefinition<Name extends string, Options> extends VendorFacts {
 export function defineAdapter<const Name extends string, Options>(
   definition: AdapterDefinition<Name, Options>,
 ) {
+  const { registryUrl = same } = definition;
   const endpoint = z
     .strictObject({
       adapter: z.literal(definition.name),
@@ -62,13 +65,13 @@ export function defineAdapter<const Name extends string, Options>(
     })
     .transform((config) => ({
       ...config,
-      url: baseOf(config.url),
-      canonicalRepository: definition.canonicalRepository ?? sameName,
+      url: registryUrl(baseOf(config.url)),
+      canonicalRepository: definition.canonicalRepository ?? same,
       capabilities: definition.capabilities,
       leastNameParts: definition.nameParts?.least ?? 1,
       /** `ca` is what `caFile` holds. Opens nothing: the first call does. */
       connect: (where: { name: string; ca?: string | undefined }, client: RegistryClient) =>
-        definition.connect(endpointOf(config, where), client),
+        definition.connect(endpointOf(config, { ...where, registryUrl }), client),
     }));
   return { ...definition, endpoint };
 }
@@ -108,9 +111,15 @@ interface EndpointFields<Options> {
   readonly allowPrivateAddress: boolean;
 }
 
+interface Place {
+  readonly name: string;
+  readonly ca?: string | undefined;
+  readonly registryUrl: (url: URL) => URL;
+}
+
 function endpointOf<Options>(
   { url, options, credential, allowPrivateAddress }: EndpointFields<Options>,
-  { name, ca }: { name: string; ca?: string | undefined },
+  { name, ca, registryUrl }: Place,
 ): Endpoint<Options> {
   if (credential !== undefined && credential.password === undefined) {
     throw new Error(`the passwordFile of endpoint ${name} was not read`);
@@ -119,7 +128,7 @@ function endpointOf<Options>(
   const isKnown = username !== undefined && password !== undefined;
   return {
     name,
-    url: baseOf(url),
+    url: registryUrl(baseOf(url)),
     options,
     credential: isKnown ? { username, password } : undefined,
     ca,
@@ -163,6 +172,6 @@ function baseOf(url: string): URL {
   return base;
 }
 
-function sameName(name: string): string {
-  return name;
+function same<T>(value: T): T {
+  return value;
 }

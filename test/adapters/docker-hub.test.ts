@@ -43,6 +43,13 @@ describe('the Docker Hub adapter', () => {
   conformsToPlainRegistry(start);
   conformsToLists({ adapter: 'docker-hub', moreThanPage: 5, start: startHub });
 
+  it('is the registry by whichever of its addresses, so that what it asks for holds for all that loads it', () => {
+    for (const url of ['https://hub.docker.com', 'https://registry-1.docker.io']) {
+      const { url: registry } = EndpointConfig.parse({ adapter: 'docker-hub', url });
+      assert.equal(registry.href, 'https://registry-1.docker.io/');
+    }
+  });
+
   it('lists a namespace to nobody, too, but does not know which there are', async () => {
     await using hub = await startHub();
     await hub.hold('library/alpine', '3.20');
