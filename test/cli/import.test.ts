@@ -165,10 +165,10 @@ describe('a Harbor', () => {
     );
 
   it('is taken at its word where an address has no scheme, which is http there', async () => {
-    const { endpoints, untold } = await imported({ registry: { url: '10.0.0.7:5000' } });
+    const { endpoints, untold } = await imported({ registry: { url: '172.16.0.7:5000' } });
 
     assert.partialDeepStrictEqual(endpoints, {
-      lab: { url: 'http://10.0.0.7:5000', allowPrivateAddress: true },
+      lab: { url: 'http://172.16.0.7:5000', allowPrivateAddress: true },
     });
     assert.deepEqual(untold, []);
   });
