@@ -33,6 +33,8 @@ export const HELP = `Portolan, a container registry and pull-through cache.
                            run it; say what it would do and do nothing; stay until it is over
   portolan policies stop NAME
                            stop what runs of it
+  portolan policies retry NAME [--wait]
+                           do again what failed in its last execution
   portolan executions list [--policy NAME] [--status STATUS]
                            its runs, the newest first
   portolan executions show ID, portolan executions stop ID

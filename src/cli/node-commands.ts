@@ -54,6 +54,8 @@ export async function runNodeCommand(command: NodeCommand, streams: Streams): Pr
       return startPolicy(asked);
     case 'policies stop':
       return stopPolicy(asked);
+    case 'policies retry':
+      return retryPolicy(asked);
     case 'executions list':
       return listExecutions(asked);
     case 'executions show':
@@ -61,7 +63,7 @@ export async function runNodeCommand(command: NodeCommand, streams: Streams): Pr
     case 'executions stop':
       return stopExecution(asked);
     case 'executions retry':
-      return retryExecution(asked);
+      return retryExecution(asked, idOf(command.subject));
     case 'tags history':
       return tagHistory(asked);
     case 'tags rollback':
@@ -121,6 +123,29 @@ async function stopPolicy({ command, api, streams: { stdout } }: Asked): Promise
   stdout.write(`${what} ${name} ${stopped.length === 0 ? 'runs' : 'stopped'}.\n`);
 }
 
+/**
+ * The failed tasks of its last run: what failed in one before is in that as well, or is not selected any more. Events and pushes
+ * have executions of their own, which are not in those that came later: the newest that failed is done again.
+ */
+async function retryPolicy(asked: Asked): Promise<void> {
+  const { api, command } = asked;
+  const { id, name } = await policyNamed(api, command.subject);
+  const newest = `page_size=${MOST_LISTED}&q=${encodeURIComponent(`policy=${id}`)}`;
+  for (const execution of await api.get(`${EXECUTIONS}?${newest}`, z.array(Execution))) {
+    if (execution.isDryRun || (await wasSkipped(api, execution))) continue;
+    const isRun = execution.trigger === 'manual' || execution.trigger === 'schedule';
+    if (isRun || execution.failed > 0) return retryExecution(asked, execution.id);
+  }
+  throw new CommandFailed(`nothing of ${name} failed`);
+}
+
+/** By `overlap: skip`: it did nothing, and would not again. */
+async function wasSkipped(api: NodeApi, { id, failed, total }: Execution): Promise<boolean> {
+  if (failed !== 1 || total !== 1) return false;
+  const [task] = await failuresOf(nodeExecutions(api), id);
+  return task?.kind === 'skipped';
+}
+
 async function listExecutions({ command, api, streams: { stdout } }: Asked): Promise<void> {
   const filters: string[] = [];
   if (command.status !== undefined) filters.push(`status=${command.status}`);
@@ -152,8 +177,7 @@ async function stopExecution({ command, api, streams: { stdout } }: Asked): Prom
   stdout.write(`Execution ${id} ${isOver ? `was over: ${status}` : 'stopped'}.\n`);
 }
 
-async function retryExecution({ command, api, streams }: Asked): Promise<void> {
-  const id = idOf(command.subject);
+async function retryExecution({ command, api, streams }: Asked, id: number): Promise<void> {
   const retry = `${EXECUTIONS}/${id}/retry`;
   const { retried } = (await api.post(retry, z.object({ retried: z.int() }))).said;
   if (command.waits) return waited({ command, api, streams }, id);

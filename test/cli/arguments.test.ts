@@ -60,7 +60,7 @@ describe('the command line', () => {
     {
       args: ['policies', 'strat', 'x'],
       problem:
-        'policies strat is no command; allowed: policies list, policies show, policies start, policies stop',
+        'policies strat is no command; allowed: policies list, policies show, policies start, policies stop, policies retry',
     },
     { args: ['policies', 'start'], problem: 'policies start needs NAME' },
     { args: ['executions', 'stop', '1', '2'], problem: '2 is too much' },
