@@ -21,6 +21,7 @@ import { createForwarding, type Forwarding } from './replication/forward.ts';
 import type { LocalParts } from './replication/local-side.ts';
 import type { TasksOf } from './replication/mirror.ts';
 import {
+  type AlongStart,
   createReplication,
   type Replication,
   replicationHandlers,
@@ -82,8 +83,14 @@ export async function openReplicating(
     .select('id')
     .executeTakeFirstOrThrow();
   const jobs = openJobs(opened, { database, runs, instance, config: config.jobs, limits, now });
-  const enqueue = (execution: NewExecution) =>
-    database.write((transaction) => jobs.enqueue(transaction, execution));
+  const enqueue = (execution: NewExecution, along?: AlongStart) =>
+    database.write(async (transaction) => {
+      const added = await jobs.enqueue(transaction, execution);
+      if (added !== undefined) {
+        await along?.({ id: added.id, facts: execution.facts ?? {} })(transaction);
+      }
+      return added;
+    });
   const replication = createReplication({
     connect,
     enqueue,

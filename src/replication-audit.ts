@@ -1,4 +1,4 @@
-/** What the audit log tells of those who hold replication up and let it go on. Wiring, like `node.ts`. */
+/** What the audit log tells of those who start replication, hold it up and let it go on. Wiring, like `node.ts`. */
 import { type Actor, writeAudit } from './audit/audit.ts';
 import type { WriteTransaction } from './database/database.ts';
 import type { Execution } from './jobs/executions.ts';
@@ -10,11 +10,12 @@ export interface Act {
   readonly at: number;
 }
 
+type Told = Pick<Execution, 'id' | 'facts'>;
 type About =
   | { readonly everything: 'pause' | 'resume' }
   | { readonly policy: string; readonly operation: 'pause' | 'resume' }
   | { readonly endpoint: string; readonly operation: 'pause' | 'resume' }
-  | { readonly execution: Execution; readonly operation: 'retry' | 'stop' };
+  | { readonly execution: Told; readonly operation: 'start' | 'retry' | 'stop' };
 
 /** Writes the row in the transaction of what it tells of. */
 export function audited(act: Act, about: About): (transaction: WriteTransaction) => Promise<void> {

@@ -39,9 +39,13 @@ export function replicationPorts(
       if (execution !== undefined) return execution;
       throw new ManagementError('NOT_FOUND', `execution ${id} not found`);
     },
-    async start(policy, operator) {
+    async start(policy, actor) {
       const kept = await policies.get(policy);
-      const started = await replication.start(kept, { trigger: 'manual', operator });
+      const started = await replication.start(kept, {
+        trigger: 'manual',
+        operator: actor.name,
+        along: (execution) => audited({ actor, at: now() }, { execution, operation: 'start' }),
+      });
       if (started !== undefined) return started;
       throw new ManagementError('CONFLICT', `policy ${kept.name} was started at that time`);
     },

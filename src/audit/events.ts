@@ -49,6 +49,7 @@ export const EVENT_TYPES = [
   'resume_registry',
   'pause_replication',
   'resume_replication',
+  'start_replication',
   'retry_replication',
   'stop_replication',
 ] as const;

@@ -147,7 +147,7 @@ describe('executions', () => {
 });
 
 describe('the audit log', () => {
-  it('tells who held replication up and let it go on, and nothing of what changed nothing', async () => {
+  it('tells who started replication, held it up and let it go on, and nothing of what changed nothing', async () => {
     await using directory = await temporaryDirectory();
     await using upstream = await startUpstream();
     const { layers } = upstream.addImage('library/app', 'v1', [Buffer.from('x')]);
@@ -185,7 +185,7 @@ describe('the audit log', () => {
 
     const told = await node.send({ path: '/api/v2.0/auditlog-exts?page_size=100&sort=id' });
     const rows = Rows.parse(told.json()).filter(({ operation }) =>
-      /^(?:pause|resume|retry|stop)$/.test(operation),
+      /^(?:start|pause|resume|retry|stop)$/.test(operation),
     );
     assert.ok(rows.every(({ username }) => username === 'admin'));
     assert.deepEqual(
@@ -193,13 +193,14 @@ describe('the audit log', () => {
         [operation, resource_type, resource].join(' '),
       ),
       [
+        'start replication 1',
         'pause replication-policy app',
         'resume replication-policy app',
         'pause registry first',
         'resume registry first',
         'retry replication 1',
         'pause replication everything',
-        ...[2, 3, 4, 5].map((id) => `stop replication ${id}`),
+        ...[2, 3, 4, 5].flatMap((id) => [`start replication ${id}`, `stop replication ${id}`]),
         'resume replication everything',
         'pause replication everything',
         'resume replication everything',

@@ -30,7 +30,7 @@ export interface ReplicationRules {
   /** PRECONDITION while it runs. */
   remove(id: number, actor: Actor): Promise<void>;
   /** PRECONDITION where it is switched off. @returns the execution's id */
-  start(id: number, operator: string): Promise<{ readonly id: number }>;
+  start(id: number, actor: Actor): Promise<{ readonly id: number }>;
   /** What is over stays as it is. */
   stop(execution: number, actor: Actor): Promise<void>;
 }
@@ -144,7 +144,7 @@ const startPolicy = (policies: ReplicationRules): OwnRoute =>
     permission: { system: 'replication:create' },
     answers: [201, 401, 403, 404, 409, 412],
     async handle({ id, actor }) {
-      const execution = await policies.start(id('id'), actor.name);
+      const execution = await policies.start(id('id'), actor);
       return { location: `/replication/executions/${execution.id}` };
     },
   });

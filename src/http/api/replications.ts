@@ -37,7 +37,7 @@ export interface Replications {
   /** The newest first. Fields: `id`, `policy`, `status`, `trigger`, `startedAt`, `endedAt`. */
   executions(query: ListQuery): Promise<Listed<Execution>>;
   execution(id: number): Promise<Execution>;
-  start(policy: number, operator: string): Promise<{ readonly id: number }>;
+  start(policy: number, actor: Actor): Promise<{ readonly id: number }>;
   /** What is over stays as it is. */
   stop(execution: number, actor: Actor): Promise<void>;
   /** None where there is no such execution. */
@@ -119,7 +119,7 @@ const startReplication = (replications: Replications): ApiRoute =>
     answers: [201, 400, 401, 403],
     async handle({ json, actor }) {
       const { policy_id } = await json(Start);
-      const { id } = await replications.start(policy_id, actor.name);
+      const { id } = await replications.start(policy_id, actor);
       return { location: `${EXECUTIONS}/${id}` };
     },
   });
