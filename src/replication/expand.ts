@@ -46,10 +46,10 @@ export async function expand(
       }
     : (options) => source.repositories(repositories, options);
   if (after.length === 0) await refuseConflicts(run, list, task);
-  const { names, last } = await listings.page(task.execution, { list, last: after }, task);
-  const tasks = names
-    .filter((repository) => selectsRepository(repository, repositories))
-    .map((repository) => repositoryTask(run, source, repository));
+  const isSelected = (repository: string) => selectsRepository(repository, repositories);
+  const place = { list, last: after, isSelected };
+  const { names, last } = await listings.page(task.execution, place, task);
+  const tasks = names.map((repository) => repositoryTask(run, source, repository));
   if (last !== undefined) tasks.push(expandTask(run.rules, source.host, { after: [...last] }));
   return { next: after.length === 0 ? beforeDeletions(run, tasks) : tasks };
 }
