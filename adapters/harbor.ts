@@ -121,7 +121,7 @@ class Projects
   ): Promise<string | undefined> {
     const query = { q: `blob_digest=${digest}`, page_size: 1 };
     const path = `projects/${part(project)}/repositories`;
-    const answer = await this.#api.ask({ ...options, path, query });
+    const answer = await this.#api.ask({ ...options, path, query, isOptional: true });
     // Some versions know no such question; then nobody knows.
     if (answer.status !== 200) return undefined;
     return answer.body(Named)[0]?.name;

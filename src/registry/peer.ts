@@ -116,6 +116,8 @@ export interface WritablePeer {
   /**
    * Whether the blob is in the repository now, taken from another one of the same registry. A session that was opened
    * instead is cancelled. False too where we may not read the other one. Tried once, and no failure of it opens a circuit.
+   *
+   * @throws UpstreamInvalid where the registry says that it mounted another digest
    */
   mountBlob(
     repository: string,
@@ -169,7 +171,10 @@ export interface ListingPeer {
   repositories?(options: CallOptions & { readonly prefix?: string }): AsyncIterable<string>;
   /** Tags with what they point to, one call for many of them. Left out where only HEAD tells. @throws OciError NAME_UNKNOWN */
   tagDigests?(repository: string, options: CallOptions): AsyncIterable<TagFacts>;
-  /** A repository of that project that has the blob and that we may mount it from. Left out where the registry does not tell. */
+  /**
+   * A repository of that project that has the blob and that we may mount it from. Left out where the registry does not tell.
+   * Asked once, and no failure of it opens a circuit.
+   */
   repositoryWith?(
     digest: Digest,
     options: CallOptions & { readonly project: string },

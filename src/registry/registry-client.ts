@@ -37,7 +37,7 @@ export interface Call extends CallOptions {
   readonly scope: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly lane: Lane;
-  /** As in {@link HttpConnection.send}. */
+  /** As in {@link HttpRequest.isOptional}. */
   readonly isOptional?: boolean | undefined;
   /** A streamed one is opened again where the first answer was that we have to say who we are. */
   readonly body?: RequestBody | undefined;

@@ -23,6 +23,8 @@ export interface Question extends CallOptions {
   /** Instead of `json`: as HTML forms are sent. */
   readonly form?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** As in {@link Call.isOptional}. */
+  readonly isOptional?: boolean;
 }
 
 /** Any answer but 401, 403, 429 and 5xx, which are the errors of `errors.ts`. */
@@ -85,7 +87,7 @@ export class VendorApi {
   }
 
   #call(question: Question): Call {
-    const { method = 'GET', path, query = {}, headers, signal, abandoned } = question;
+    const { method = 'GET', path, query = {}, headers, signal, abandoned, isOptional } = question;
     const url = new URL(path, this.#base);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
     const { type, body } = bodyOf(question);
@@ -100,6 +102,7 @@ export class VendorApi {
       },
       lane: 'control',
       body,
+      isOptional,
       signal,
       abandoned,
     };

@@ -1,4 +1,5 @@
 /** What changes a repository besides its blobs: manifests, tags, and what is taken away (distribution-spec v1.1.1 end-7, end-9). */
+import type { Digest } from '../oci/digest.ts';
 import { OciError } from '../oci/error.ts';
 import { parseReference } from '../oci/reference.ts';
 import { MOST_ERROR_BYTES } from './error-answer.ts';
@@ -6,7 +7,7 @@ import { UpstreamDenied, UpstreamRefused } from './errors.ts';
 import type { CallOptions, WritablePeer } from './peer.ts';
 import type { Referrers } from './referrers.ts';
 import { type RepositoryCalls, writeRefusal } from './repository-calls.ts';
-import { assertSame, UploadSession } from './upload-session.ts';
+import { assertSame, type SessionPlace, UploadSession } from './upload-session.ts';
 
 type Writes = Pick<WritablePeer, 'mountBlob' | 'pushManifest' | 'deleteManifest' | 'deleteTag'>;
 
@@ -22,30 +23,8 @@ export function writesTo(
   { base, referrers, deleting = 'pull,push,delete' }: WritesOptions,
 ): Writes {
   return {
-    // end-11
-    async mountBlob(repository, digest, from, options) {
-      const query = `mount=${encodeURIComponent(digest)}&from=${at.nameOf(from)}`;
-      const call = at.to(repository, `blobs/uploads/?${query}`, {
-        ...options,
-        method: 'POST',
-        actions: 'pull,push',
-        from,
-        // It saves bytes, which can be sent as well.
-        isOptional: true,
-      });
-      try {
-        const answer = await at.calls.read(call, MOST_ERROR_BYTES);
-        if (answer.status === 201) return true;
-        if (answer.status === 202) {
-          await UploadSession.in({ at, repository, base }, answer).cancel();
-        }
-        return false;
-      } catch (error) {
-        // One that we may not read is as good as one that is not there; the push will say what else is wrong.
-        if (error instanceof UpstreamDenied) return false;
-        throw error;
-      }
-    },
+    mountBlob: (repository, digest, from, options) =>
+      mount({ at, repository, base }, digest, { ...options, from }),
 
     // end-7a
     async pushManifest(repository, reference, manifest, options) {
@@ -84,6 +63,38 @@ export function writesTo(
       }
     },
   };
+}
+
+/** end-11 */
+async function mount(
+  { at, repository, base }: SessionPlace,
+  digest: Digest,
+  { from, ...options }: CallOptions & { readonly from: string },
+): Promise<boolean> {
+  const query = `mount=${encodeURIComponent(digest)}&from=${at.nameOf(from)}`;
+  const call = at.to(repository, `blobs/uploads/?${query}`, {
+    ...options,
+    method: 'POST',
+    actions: 'pull,push',
+    from,
+    // It saves bytes, which can be sent as well.
+    isOptional: true,
+  });
+  try {
+    const answer = await at.calls.read(call, MOST_ERROR_BYTES);
+    if (answer.status === 201) {
+      assertSame(answer.headers['docker-content-digest'], digest, at.host);
+      return true;
+    }
+    if (answer.status === 202) {
+      await UploadSession.in({ at, repository, base }, answer).cancel();
+    }
+    return false;
+  } catch (error) {
+    // One that we may not read is as good as one that is not there; the push will say what else is wrong.
+    if (error instanceof UpstreamDenied) return false;
+    throw error;
+  }
 }
 
 /** end-9 */

@@ -10,6 +10,7 @@ import { type Closure, closureOf } from './closure.ts';
 import { CountedBlobs } from './counted-blobs.ts';
 import { aheadIn, priorityOf } from './expand.ts';
 import { wouldCopy } from './findings.ts';
+import { Looks } from './looks.ts';
 import { CopyBlob, type Place, PutManifests, SyncReference } from './payloads.ts';
 import type { Planning } from './planning.ts';
 import { putAtOnce, putManifests } from './put.ts';
@@ -26,9 +27,11 @@ export interface Copying {
   putManifests(task: RunningTask): Promise<TaskOutcome>;
 }
 
-export function createCopying(runs: Runs): Copying {
+/** `now`: milliseconds UTC. */
+export function createCopying(runs: Runs, now: () => number): Copying {
   const manifests = new ReadManifests();
   const counted = new CountedBlobs();
+  const looks = new Looks(now);
   return {
     async syncReference(task) {
       const run = await runs(task.execution);
@@ -54,7 +57,10 @@ export function createCopying(runs: Runs): Copying {
       const way = await destination.copyBlob(blob, to, {
         signal,
         moved: (bytes) => task.progress(bytes),
+        waits: size <= SMALL_BYTES,
       });
+      // What is large may take hours: others at the same registry get the slot meanwhile.
+      if (way === 'under way') return { notBefore: looks.next(), note: 'waits to be mounted' };
       return { note: way };
     },
 

@@ -1,3 +1,4 @@
+import { FIRST_BLOCK_MS } from '../jobs/hosts.ts';
 import type { Failure } from '../jobs/task.ts';
 import { OciError } from '../oci/error.ts';
 import { ManagementError } from '../oci/management-error.ts';
@@ -13,7 +14,7 @@ import { WindowClosed } from './pace.ts';
 /** A registry that says nothing of how long it wants to be left alone. */
 const THROTTLED_MS = 30_000;
 /** One that says that it is away, and not for how long: behind many a balancer that is over in a moment. */
-const AWAY_MS = 5_000;
+const AWAY_MS = FIRST_BLOCK_MS;
 /** Stands for a host, which none is called. */
 const WINDOW = 'closed-window';
 /** What is the node's own trouble, and passes. */
@@ -33,9 +34,11 @@ export function failureOf(error: unknown): Failure {
   if (error instanceof UpstreamUnavailable) {
     const told = { reason: withCause(error), host: error.host };
     const retryAfterMs = awayMs(error);
-    return retryAfterMs === undefined
-      ? { kind: 'transient', ...told }
-      : { kind: 'away', ...told, retryAfterMs };
+    if (retryAfterMs === undefined) return { kind: 'transient', ...told };
+    // For how long the last answer said to leave it alone counts from when it came, and whoever got it was told.
+    if (error.reason === 'circuit-open')
+      return { kind: 'throttled', ...told, retryAfterMs: AWAY_MS, isHearsay: true };
+    return { kind: 'away', ...told, retryAfterMs };
   }
   if (error instanceof UpstreamDenied) return { kind: 'permanent', reason: withCause(error) };
   if (error instanceof UpstreamInvalid) return { kind: 'integrity', reason };

@@ -4,7 +4,7 @@ import { UpstreamThrottled } from '../registry/errors.ts';
 import type { RegistryPeer } from '../registry/peer.ts';
 import { type Link, shapedPart } from '../transfer/shaping.ts';
 import type { AheadBlob, ReadAhead } from './read-ahead.ts';
-import type { RemotePushes } from './remote-pushes.ts';
+import type { Mounting, RemotePushes } from './remote-pushes.ts';
 import type { CopyOptions, Destination, SourceBlob, Waiting } from './sides.ts';
 
 /** What passes through this node, and for whom. */
@@ -29,10 +29,11 @@ export function blobsTo(
     const ends = { source: source.endpoint, from, endpoint: target.endpoint, repository };
     return pushes.once(
       { ...ends, digest, policy },
-      async (signal, holder) => {
-        if (await isMounted(target, repository, blob, { signal, holder })) return 'mounted';
+      async (signal, mounting) => {
+        const mount = await tryMount(target, repository, blob, { signal, ...mounting });
+        if (mount.from !== undefined) return { way: 'mounted', from: mount.from };
         await pushTo({ ...target, readAhead }, repository, blob, { signal, moved });
-        return 'copied';
+        return { way: 'copied', isRefused: mount.isTried };
       },
       options,
     );
@@ -42,28 +43,50 @@ export function blobsTo(
 /** Bytes: to send fewer costs less than to ask where they are. */
 const ASKED_FROM = 2 ** 20;
 
-/** Whether the registry had it in another repository. That it has not is no failure: the bytes are sent then. */
-async function isMounted(
+interface Mount {
+  readonly isTried: boolean;
+  /** Where it was mounted from; undefined where it was not. */
+  readonly from?: string;
+}
+
+/** From another repository that has it there. That none has, or that it is refused, is no failure: the bytes are sent then. */
+async function tryMount(
   { endpoint, peer }: Target,
   repository: string,
   { source, repository: from, digest, size }: SourceBlob,
-  { holder, signal }: Waiting & { readonly holder: string | undefined },
-): Promise<boolean> {
-  const mounts = (other: string) => peer.mountBlob(repository, digest, other, { signal });
+  { mayMount, holder, signal }: Waiting & Mounting,
+): Promise<Mount> {
+  if (!mayMount) return { isTried: false };
+  let isTried = false;
+  const mounts = (other: string): Promise<boolean> => {
+    isTried = true;
+    return peer.mountBlob(repository, digest, other, { signal });
+  };
   try {
-    if (source.endpoint === endpoint && from !== repository && (await mounts(from))) return true;
-    const project = projectNameOf(repository);
-    const asked = holder === undefined && size >= ASKED_FROM;
-    const told = asked ? await peer.repositoryWith?.(digest, { project, signal }) : undefined;
-    const mountFrom = holder ?? told;
-    if (mountFrom === undefined || mountFrom === repository) return false;
+    const isWithin = source.endpoint === endpoint && from !== repository;
+    if (isWithin && (await mounts(from))) return { isTried, from };
+    const other = holder ?? (await repositoryWith(peer, repository, { digest, size, signal }));
     // Who names a blob does not have it by that: what a manifest of the source names may be in a repository beside it.
-    return (await source.hasBlob(from, digest, { signal })) && (await mounts(mountFrom));
+    const isAllowed = other !== undefined && (await source.hasBlob(from, digest, { signal }));
+    if (isAllowed && (await mounts(other))) return { isTried, from: other };
   } catch (error) {
     // What is wrong with the registry, the push will say.
     if (signal.aborted || error instanceof UpstreamThrottled) throw error;
-    return false;
   }
+  return { isTried };
+}
+
+/** Another one of the same project, where the registry tells. */
+async function repositoryWith(
+  peer: RegistryPeer,
+  repository: string,
+  { digest, size, signal }: Waiting & Pick<SourceBlob, 'digest' | 'size'>,
+): Promise<string | undefined> {
+  if (size < ASKED_FROM) return undefined;
+  const project = projectNameOf(repository);
+  const told = await peer.repositoryWith?.(digest, { project, signal });
+  if (told === undefined || told === repository) return undefined;
+  return projectNameOf(told) === project ? told : undefined;
 }
 
 async function pushTo(

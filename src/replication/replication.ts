@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type KeptPolicy, queueOf } from '../catalog/replication-policies.ts';
 import type { NewExecution } from '../jobs/enqueue.ts';
+import type { Along } from '../jobs/settling.ts';
 import type { Json, NewTask, TaskHandlers } from '../jobs/task.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { createCopying } from './copy.ts';
@@ -18,7 +19,12 @@ export interface StartOptions {
   readonly scheduledFor?: number | undefined;
   /** Whether it only says what it would do. */
   readonly isDryRun?: boolean | undefined;
+  /** Written with it, or not at all. */
+  readonly along?: AlongStart | undefined;
 }
+
+/** What is written together with an execution, of which that is known. */
+export type AlongStart = (execution: { readonly id: number; readonly facts: Json }) => Along;
 
 export interface Replication {
   /**
@@ -33,7 +39,10 @@ export interface Replication {
 
 export interface ReplicationOptions {
   readonly connect: (endpoint: string) => Promise<ConnectedRegistry | undefined>;
-  readonly enqueue: (execution: NewExecution) => Promise<{ readonly id: number } | undefined>;
+  readonly enqueue: (
+    execution: NewExecution,
+    along?: AlongStart,
+  ) => Promise<{ readonly id: number } | undefined>;
   /** Whether an execution of the queue is not over. */
   readonly isRunning: (queue: string) => Promise<boolean>;
 }
@@ -50,11 +59,11 @@ export function createReplication({
     async start(policy, options) {
       refuseSwitchedOff(policy);
       const { id, name, written, rules } = policy;
-      const { trigger, operator, scheduledFor, isDryRun = false } = options;
+      const { trigger, operator, scheduledFor, isDryRun = false, along } = options;
       const source = await connect(rules.source);
       const queue = queueOf(id);
       const isSkipped = !isDryRun && rules.overlap === 'skip' && (await isRunning(queue));
-      return enqueue({
+      const execution = {
         kind: 'replication',
         queue,
         trigger,
@@ -64,7 +73,8 @@ export function createReplication({
         exclusive: !isDryRun && !isSkipped,
         facts: toldOf({ id, name, written }, { isDryRun }),
         tasks: isSkipped ? [SKIPPED] : [expandTask(rules, source?.host)],
-      });
+      };
+      return enqueue(execution, along);
     },
   };
 }
@@ -92,7 +102,7 @@ export interface HandlerOptions {
 }
 
 export function replicationHandlers({ runs, tasksOf, now }: HandlerOptions): TaskHandlers {
-  const copying = createCopying(runs);
+  const copying = createCopying(runs, now);
   const listings = new Listings();
   return {
     expand: (task) => expand(task, runs, listings),

@@ -67,6 +67,8 @@ export interface CopyOptions extends Waiting {
   readonly moved: (bytes: number) => void;
   /** When the destination said that it lacks the blob, by `performance.now()`: what came there since is not sent again. */
   readonly missingAt?: number | undefined;
+  /** Whether to wait while the blob goes to another repository that it can be mounted from then. By default. */
+  readonly waits?: boolean | undefined;
 }
 
 export interface PutOptions extends Waiting {
@@ -103,13 +105,13 @@ export interface Destination {
    * Several at one time of one blob are one transfer, whose bytes one of them is told of. Aborting ends it within one chunk; what arrived stays for the next time where
    * this node is the destination.
    *
-   * @returns how it came there
+   * @returns how it came there; `under way` where that is to be waited for, and `waits` is false
    */
   copyBlob(
     blob: SourceBlob,
     repository: string,
     options: CopyOptions,
-  ): Promise<'copied' | 'mounted'>;
+  ): Promise<'copied' | 'mounted' | 'under way'>;
   /** Under its digest, and with the tag if there is one. Its content is there. */
   put(repository: string, manifest: Manifest, options: PutOptions): Promise<void>;
   /** @throws OciError UNSUPPORTED */

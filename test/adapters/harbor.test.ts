@@ -138,6 +138,24 @@ describe('the Harbor adapter', () => {
     assert.equal(searchParams.get('q'), `blob_digest=${digest}`);
   });
 
+  it('asks where once, and holds no failure of that against the host', async () => {
+    await using upstream = await startUpstream();
+    upstream.addImage('team/app', '1', [Buffer.from('layer')]);
+    upstream.behave({ path: /blob_digest/ }, { status: 500 });
+    const limits = { breakerFailures: 1 };
+    const { url } = upstream;
+    using connected = connectPeer({ adapter: 'harbor', url, credential: ADMIN, limits });
+    const digest = digestOf(Buffer.from('layer'));
+
+    await assert.rejects(
+      async () => connected.peer.repositoryWith?.(digest, { project: 'team', signal }),
+      { reason: 'server-error' },
+    );
+
+    assert.equal(upstream.count({ path: /blob_digest/ }), 1);
+    await connected.peer.headManifest('team/app', '1', { signal });
+  });
+
   it('shows its credential to the API without being asked, and to nobody else', async () => {
     await using upstream = await startUpstream();
     await using other = await startUpstream();

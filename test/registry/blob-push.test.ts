@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { describe, it } from 'node:test';
+import { digestOf } from '../../src/oci/digest.ts';
 import type { OpenBlob } from '../../src/registry/peer.ts';
 import { upstreamSent } from '../../src/telemetry/channels.ts';
 import { opening } from '../adapters/conformance-pushes.ts';
-import { BLOB, BYTES, LIMITS, MIB, PATCH, PUT, world } from './support/pushes.ts';
+import { BLOB, BYTES, LIMITS, MIB, PATCH, PUT, signal, world } from './support/pushes.ts';
 
 describe('a push that breaks off', () => {
   for (const { name, how } of [
@@ -239,6 +240,18 @@ describe('a push in chunks', () => {
     await push.run(forgetting);
 
     assert.deepEqual(push.upstream.blobIn('team/app', BLOB.digest), BYTES);
+  });
+});
+
+describe('a mount', () => {
+  it('is not believed where the registry says that it is of another blob', async () => {
+    await using push = await world();
+    const headers = { 'docker-content-digest': digestOf(Buffer.from('another')) };
+    push.upstream.behave({ method: 'POST', path: /mount=/ }, { status: 201, headers });
+
+    await assert.rejects(push.peer.mountBlob('team/app', BLOB.digest, 'team/base', { signal }), {
+      name: 'UpstreamInvalid',
+    });
   });
 });
 

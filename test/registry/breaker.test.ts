@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { digestOf } from '../../src/oci/digest.ts';
 import { Breakers } from '../../src/registry/breaker.ts';
 import { circuitChanged } from '../../src/telemetry/channels.ts';
 import { connectPeer } from '../support/registry-peer.ts';
@@ -204,5 +205,19 @@ describe('a host’s circuit', () => {
 
     assert.equal(upstream.count({ method: 'POST' }), 1);
     await connected.peer.headManifest('a/app', '1', { signal });
+  });
+
+  it('takes no session that came instead of a mount, and cannot be cancelled, for one either', async () => {
+    const signal = AbortSignal.timeout(30_000);
+    await using upstream = await startUpstream();
+    upstream.addImage('a/app', '1', [Buffer.from('layer')]);
+    const nowhere = digestOf(Buffer.from('nowhere'));
+    upstream.behave({ method: 'DELETE' }, { status: 500 });
+    using connected = connectPeer({ url: upstream.url, limits: { breakerFailures: 3 } });
+
+    assert.equal(await connected.peer.mountBlob('a/other', nowhere, 'a/app', { signal }), false);
+
+    await connected.peer.headManifest('a/app', '1', { signal });
+    assert.equal(upstream.count({ method: 'DELETE' }), 1);
   });
 });
