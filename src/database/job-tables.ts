@@ -82,6 +82,8 @@ export interface TaskRow {
   mismatches: number;
   /** When a host first put it off, since it last got on. */
   away_since: number | null;
+  /** When it was to ask again, the last time. */
+  away_until: number | null;
   /** Of a delayed one. */
   run_at: number | null;
   /** The process (by place and by start) that works on it, until when it has to say so again. */
@@ -149,7 +151,7 @@ export interface JobHostRow {
   failures: number;
   /** When the first of them was. */
   failing_since: number | null;
-  /** The breaker is open until then; after it one task at a time finds out. */
+  /** The breaker is open until then; after it one task at a time finds out. Where it is not open: when the last failure was. */
   open_until: number;
 }
 

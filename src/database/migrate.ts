@@ -14,6 +14,7 @@ import { taskEndings } from './migrations/0008-task-endings.ts';
 import { leftUploads } from './migrations/0009-left-uploads.ts';
 import { tasksAway } from './migrations/0010-tasks-away.ts';
 import { priorities } from './migrations/0011-priorities.ts';
+import { tasksAwayUntil } from './migrations/0012-tasks-away-until.ts';
 
 /** In order; the first makes version 1 of an empty database, and the tables are of the version that the last made. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -28,6 +29,7 @@ export const MIGRATIONS: readonly Migration[] = [
   leftUploads,
   tasksAway,
   priorities,
+  tasksAwayUntil,
 ];
 
 export interface MigrateOptions {

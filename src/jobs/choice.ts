@@ -1,13 +1,20 @@
 import { sql } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
-import { locksRows } from '../database/row-locks.ts';
-import { type Lane, mayBegin, type Turn } from './board.ts';
-import { chargeOf, type LaneName } from './shares.ts';
+import { type Host, isFree, type Lane, lacksRoomAlone, mayBegin, type Turn } from './board.ts';
+import { chargeOf } from './shares.ts';
 
 /** Read of a lane at once: a claim rarely takes more of one. */
 const HEADS = 2;
+/** The same where an execution of the queue is being stopped. If all of these are its own, others of the lane wait until more of them are stopped. */
+const HEADS_AMONG_STOPPED = 100;
 
-/** The ids of at most `most` tasks that are next, in order: those of the highest priority first, fair between queues of one priority and between the lanes of a queue. */
+/**
+ * The ids of at most `most` tasks that are next, in order: those of the highest priority first, fair between queues of one priority and between
+ * the lanes of a queue.
+ *
+ * A lane that is next and lacks room at one of its hosts alone keeps a place at the others, from those that come after it: else each place
+ * that somebody leaves would be gone before there is one everywhere. A host keeps one for each priority, so that the rest of it is used.
+ */
 export async function chooseTasks(
   transaction: WriteTransaction,
   turns: readonly Turn[],
@@ -17,7 +24,7 @@ export async function chooseTasks(
   const byPriority = Map.groupBy(turns, ({ priority }) => priority);
   for (const priority of [...byPriority.keys()].toSorted((left, right) => right - left)) {
     const alike = byPriority.get(priority) ?? [];
-    // Once those before them have the room that they want.
+    // Lower ones get what those before them leave.
     if (chosen.length < most)
       chosen.push(...(await chooseAmong(transaction, alike, most - chosen.length)));
   }
@@ -32,48 +39,66 @@ async function chooseAmong(
 ): Promise<readonly number[]> {
   const chosen: number[] = [];
   const lifted = new Set<Turn>();
-  const open = turns.filter(isOpen);
+  const keeping = new Set<Host>();
+  const isNext = (lane: Lane): boolean => mayBegin(lane) || mayKeep(lane, keeping);
+  const closed = turns.filter(({ lanes }) => !lanes.some(mayBegin));
   let reached = 0;
   while (chosen.length < most) {
-    const turn = leastOf(open.filter(isOpen));
-    if (turn === undefined) break;
-    const lanes = turn.lanes.filter(mayBegin);
-    if (!lifted.has(turn)) await liftLanesBehind(transaction, turn, lanes);
+    const turn = leastOf(turns.filter(({ lanes }) => lanes.some(isNext)));
+    const lane = leastOf(turn?.lanes.filter(isNext) ?? []);
+    if (turn === undefined || lane === undefined) break;
+    if (!lifted.has(turn)) await liftLanesBehind(transaction, turn);
     lifted.add(turn);
-    const lane = leastOf(lanes);
-    if (lane === undefined) continue;
-    if (lane.heads.length === 0) await readHeads(transaction, { ...turn, route: lane.route }, lane);
-    const head = lane.heads.shift();
+    if (lane.heads.length === 0) await readHeads(transaction, turn, lane);
+    const [head] = lane.heads;
     if (head === undefined) continue;
+    if (!mayBegin(lane)) {
+      keepPlaces(lane, keeping);
+      continue;
+    }
+    lane.heads.shift();
     chosen.push(head.id);
     reached = turn.vtime;
     charge(turn, lane, chargeOf(head.cost));
   }
-  const closed = turns.filter((turn) => !open.includes(turn));
   await liftThoseBehind(transaction, closed, reached);
   return chosen;
 }
 
-const isOpen = ({ lanes }: Turn): boolean => lanes.some(mayBegin);
+const mayKeep = (lane: Lane, keeping: ReadonlySet<Host>): boolean =>
+  lacksRoomAlone(lane) && placesOf(lane, keeping).length > 0;
 
+function keepPlaces(lane: Lane, keeping: Set<Host>): void {
+  for (const host of placesOf(lane, keeping)) {
+    host.kept += 1;
+    keeping.add(host);
+  }
+}
+
+/** Hosts at which it may keep a place. Where one task finds out how the host is, nobody waits for that. */
+function placesOf({ hosts }: Lane, keeping: ReadonlySet<Host>): readonly Host[] {
+  return hosts.filter((host) => isFree(host) && !host.isProbed && !keeping.has(host));
+}
+
+/** But for those of executions that are being stopped. */
 async function readHeads(
   transaction: WriteTransaction,
-  { queue, priority, route }: LaneName,
+  { queue, priority, stopping }: Turn,
   lane: Lane,
 ): Promise<void> {
-  const heads = transaction
+  const heads = await transaction
     .selectFrom('tasks')
-    .select(['id', 'cost'])
+    .select(['id', 'cost', 'execution'])
     .where('queue', '=', queue)
-    .where('route', '=', route)
+    .where('route', '=', lane.route)
     .where('priority', '=', priority)
     .where('state', '=', sql.lit('ready'))
+    .where('id', '>', lane.read)
     .orderBy('id')
-    .limit(HEADS)
-    .offset(lane.taken);
-  // Those that a claim of another process has in hand are left to it.
-  const free = locksRows(transaction) ? heads.forUpdate().skipLocked() : heads;
-  lane.heads = await free.execute();
+    .limit(stopping.length === 0 ? HEADS : HEADS_AMONG_STOPPED)
+    .execute();
+  lane.heads = heads.filter(({ execution }) => !stopping.includes(execution));
+  lane.read = heads.at(-1)?.id ?? lane.read;
   if (lane.heads.length === 0) lane.ready = 0;
 }
 
@@ -85,7 +110,6 @@ function leastOf<T extends { readonly vtime: number }>(candidates: readonly T[])
 
 function charge(turn: Turn, lane: Lane, bytes: number): void {
   lane.ready -= 1;
-  lane.taken += 1;
   lane.vtime += bytes;
   turn.vtime += bytes;
   for (const host of lane.hosts) host.room -= 1;
@@ -117,8 +141,8 @@ async function liftThoseBehind(
 async function liftLanesBehind(
   transaction: WriteTransaction,
   { queue, priority, lanes }: Turn,
-  open: readonly Lane[],
 ): Promise<void> {
+  const open = lanes.filter(mayBegin);
   const least = leastOf(open)?.vtime ?? 0;
   const behind = lanes.filter((lane) => !open.includes(lane) && lane.vtime < least);
   if (behind.length === 0) return;

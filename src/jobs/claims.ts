@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
 import { readBoard } from './board.ts';
 import { chooseTasks } from './choice.ts';
+import { lockJobs } from './lock.ts';
 import { chargeOf } from './shares.ts';
 import { PLACED, Tally } from './tally.ts';
 import type { ClaimedTask } from './task.ts';
@@ -18,20 +19,22 @@ export interface ClaimOptions {
   readonly now: number;
 }
 
-/** Delayed tasks whose time has come, made ready by one claim. */
-const MOST_PROMOTED = 100;
+/** Delayed tasks whose time has come, made ready by one claim, in 20 ms. Of more, the most urgent may come with a later claim. */
+const MOST_PROMOTED = 1_000;
 
 /**
  * Takes the tasks that are next: those of the highest priority, fair by bytes between queues, and in a queue between its lanes. What it costs
- * depends on how many lanes have something to do, never on how many tasks.
+ * depends on how many lanes have something to do, and on how many delayed tasks' time has come, a thousand at most; never on how many
+ * tasks there are.
  */
 export async function claimTasks(
   transaction: WriteTransaction,
   options: ClaimOptions,
 ): Promise<readonly ClaimedTask[]> {
+  await lockJobs(transaction);
   await promoteDelayed(transaction, options.now);
-  const queues = await readBoard(transaction, options);
-  const chosen = await chooseTasks(transaction, queues, options.most);
+  const turns = await readBoard(transaction, options);
+  const chosen = await chooseTasks(transaction, turns, options.most);
   if (chosen.length === 0) return [];
   const claimed = await transaction
     .updateTable('tasks')
@@ -47,9 +50,6 @@ export async function claimTasks(
       started_at: row.fn.coalesce('started_at', sql<number>`cast(${options.now} as bigint)`),
     }))
     .where('id', 'in', chosen)
-    // Another process may have been faster.
-    .where('state', '=', 'ready')
-    .where((row) => row.not(row.exists(stoppingExecution(transaction))))
     .returningAll()
     .execute();
   const tally = new Tally();
@@ -59,15 +59,6 @@ export async function claimTasks(
   }
   await tally.write(transaction, options.now);
   return claimed.toSorted((left, right) => chosen.indexOf(left.id) - chosen.indexOf(right.id));
-}
-
-/** Of a task, where somebody stops it: some tasks of it may not be stopped yet. */
-function stoppingExecution(transaction: WriteTransaction) {
-  return transaction
-    .selectFrom('executions')
-    .select('executions.id')
-    .where('executions.id', '=', sql.ref<number>('tasks.execution'))
-    .where('executions.stopping', '=', 1);
 }
 
 /** Whether a claim may find anything: asked of the reader, so that idle workers write nothing. */
@@ -107,7 +98,6 @@ async function promoteDelayed(transaction: WriteTransaction, now: number): Promi
       'in',
       due.map(({ id }) => id),
     )
-    .where('state', '=', 'delayed')
     .returning(PLACED)
     .execute();
   const tally = new Tally();

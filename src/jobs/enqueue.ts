@@ -2,8 +2,9 @@ import { z } from 'zod';
 import type { WriteTransaction } from '../database/database.ts';
 import type { ExecutionTrigger } from '../database/job-tables.ts';
 import { ACTIVE } from './executions.ts';
+import { lockJobs } from './lock.ts';
 import { addTasks } from './new-tasks.ts';
-import { lockQueue } from './shares.ts';
+import { ensureQueue } from './shares.ts';
 import { type Ended, endOf, Tally } from './tally.ts';
 import type { Json, NewTask } from './task.ts';
 
@@ -31,7 +32,8 @@ export async function addExecution(
   execution: NewExecution,
   now: number,
 ): Promise<{ readonly id: number; readonly ended: readonly Ended[] } | undefined> {
-  await lockQueue(transaction, execution.queue);
+  await lockJobs(transaction);
+  await ensureQueue(transaction, execution.queue);
   if (await wasScheduled(transaction, execution)) return undefined;
   const active = execution.exclusive === true ? await exclusiveOf(transaction, execution) : [];
   const waiting = active.find(({ status }) => status === 'waiting');

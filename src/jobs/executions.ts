@@ -30,6 +30,18 @@ export interface Execution {
 /** Those that are not over, written out: what is bound finds no index of some rows alone. */
 export const ACTIVE = [sql.lit<ExecutionStatus>('waiting'), sql.lit<ExecutionStatus>('running')];
 
+/** Those that somebody stopped and that are not over: tasks of them may be ready still. */
+export async function stoppingExecutions(
+  queries: Queries,
+): Promise<readonly Pick<Execution, 'id' | 'queue'>[]> {
+  return queries
+    .selectFrom('executions')
+    .select(['id', 'queue'])
+    .where('status', 'in', ACTIVE)
+    .where('stopping', '=', 1)
+    .execute();
+}
+
 const LISTING: Listing<Tables, 'executions'> = {
   fields: {
     id: ['id', 'integer'],

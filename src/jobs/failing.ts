@@ -48,14 +48,17 @@ export async function settleFailure(
 ): Promise<'stopped' | 'throttled' | 'failed' | 'delayed'> {
   const task = await heldTask(settling, claim);
   await closeAttempt(settling, task, sent);
-  const outage = await tellHost(settling, failure);
+  const loaded = hostsOf(task.route);
+  const outage = await tellHost(settling, failure, loaded);
   if (task.state === 'stopping') {
     await endStopped(settling, task);
     return 'stopped';
   }
   if (failure.kind === 'throttled') {
     // The block of the host holds back what says that it loads it.
-    const isHeld = hostsOf(task.route).includes(failure.host);
+    const isHeld = loaded.includes(failure.host);
+    if (failure.isHearsay === true)
+      return settleAway(settling, task, failure, { ...options.rules, isHeld });
     await rearm(settling, task, {
       attempts: task.attempts - 1,
       failure: failure.kind,

@@ -1,5 +1,7 @@
 /** What is known about the hosts that tasks load: who asked to be left alone, who fails. */
+import type { Selectable } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
+import type { JobHostRow } from '../database/job-tables.ts';
 import { jobHostChanged } from '../telemetry/channels.ts';
 import type { Settling } from './settling.ts';
 import type { Failure } from './task.ts';
@@ -12,8 +14,15 @@ const LONGEST_OPEN_MS = 15 * 60_000;
 
 /** Who says "tomorrow" is asked again sooner: budgets get raised, and clocks are wrong. */
 const LONGEST_BLOCK_MS = 60 * 60_000;
+/** Of a host that says that it is away, when nothing went wrong there before: it may mean one thing alone, and be well for all else. */
+export const FIRST_BLOCK_MS = 5_000;
+/** Who says "at once" is not. */
+const SHORTEST_BLOCK_MS = 1_000;
 
-/** A host whose breaker is open: it does not answer, whoever asks. */
+/** Whoever was put off asks again within an hour and a quarter, if nothing keeps him from it. */
+const FORGOTTEN_MS = 2 * LONGEST_BLOCK_MS;
+
+/** A host whose breaker is open: nothing goes well there, whoever asks. */
 export interface Outage {
   readonly host: string;
   /** Milliseconds UTC: since when nothing went well there, and when it is asked again. */
@@ -23,22 +32,57 @@ export interface Outage {
 
 /** Milliseconds UTC. */
 export const blockedUntil = (now: number, retryAfterMs: number): number =>
-  now + Math.min(LONGEST_BLOCK_MS, Math.ceil(retryAfterMs));
+  now + Math.min(LONGEST_BLOCK_MS, Math.max(SHORTEST_BLOCK_MS, Math.ceil(retryAfterMs)));
 
-/** What a failure says about its host. @returns what is known of a host that does not answer */
-export async function tellHost(settling: Settling, failure: Failure): Promise<Outage | undefined> {
+/**
+ * Beyond which nobody is put off: what is later was written while a clock was wrong. Twice what anybody may ask for, since processes'
+ * clocks differ a little, and who wrote it may have looked at his a little later.
+ */
+export const MOST_AHEAD_MS = 2 * LONGEST_BLOCK_MS;
+
+/** Whether a host is left alone until then. */
+export const isAhead = (until: number, now: number): boolean =>
+  until > now && until <= now + MOST_AHEAD_MS;
+
+/**
+ * Whether nobody asked for hours, since it was time to: a policy was paused, the node off, or there was nothing to do. Nobody's patience
+ * ends over that time, in which nothing was tried.
+ */
+const isForgotten = (askAt: number, now: number): boolean => now - askAt > FORGOTTEN_MS;
+
+/** Since when it has been going on, without the time in which nobody asked. Milliseconds UTC. */
+export const patientSince = (
+  since: number,
+  { askAt, now }: { readonly askAt: number; readonly now: number },
+): number => Math.min(now, isForgotten(askAt, now) ? since + now - askAt : since);
+
+/**
+ * What a failure says about its host. Failures are counted of `loaded` hosts alone, those of the task's route: of another (where blobs are
+ * redirected to, or tokens are) no success would ever tell that it works.
+ *
+ * @returns what is known of a host that does not answer
+ */
+export async function tellHost(
+  settling: Settling,
+  failure: Failure,
+  loaded: readonly string[],
+): Promise<Outage | undefined> {
   if (failure.kind === 'throttled') {
     await leaveAlone(settling, failure);
     return undefined;
   }
-  if (failure.kind === 'away') {
-    const outage = await countFailure(settling, failure);
-    await leaveAlone(settling, failure);
-    return outage;
-  }
-  if (failure.kind !== 'transient' || failure.host === undefined) return undefined;
+  if (failure.kind !== 'away' && failure.kind !== 'transient') return undefined;
   const { kind, host, reason } = failure;
-  return countFailure(settling, { kind, host, reason });
+  const isCounted = host !== undefined && loaded.includes(host);
+  const { inRow, outage } = isCounted
+    ? await countFailure(settling, { kind, host, reason })
+    : UNCOUNTED;
+  if (failure.kind === 'away') {
+    const most = inRow > 1 ? LONGEST_BLOCK_MS : FIRST_BLOCK_MS;
+    const retryAfterMs = Math.min(most, failure.retryAfterMs);
+    await leaveAlone(settling, { ...failure, retryAfterMs });
+  }
+  return outage;
 }
 
 /** They answered: whatever had failed before was not the beginning of an outage. */
@@ -59,19 +103,22 @@ export async function hostsWork(
   }
 }
 
+/** Told once for each block, however many were under way when it began: again only where that gets longer by more than their answers differ. */
 async function leaveAlone(
   { transaction, now, facts }: Settling,
   { host, reason, retryAfterMs }: Extract<Failure, { readonly retryAfterMs: number }>,
 ): Promise<void> {
   const until = blockedUntil(now, retryAfterMs);
-  await ensureHost(transaction, host);
-  const { numUpdatedRows } = await transaction
+  const { blocked_until } = await heldHost(transaction, host);
+  const before = isAhead(blocked_until, now) ? blocked_until : now;
+  if (until <= before) return;
+  await transaction
     .updateTable('job_hosts')
     .set({ blocked_until: until, reason })
     .where('host', '=', host)
-    .where('blocked_until', '<', until)
-    .executeTakeFirst();
-  if (numUpdatedRows > 0n) facts.push(() => tell({ host, state: 'blocked', until, reason }));
+    .execute();
+  if (until - before >= SHORTEST_BLOCK_MS)
+    facts.push(() => tell({ host, state: 'blocked', until, reason }));
 }
 
 interface HostFailure {
@@ -80,32 +127,40 @@ interface HostFailure {
   readonly reason: string;
 }
 
+interface Counted {
+  /** Failures in a row. */
+  readonly inRow: number;
+  readonly outage?: Outage;
+}
+
+const UNCOUNTED: Counted = { inRow: 0 };
+
 async function countFailure(
   { transaction, now, facts }: Settling,
   { kind, host, reason }: HostFailure,
-): Promise<Outage | undefined> {
-  await ensureHost(transaction, host);
-  const before = await transaction
-    .selectFrom('job_hosts')
-    .select(['failures', 'failing_since', 'open_until', 'blocked_until'])
-    .where('host', '=', host)
-    .executeTakeFirstOrThrow();
-  const since = before.failing_since ?? now;
-  // Those that were under way when it opened fail too, and say nothing new.
-  if (before.open_until > now) return { host, since, until: before.open_until };
-  if (kind === 'away' && before.blocked_until > now) return undefined;
-  const failures = before.failures + 1;
+): Promise<Counted> {
+  const known = await heldHost(transaction, host);
+  const askAt = Math.max(known.open_until, known.blocked_until);
+  // It is asked by several at first, as one that never failed.
+  const before = isForgotten(askAt, now) ? { ...known, ...ANSWERS } : known;
+  const since = patientSince(known.failing_since ?? now, { askAt, now });
+  // Those that were under way when it opened, or was blocked, fail too, and say nothing new.
+  const inRow = before.failures;
+  if (isAhead(before.open_until, now))
+    return { inRow, outage: { host, since, until: before.open_until } };
+  if (kind === 'away' && isAhead(before.blocked_until, now)) return { inRow };
+  const failures = inRow + 1;
   const isOpen = failures >= BREAKS_AFTER;
   const openMs = Math.min(LONGEST_OPEN_MS, OPEN_MS * 2 ** Math.min(failures - BREAKS_AFTER, 30));
-  const until = isOpen ? now + openMs : 0;
+  const until = isOpen ? now + openMs : now;
   await transaction
     .updateTable('job_hosts')
     .set({ failures, failing_since: since, open_until: until, reason })
     .where('host', '=', host)
     .execute();
-  if (!isOpen) return undefined;
+  if (!isOpen) return { inRow: failures };
   facts.push(() => tell({ host, state: 'failing', until, reason }));
-  return { host, since, until };
+  return { inRow: failures, outage: { host, since, until } };
 }
 
 function tell(fact: Parameters<typeof jobHostChanged.publish>[0]): void {
@@ -121,4 +176,18 @@ export async function ensureHost(transaction: WriteTransaction, host: string): P
     .values({ host, blocked_until: 0, reason: '', paused: 0, ...ANSWERS })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
+}
+
+/** What is known of a host, which nobody else changes meanwhile. */
+async function heldHost(
+  transaction: WriteTransaction,
+  host: string,
+): Promise<Selectable<JobHostRow>> {
+  await ensureHost(transaction, host);
+  return transaction
+    .updateTable('job_hosts')
+    .set({ host })
+    .where('host', '=', host)
+    .returningAll()
+    .executeTakeFirstOrThrow();
 }

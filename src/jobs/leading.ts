@@ -36,13 +36,13 @@ export async function leadersOf(
   return leaders;
 }
 
-/** The leader is wanted as much as by the one that wants it most. */
+/** The leader is wanted as much as by the one that wants it most. @returns what is known of it then */
 export async function liftPriority(
   { transaction, tally }: Settling,
   leader: Leader,
   priority: number,
-): Promise<void> {
-  if (leader.priority >= priority) return;
+): Promise<Leader> {
+  if (leader.priority >= priority) return leader;
   const lifted = await transaction
     .updateTable('tasks')
     .set({ priority })
@@ -50,7 +50,23 @@ export async function liftPriority(
     .where('priority', '=', leader.priority)
     .returning(['priority', 'state', 'cost'])
     .executeTakeFirst();
-  if (lifted !== undefined) tally.preferred(leader, lifted);
+  if (lifted === undefined) return leader;
+  tally.preferred(leader, lifted);
+  return { ...leader, priority };
+}
+
+/** How much the task is wanted by those that follow it. */
+export async function wantedPriority(
+  { transaction }: Settling,
+  leader: number,
+): Promise<number | undefined> {
+  const { priority } = await transaction
+    .selectFrom('tasks')
+    .select((row) => row.fn.max('priority').as('priority'))
+    .where('follows', '=', leader)
+    .where('ended_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  return priority ?? undefined;
 }
 
 /** The follower leads now, and the leader follows it. For a leader that nobody works on. */
@@ -109,21 +125,23 @@ export async function promoteFollower(settling: Settling, task: number): Promise
   if (first !== undefined) await lead(settling, first.id, task);
 }
 
-async function lead({ transaction, tally }: Settling, id: number, former: number): Promise<void> {
-  const task = await transaction
+/** It is wanted as much as by the one that wants it most of those that follow it then. */
+async function lead(settling: Settling, id: number, former: number): Promise<void> {
+  const { transaction, tally } = settling;
+  const { pending, ...task } = await transaction
     .updateTable('tasks')
     .set({ follows: null })
     .where('id', '=', id)
     .returning([...MOVABLE, 'pending'])
     .executeTakeFirstOrThrow();
-  if (task.pending === 0) {
-    tally.moved(task, task.state, 'ready');
-    await transaction.updateTable('tasks').set({ state: 'ready' }).where('id', '=', id).execute();
-  }
   await transaction
     .updateTable('tasks')
     .set({ follows: id })
     .where('follows', '=', former)
     .where('ended_at', 'is', null)
     .execute();
+  const priority = Math.max(task.priority, (await wantedPriority(settling, id)) ?? task.priority);
+  const state = pending === 0 ? 'ready' : task.state;
+  tally.moved({ ...task, priority }, task.state, state);
+  await transaction.updateTable('tasks').set({ priority, state }).where('id', '=', id).execute();
 }

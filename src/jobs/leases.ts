@@ -3,6 +3,7 @@ import type { WriteTransaction } from '../database/database.ts';
 import type { TaskState } from '../database/job-tables.ts';
 import { endStopped, endTasks } from './endings.ts';
 import type { RetryRules } from './failing.ts';
+import { lockJobs } from './lock.ts';
 import { rearm } from './rearming.ts';
 import { closeAttempt, type Settling } from './settling.ts';
 import type { Claim, ClaimedTask } from './task.ts';
@@ -17,6 +18,7 @@ export async function renewLeases(
   { until }: { readonly until: number },
 ): Promise<readonly (Claim & { readonly isStopping: boolean })[]> {
   if (claims.length === 0) return [];
+  await lockJobs(transaction);
   const renewed = await transaction
     .updateTable('tasks')
     .set({ lease_until: until })

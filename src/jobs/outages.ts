@@ -3,7 +3,7 @@
  * until it has been so for too long. Then all that is ready and loads the host fails, and says since when.
  */
 import { endTasks } from './endings.ts';
-import { blockedUntil, type Outage } from './hosts.ts';
+import { blockedUntil, type Outage, patientSince } from './hosts.ts';
 import { rearm } from './rearming.ts';
 import { MOVABLE, type Movable, type Settling } from './settling.ts';
 import { type ClaimedTask, type Failure, hostsOf } from './task.ts';
@@ -16,7 +16,7 @@ const AT_ONCE = 500;
 export interface OutageFacts {
   readonly outage: Outage;
   readonly reason: string;
-  /** How long a host may fail. */
+  /** How long a host may fail, while it is asked. */
   readonly patienceMs: number;
 }
 
@@ -48,30 +48,44 @@ export async function settleOutage(
   return 'failed';
 }
 
+interface AwayRules {
+  /** How long a task may be put off. */
+  readonly patienceMs: number;
+  /** How long it stands back at most. */
+  readonly capMs: number;
+  /** The block of the host alone holds it back. */
+  readonly isHeld?: boolean;
+}
+
 /**
  * Of a task that was put off by a host which may be well for others: it stands back for as long as that has been going on,
- * so that they get their turns, and fails in the end.
+ * so that they get their turns, and fails in the end. What goes by while nobody asks does not count.
  */
 export async function settleAway(
   settling: Settling,
   task: ClaimedTask,
-  { reason, retryAfterMs }: Extract<Failure, { readonly kind: 'away' }>,
-  { patienceMs, capMs }: { readonly patienceMs: number; readonly capMs: number },
+  { reason, retryAfterMs }: Extract<Failure, { readonly retryAfterMs: number }>,
+  { patienceMs, capMs, isHeld = false }: AwayRules,
 ): Promise<'failed' | 'throttled'> {
   const { now } = settling;
-  const since = task.away_since ?? now;
+  const { away_since, away_until } = task;
+  const isFirst = away_since === null || away_until === null;
+  const since = isFirst ? now : patientSince(away_since, { askAt: away_until, now });
   const failure = 'transient';
   if (now - since >= patienceMs) {
     const told = `put off since ${new Date(since).toISOString()}: ${reason}`;
     await endTasks(settling, [task], { state: 'failed', failure, reason: told });
     return 'failed';
   }
+  const standBackMs = isHeld ? 0 : Math.min(capMs, now - since);
+  const askAt = blockedUntil(now, retryAfterMs) + standBackMs;
   await rearm(settling, task, {
     attempts: task.attempts - 1,
     away_since: since,
+    away_until: askAt,
     failure,
     reason,
-    runAt: blockedUntil(now, retryAfterMs) + Math.min(capMs, now - since),
+    runAt: isHeld ? undefined : askAt,
   });
   return 'throttled';
 }
@@ -102,11 +116,11 @@ async function readyOf({ transaction }: Settling, host: string): Promise<readonl
   return tasks;
 }
 
-/** Still one task at a time, and none of them has to wait for its reason. */
+/** Still one task at a time, and none of them has to wait for its reason, whatever the host said last of how long. */
 async function askAtOnce({ transaction, now }: Settling, host: string): Promise<void> {
   await transaction
     .updateTable('job_hosts')
-    .set({ open_until: now })
+    .set({ open_until: now, blocked_until: now })
     .where('host', '=', host)
     .execute();
 }

@@ -22,10 +22,10 @@ export async function settleOutcome(
   { outcome, sent }: { readonly outcome: TaskOutcome; readonly sent: number },
 ): Promise<'succeeded' | 'again' | 'stopped'> {
   const task = await heldTask(settling, claim);
-  const { next = [], again, note, bytes = sent } = outcome;
+  const { next = [], again, notBefore, note, bytes = sent } = outcome;
   await closeAttempt(settling, task, bytes);
   // Nothing new begins in an execution that was stopped: what led to it is done again when somebody wants it.
-  const goesOn = next.length > 0 || again !== undefined;
+  const goesOn = next.length > 0 || again !== undefined || notBefore !== undefined;
   if (goesOn && task.state === 'stopping') {
     await endStopped(settling, task);
     return 'stopped';
@@ -33,6 +33,11 @@ export async function settleOutcome(
   // Nor what another execution had in mind, from which this one has the task.
   if (goesOn && task.execution !== claim.execution) {
     await rearm(settling, task, GETS_ON);
+    return 'again';
+  }
+  if (notBefore !== undefined) {
+    const attempts = task.attempts - 1;
+    await rearm(settling, task, { attempts, note: note ?? null, runAt: notBefore });
     return 'again';
   }
   await hostsWork(settling, hostsOf(task.route));

@@ -2,19 +2,18 @@ import type { Queries } from '../database/database.ts';
 import { ANSWERS, ensureHost } from './hosts.ts';
 import { giveLeadsAway } from './leading.ts';
 import type { Settling } from './settling.ts';
-import { EVERYTHING, liftTurns, lockQueue } from './shares.ts';
+import { EVERYTHING, ensureQueue, liftTurns } from './shares.ts';
 import { hostsOf } from './task.ts';
 import type { TaskRun } from './task-run.ts';
 
 /** Nothing of the queue begins, and whoever works on it gives it back. What others wait for is led by one of them meanwhile. */
 export async function pauseQueue(settling: Settling, name: string): Promise<void> {
-  await lockQueue(settling.transaction, name);
+  await ensureQueue(settling.transaction, name);
   await setPaused(settling, name, 1);
   if (name !== EVERYTHING) await giveLeadsAway(settling, name);
 }
 
 export async function resumeQueue(settling: Settling, name: string): Promise<void> {
-  await lockQueue(settling.transaction, name);
   await setPaused(settling, name, 0);
   if (name !== EVERYTHING) await liftTurns(settling.transaction, name);
 }

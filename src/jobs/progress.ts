@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { batchesOf } from '../database/batches.ts';
 import type { Queries, WriteTransaction } from '../database/database.ts';
+import { lockJobs } from './lock.ts';
 import { type LogLine, MOST_LINES, type News } from './task-run.ts';
 
 /** Writes how far tasks are, all of them in one statement, and what they said. Of a lease that is lost nothing is written. */
@@ -9,6 +10,7 @@ export async function writeProgress(
   news: readonly News[],
 ): Promise<void> {
   if (news.length === 0) return;
+  await lockJobs(transaction);
   const cases = news.map(({ id, sent }) => sql`when ${id} then ${sent}`);
   const held = await transaction
     .updateTable('tasks')

@@ -1,4 +1,5 @@
 import type { Database, WriteTransaction } from '../database/database.ts';
+import { lockJobs } from './lock.ts';
 
 export interface RetentionRules {
   /** Executions that are over, of each queue: so many of the newest are kept, as long as they are not too old. */
@@ -11,7 +12,7 @@ export interface RetentionRules {
 const AT_ONCE = 500;
 
 /**
- * Forgets old executions with their tasks and logs, and lanes and hosts that nothing is known of. An abort stops between
+ * Forgets old executions with their tasks and logs, and lanes, turns and hosts that nothing is known of. An abort stops between
  * two writes.
  *
  * @returns how many executions
@@ -61,12 +62,14 @@ async function forget(database: Database, id: number, signal: AbortSignal): Prom
   for (let gone = AT_ONCE; gone === AT_ONCE; ) {
     if (signal.aborted) return false;
     gone = await database.write(async (transaction) => {
+      await lockJobs(transaction);
       // It may have been retried meanwhile.
       if (await isOver(transaction, id)) return forgetTasks(transaction, id);
       return 0;
     });
   }
   await database.write(async (transaction) => {
+    await lockJobs(transaction);
     await transaction
       .deleteFrom('executions')
       .where('id', '=', id)
@@ -97,10 +100,26 @@ async function forgetTasks(transaction: WriteTransaction, execution: number): Pr
 }
 
 async function forgetIdle(transaction: WriteTransaction, now: number): Promise<void> {
+  await lockJobs(transaction);
   await transaction
     .deleteFrom('job_lanes')
     .where('ready', '=', 0)
     .where('running', '=', 0)
+    .execute();
+  // With what it got more than others lately: when it has something to do again, it begins where they are.
+  await transaction
+    .deleteFrom('job_turns')
+    .where((row) =>
+      row.not(
+        row.exists(
+          row
+            .selectFrom('job_lanes')
+            .select('route')
+            .whereRef('job_lanes.queue', '=', 'job_turns.queue')
+            .whereRef('job_lanes.priority', '=', 'job_turns.priority'),
+        ),
+      ),
+    )
     .execute();
   await transaction
     .deleteFrom('job_hosts')

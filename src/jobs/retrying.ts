@@ -3,9 +3,8 @@ import type { Database, WriteTransaction } from '../database/database.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import { countPending } from './dependencies.ts';
 import { exclusiveOf } from './enqueue.ts';
-import { leadersOf } from './leading.ts';
+import { leadersOf, liftPriority } from './leading.ts';
 import { type Along, MOVABLE, type Movable, type Settle, type Settling } from './settling.ts';
-import { lockQueue } from './shares.ts';
 import { PLACED } from './tally.ts';
 
 /** Tasks that are done again by one write. */
@@ -92,7 +91,6 @@ async function refuseBesideAnother(transaction: WriteTransaction, id: number): P
     .where('id', '=', id)
     .executeTakeFirstOrThrow();
   if (exclusive === 0 || ended_at === null) return;
-  await lockQueue(transaction, queue);
   const [other] = await exclusiveOf(transaction, { queue });
   if (other === undefined) return;
   const message = `execution ${other.id} is not over, and one runs at a time`;
@@ -151,18 +149,20 @@ async function wait(settling: Settling, tasks: readonly Retried[]): Promise<void
       .execute();
   }
   const keys = tasks.flatMap(({ key }) => (key === null ? [] : [key]));
-  const leaders = new Map(
-    [...(await leadersOf(transaction, keys))].map(([key, { id }]) => [key, id]),
-  );
-  for (const { id, key } of tasks) {
+  const leaders = new Map(await leadersOf(transaction, keys));
+  for (const { key, ...task } of tasks) {
     if (key === null) continue;
-    const follows = leaders.get(key) ?? null;
-    if (follows === null) leaders.set(key, id);
+    const leader = leaders.get(key);
     await transaction
       .updateTable('tasks')
-      .set({ ...fresh, follows })
-      .where('id', '=', id)
+      .set({ ...fresh, follows: leader?.id ?? null })
+      .where('id', '=', task.id)
       .execute();
+    const leads =
+      leader === undefined
+        ? { ...task, state: fresh.state, mayBegin: true }
+        : await liftPriority(settling, leader, task.priority);
+    leaders.set(key, leads);
   }
 }
 

@@ -3,9 +3,9 @@
  * set of hosts is a lane; each has a virtual time that moves by what its tasks cost. Turns of the highest priority come first, and of
  * several the one that is least far. Who was idle starts where the others are: time without work is no credit.
  *
- * A task is counted in the turn that it came from, and nowhere else. So what came first by its priority is no debt of its queue's other
- * work; those that had to wait for it are afterwards as far apart as they were; and a queue whose priority changes begins where
- * those are that have it already.
+ * A task is counted in the turn of its queue and priority, and nowhere else; where its priority changes while it runs, what it was
+ * charged goes along. So what came first by its priority is no debt of its queue's other work; those that had to wait for it are
+ * afterwards as far apart as they were; and a queue whose priority changes begins where those are that have it already.
  */
 import type { Queries, WriteTransaction } from '../database/database.ts';
 import { SMALLEST_COST } from './task.ts';
@@ -25,14 +25,12 @@ export interface LaneName extends TurnName {
 /** What a task of that many bytes moves its lane's time by. */
 export const chargeOf = (bytes: number): number => Math.max(bytes, SMALLEST_COST);
 
-/** Makes the queue if it is not there; on an engine with several writers it waits its turn here. */
-export async function lockQueue(transaction: WriteTransaction, name: string): Promise<void> {
+/** Makes the queue if it is not there. */
+export async function ensureQueue(transaction: WriteTransaction, name: string): Promise<void> {
   await transaction
     .insertInto('job_queues')
     .values({ name, paused: 0 })
-    .onConflict((conflict) =>
-      conflict.column('name').doUpdateSet((row) => ({ paused: row.ref('job_queues.paused') })),
-    )
+    .onConflict((conflict) => conflict.column('name').doNothing())
     .execute();
 }
 
@@ -45,11 +43,19 @@ export async function isQueuePaused(queries: Queries, name: string): Promise<boo
   return row?.paused === 1;
 }
 
-export async function chargeTurn(
+/** So many bytes count in the lane, which is there, and in its turn. */
+export async function charge(
   transaction: WriteTransaction,
-  { queue, priority }: TurnName,
+  { queue, priority, route }: LaneName,
   bytes: number,
 ): Promise<void> {
+  await transaction
+    .updateTable('job_lanes')
+    .set((row) => ({ vtime: row('vtime', '+', bytes) }))
+    .where('queue', '=', queue)
+    .where('priority', '=', priority)
+    .where('route', '=', route)
+    .execute();
   await transaction
     .insertInto('job_turns')
     .values({ queue, priority, vtime: bytes })

@@ -2,8 +2,8 @@ import { batchesOf } from '../database/batches.ts';
 import type { Database, WriteTransaction } from '../database/database.ts';
 import { insertDependencies } from './dependencies.ts';
 import { endTasks } from './endings.ts';
-import { ACTIVE } from './executions.ts';
-import { promoteFollower } from './leading.ts';
+import { stoppingExecutions } from './executions.ts';
+import { promoteFollower, wantedPriority } from './leading.ts';
 import { type Along, MOVABLE, type Movable, type Settle, type Settling } from './settling.ts';
 import { chargeOf } from './shares.ts';
 import { type Ended, endOf, PLACED } from './tally.ts';
@@ -81,18 +81,8 @@ export async function stopSome(
 
 /** Goes on with stops that were begun, here or elsewhere, and not brought to their end. */
 export async function finishStops(database: Database, settle: Settle): Promise<void> {
-  for (const execution of await stoppingExecutions(database))
-    while (await settle((settling) => stopSome(settling, execution)));
-}
-
-async function stoppingExecutions({ read }: Database): Promise<readonly number[]> {
-  const executions = await read
-    .selectFrom('executions')
-    .select('id')
-    .where('status', 'in', ACTIVE)
-    .where('stopping', '=', 1)
-    .execute();
-  return executions.map(({ id }) => id);
+  for (const { id } of await stoppingExecutions(database.read))
+    while (await settle((settling) => stopSome(settling, id)));
 }
 
 interface Wanted {
@@ -142,11 +132,15 @@ async function wantedElsewhere(
 async function handOver(settling: Settling, leader: Movable, follower: Movable): Promise<void> {
   const { transaction, tally, now } = settling;
   const mine = await wishOf(settling, leader.id);
-  const theirs = await wishOf(settling, follower.id);
+  const wish = await wishOf(settling, follower.id);
+  const theirs = {
+    ...wish,
+    priority: (await wantedPriority(settling, leader.id)) ?? wish.priority,
+  };
   tally.moved(leader, 'running', 'stopped');
   tally.charged(leader, -chargeOf(mine.cost));
-  tally.moved(follower, 'waiting', 'running');
-  tally.charged(follower, chargeOf(theirs.cost));
+  tally.moved(theirs, 'waiting', 'running');
+  tally.charged(theirs, chargeOf(theirs.cost));
   await transaction
     .updateTable('tasks')
     .set({ ...mine, follows: null, state: 'stopped', ended_at: now, note: 'handed over' })

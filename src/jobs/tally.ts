@@ -5,7 +5,7 @@
 import type { Selectable } from 'kysely';
 import type { WriteTransaction } from '../database/database.ts';
 import type { ExecutionRow, ExecutionStatus, TaskState } from '../database/job-tables.ts';
-import { becameBusy, chargeOf, chargeTurn, type LaneName } from './shares.ts';
+import { becameBusy, charge, chargeOf, type LaneName } from './shares.ts';
 import type { ClaimedTask } from './task.ts';
 
 export interface Placed {
@@ -145,14 +145,14 @@ async function writeLane(
       conflict.columns(['queue', 'priority', 'route']).doUpdateSet((row) => ({
         ready: row('job_lanes.ready', '+', ready),
         running: row('job_lanes.running', '+', running),
-        vtime: row('job_lanes.vtime', '+', charged),
       })),
     )
     .returning(['ready', 'running'])
     .executeTakeFirstOrThrow();
   const before = lane.ready - ready + lane.running - running;
   if (before === 0 && lane.ready + lane.running > 0) await becameBusy(transaction, name);
-  if (charged !== 0) await chargeTurn(transaction, name, charged);
+  // From where it begins.
+  if (charged !== 0) await charge(transaction, name, charged);
 }
 
 async function writeExecution(

@@ -35,8 +35,13 @@ export interface NewTask {
 export interface TaskOutcome {
   /** Tasks of the same execution, there if and only if this one is over. */
   readonly next?: readonly NewTask[] | undefined;
-  /** It is not over: it goes on from here, at its turn; not before `at` (milliseconds UTC). */
+  /** It is not over: it goes on from here, at its turn; not before `at` (milliseconds UTC, an hour from now at most). */
   readonly again?: { readonly payload: Json; readonly at?: number | undefined } | undefined;
+  /**
+   * It could not begin yet, and is tried again then (milliseconds UTC, an hour from now at most), as if nobody had claimed it: that says nothing of its hosts,
+   * and what failed before still counts. Not with `next`, `again` or `alongside`.
+   */
+  readonly notBefore?: number | undefined;
   /** For people: `skipped: same digest`. */
   readonly note?: string | undefined;
   /** Moved in this attempt; else what `progress` was told. */
@@ -75,10 +80,12 @@ export type Failure =
       readonly reason: string;
       readonly host: string;
       readonly retryAfterMs: number;
+      /** Nobody asked it now: others were told before that it is away. */
+      readonly isHearsay?: boolean | undefined;
     }
-  /** Tried again later. Several in a row keep everybody from `host` for a while. */
+  /** Tried again later. Several in a row keep everybody from `host` for a while, if it is one that the task loads. */
   | { readonly kind: 'transient'; readonly reason: string; readonly host?: string | undefined }
-  /** The host is away for that long, and left alone; costs no attempt until a task was told so for too long. */
+  /** The host is away for that long for the task, and for all when it says so again; costs no attempt until a task was told so for too long. */
   | {
       readonly kind: 'away';
       readonly reason: string;

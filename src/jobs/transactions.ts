@@ -1,6 +1,7 @@
 import type { Database } from '../database/database.ts';
 import { executionFinished } from '../telemetry/channels.ts';
 import { beginWaiting } from './enqueue.ts';
+import { lockJobs } from './lock.ts';
 import type { Settling } from './settling.ts';
 import { type Ended, Tally } from './tally.ts';
 
@@ -18,6 +19,7 @@ export async function settle<T>(
 ): Promise<Settled<T>> {
   const facts: (() => void)[] = [];
   const settled = await database.write(async (transaction) => {
+    await lockJobs(transaction);
     const settling = { transaction, tally: new Tally(), now: now(), facts };
     const value = await work(settling);
     const ended = await settling.tally.write(transaction, settling.now);

@@ -5,6 +5,7 @@ import type { Database } from '../database/database.ts';
 import { maintenanceFailed } from '../telemetry/channels.ts';
 import { type AttemptOptions, attempt, TaskReleased, TaskStopped } from './attempt.ts';
 import { type ClaimOptions, claimTasks, mayClaim } from './claims.ts';
+import { endWrongDelays } from './delays.ts';
 import { reap, renewLeases, takeBackOwn } from './leases.ts';
 import { pausedAmong } from './pausing.ts';
 import { writeProgress } from './progress.ts';
@@ -168,7 +169,10 @@ export class Workers implements AsyncDisposable {
     }
     await this.release();
     const working = new Set([...this.#running].map(({ task }) => task.id));
-    const reaped = await settle((settling) => reap(settling, { except: working, rules }));
+    const reaped = await settle(async (settling) => {
+      await endWrongDelays(settling.transaction, { now: settling.now, rules });
+      return reap(settling, { except: working, rules });
+    });
     await finishStops(database, settle);
     if (reaped > 0) this.wake();
   }

@@ -68,7 +68,8 @@ async function add(
   states: readonly TaskState[],
   priority: number,
 ): Promise<void> {
-  const { id: _, ...task } = rows.tasks;
+  // Of a later version.
+  const { id: _id, away_until: _later, ...task } = rows.tasks;
   for (const state of states) {
     const isOver = state === 'succeeded' || state === 'failed';
     const place = { queue: 'mirror', route: 'hub', priority, state, key: null };

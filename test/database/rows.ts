@@ -260,6 +260,7 @@ export const rows: { readonly [T in keyof Tables]: Required<Insertable<Tables[T]
     attempts: 1,
     mismatches: 0,
     away_since: 1,
+    away_until: at,
     run_at: null,
     lease_instance: 'one',
     lease_boot: 'b',

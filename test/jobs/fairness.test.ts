@@ -3,10 +3,14 @@ import { describe, it } from 'node:test';
 import { z } from 'zod';
 import type { Database } from '../../src/database/database.ts';
 import { claimTasks } from '../../src/jobs/claims.ts';
+import { BREAKS_AFTER } from '../../src/jobs/hosts.ts';
+import { settleOutcome } from '../../src/jobs/outcomes.ts';
+import { beginStop } from '../../src/jobs/stopping.ts';
 import type { ClaimedTask } from '../../src/jobs/task.ts';
+import { settle } from '../../src/jobs/transactions.ts';
 import { databases } from '../support/databases.ts';
 import { addTo, CLAIMING, moveBytes } from './virtual-workers.ts';
-import { enqueue, MiB, openJobs, task } from './world.ts';
+import { enqueue, MiB, openJobs, START, task } from './world.ts';
 
 const LINK = { workers: 4, bytesPerSecond: 2 * MiB, seconds: 60 };
 
@@ -78,6 +82,77 @@ for (const engine of databases) {
       assert.deepEqual([first.length, more.length], [3, 0]);
     });
 
+    it('is of another queue, or another execution of that one, while one is being stopped', async () => {
+      await using world = await openJobs(engine);
+      const stopped = await enqueue(world, copies(20, { hosts: ['a'], priority: 5 }));
+      await enqueue(world, copies(2, { hosts: ['a'], priority: 5 }));
+      await enqueue(world, copies(20, { hosts: ['a'] }), { queue: 'other' });
+      await settle(
+        world.database,
+        () => START,
+        (settling) => beginStop(settling, stopped),
+      );
+
+      const claimed = await claim(world.database, 10, { mostPerHost: 5 });
+
+      const queues = claimed.map(({ queue }) => queue);
+      assert.deepEqual(queues, ['mirror', 'mirror', 'other', 'other', 'other']);
+    });
+
+    for (const { priority, name } of [
+      { priority: 5, name: 'of a higher priority' },
+      { priority: 0, name: 'of the same priority' },
+    ]) {
+      it(`is one ${name} that loads two hosts, each of which has much else to do`, async () => {
+        await using world = await openJobs(engine);
+        await enqueue(world, copies(40, { hosts: ['a'] }), { queue: 'left' });
+        await enqueue(world, copies(40, { hosts: ['b'] }), { queue: 'right' });
+        const running = await claim(world.database, 64, { mostPerHost: 4 });
+        await enqueue(world, copies(1, { hosts: ['a', 'b'], priority }), { queue: 'both' });
+
+        const queues = await inTurn(world.database, running, ['a', 'b', 'a', 'b', 'a', 'b']);
+
+        assert.deepEqual(queues.slice(0, 1), ['both']);
+      });
+    }
+
+    it('is kept from one place alone of a host that others wait to load with another', async () => {
+      await using world = await openJobs(engine);
+      await enqueue(world, copies(40, { hosts: ['b'] }), { queue: 'right' });
+      await claim(world.database, 64, { mostPerHost: 4 });
+      for (const host of ['a', 'c'])
+        await enqueue(world, copies(9, { hosts: [host, 'b'], priority: 5 }), { queue: host });
+      await enqueue(world, copies(9, { hosts: ['a', 'd'], priority: 5 }), { queue: 'd' });
+      await enqueue(world, copies(9, { hosts: ['c'] }), { queue: 'c' });
+
+      const claimed = await claim(world.database, 64, { mostPerHost: 4 });
+
+      const routes = claimed.map(({ route }) => route);
+      assert.deepEqual(routes.toSorted(), ['a d', 'a d', 'a d', 'c', 'c', 'c']);
+    });
+
+    it('is kept of no host where one task has to find out whether it works again', async () => {
+      await using world = await openJobs(engine);
+      await enqueue(world, copies(9, { hosts: ['a'] }), { queue: 'left' });
+      await claim(world.database, 64, { mostPerHost: 4 });
+      await enqueue(world, copies(1, { hosts: ['a', 'b'], priority: 5 }), { queue: 'both' });
+      await enqueue(world, copies(9, { hosts: ['b'] }), { queue: 'right' });
+      const failing = { failures: BREAKS_AFTER, failing_since: START, open_until: START };
+      await world.database.write((transaction) =>
+        transaction
+          .insertInto('job_hosts')
+          .values({ host: 'b', blocked_until: 0, reason: '', paused: 0, ...failing })
+          .execute(),
+      );
+
+      const claimed = await claim(world.database, 64, { mostPerHost: 4 });
+
+      assert.deepEqual(
+        claimed.map(({ queue }) => queue),
+        ['right'],
+      );
+    });
+
     it('comes in turn for a queue that was idle, as if it had never been', async () => {
       await using world = await openJobs(engine);
       await enqueue(world, copies(50, { cost: MiB }), { queue: 'busy' });
@@ -119,6 +194,30 @@ function claim(
   more: { readonly mostPerHost?: number } = {},
 ): Promise<readonly ClaimedTask[]> {
   return database.write((transaction) => claimTasks(transaction, { ...CLAIMING, most, ...more }));
+}
+
+/** One of those that run at each of the hosts in turn succeeds. @returns of whom are those that begin instead, in order */
+async function inTurn(
+  database: Database,
+  running: readonly ClaimedTask[],
+  hosts: readonly string[],
+): Promise<readonly string[]> {
+  const left = [...running];
+  const queues: string[] = [];
+  for (const host of hosts) {
+    const [over] = left.splice(
+      left.findIndex(({ route }) => route === host),
+      1,
+    );
+    assert.ok(over);
+    await settle(
+      database,
+      () => START,
+      (settling) => settleOutcome(settling, over, { outcome: { bytes: 0 }, sent: 0 }),
+    );
+    queues.push(...(await claim(database, 64, { mostPerHost: 4 })).map(({ queue }) => queue));
+  }
+  return queues;
 }
 
 const Sized = z.object({ size: z.number() });

@@ -8,6 +8,8 @@ import { enqueue, type JobsWorld, openJobs, START, signal, Thrown, task } from '
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
+/** How long a host that says for the first time that it is away keeps from it who did not ask. */
+const SOON = 5_000;
 
 for (const engine of databases) {
   describe(`a host that does not answer on ${engine.name}`, () => {
@@ -49,6 +51,25 @@ for (const engine of databases) {
       const one = await world.jobs.ended(later, { signal });
 
       assert.deepEqual([many.failed, one.failed], [20, 1]);
+    });
+
+    it('fails what waits for it by then at once, though it says for how long to leave it alone', async () => {
+      const handlers: TaskHandlers = {
+        copy: async () => {
+          const away = { kind: 'away', reason: '503', host: 'hub' } as const;
+          throw new Thrown({ ...away, retryAfterMs: 60 * MINUTE });
+        },
+      };
+      await using world = await openJobs(engine, { handlers, limits: { workers: 1 } });
+      // More than fail by one write.
+      const copies = Array.from({ length: 510 }, () => task('copy', { hosts: ['hub'] }));
+      const id = await enqueue(world, copies);
+      await fails(world, { since: START - DAY });
+      world.jobs.start();
+
+      const { failed } = await world.jobs.ended(id, { signal });
+
+      assert.equal(failed, 510);
     });
 
     it('is left alone for twice as long after each try, and not after each task that was under way', async () => {
@@ -93,12 +114,12 @@ for (const engine of databases) {
       assert.deepEqual(asked, ['poisoned', 'sound']);
     });
 
-    it('that says when it is back is asked again then, which costs no attempt', async () => {
+    it('that says when it is back is asked again soon, since it may mean one thing alone, and then when it said', async () => {
       const seen: unknown[] = [];
       const handlers: TaskHandlers = {
         copy: async ({ payload, attempt }) => {
           seen.push([payload, attempt]);
-          if (seen.length > 1) return undefined;
+          if (seen.length > 3 || payload === 'else') return undefined;
           throw new Thrown({ kind: 'away', reason: '503', host: 'hub', retryAfterMs: MINUTE });
         },
       };
@@ -113,16 +134,19 @@ for (const engine of databases) {
       await until(async () => blocks.length === 1 && (await running(world)) === 0);
       const elsewhere = await enqueue(world, [task('copy', { payload: 'else', hosts: ['quay'] })]);
       await world.jobs.ended(elsewhere, { signal });
+      world.clock.at += SOON;
+      await until(async () => blocks.length === 2 && (await running(world)) === 0);
       assert.deepEqual(seen, [
         ['first', 1],
         ['else', 1],
+        ['second', 1],
       ]);
 
       world.clock.at += MINUTE;
       await world.jobs.ended(id, { signal });
 
-      assert.deepEqual(new Set(seen.slice(2).map(String)), new Set(['first,1', 'second,1']));
-      assert.equal(blocks[0], START + MINUTE);
+      assert.deepEqual(new Set(seen.slice(3).map(String)), new Set(['first,1', 'second,1']));
+      assert.deepEqual(blocks, [START + SOON, START + SOON + MINUTE]);
     });
 
     it('that puts off one task ever again, and answers all others, fails that one after a day', async () => {
@@ -234,7 +258,7 @@ async function fails({ database }: JobsWorld, { since }: { since: number }): Pro
         paused: 0,
         failures: 4,
         failing_since: since,
-        open_until: 0,
+        open_until: START,
       })
       .execute(),
   );

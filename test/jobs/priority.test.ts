@@ -2,9 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Database } from '../../src/database/database.ts';
 import { claimTasks } from '../../src/jobs/claims.ts';
+import { RETRY_RULES, settleFailure } from '../../src/jobs/failing.ts';
 import { settleOutcome } from '../../src/jobs/outcomes.ts';
-import { pauseHost, resumeHost } from '../../src/jobs/pausing.ts';
-import type { ClaimedTask, NewTask } from '../../src/jobs/task.ts';
+import { pauseHost, pauseQueue, resumeHost } from '../../src/jobs/pausing.ts';
+import { retryTasks } from '../../src/jobs/retrying.ts';
+import { beginStop, stopSome } from '../../src/jobs/stopping.ts';
+import type { ClaimedTask, Failure, NewTask } from '../../src/jobs/task.ts';
 import { settle } from '../../src/jobs/transactions.ts';
 import { databases } from '../support/databases.ts';
 import { addTo, CLAIMING } from './virtual-workers.ts';
@@ -49,6 +52,20 @@ for (const engine of databases) {
       assert.deepEqual(queuesOf(claimed), ['urgent', 'usual']);
     });
 
+    it('is of the highest priority where the time of many others came before its own', async () => {
+      await using database = await engine.open();
+      await addTo(database, 'usual', copies(120, HUB));
+      await addTo(database, 'urgent', copies(1, { ...HUB, priority: 5 }));
+      const [urgent, ...usual] = await claim(database, 121);
+      assert.ok(urgent);
+      await putOff(database, usual, START + 1_000);
+      await putOff(database, [urgent], START + 2_000);
+
+      const claimed = await claim(database, 1, { now: START + 2_000 });
+
+      assert.deepEqual(queuesOf(claimed), ['urgent']);
+    });
+
     it('is what somebody waits for, before the ordinary work of its queue and of all others', async () => {
       await using database = await engine.open();
       await addTo(database, 'urgent', copies(2, { ...HUB, priority: 10 }));
@@ -69,6 +86,64 @@ for (const engine of databases) {
       const [next] = await claim(database, 1);
 
       assert.equal(next?.key, 'blob');
+    });
+
+    it('is the one that a more urgent one follows, though another leads since the first was stopped', async () => {
+      await using database = await engine.open();
+      await addBlobs(database);
+      await addTo(database, 'usual', copies(3, { ...HUB, priority: 3 }));
+      await stop(database, 1);
+
+      const [next] = await claim(database, 1);
+
+      assert.deepEqual([next?.key, next?.queue], ['blob', 'second']);
+    });
+
+    it('is the one that a more urgent one follows, though it ran for another that was stopped', async () => {
+      await using database = await engine.open();
+      await addBlobs(database);
+      await addTo(database, 'usual', copies(3, { ...HUB, priority: 3 }));
+      const [running] = await claim(database, 1);
+      assert.ok(running);
+      await stop(database, 1);
+      await fail(database, running, { kind: 'transient', reason: 'cut' });
+
+      const [next] = await claim(database, 1, { now: START + RETRY_RULES.capMs });
+
+      assert.deepEqual([next?.key, next?.queue], ['blob', 'second']);
+    });
+
+    it('is the one that a more urgent one follows, though another leads since the queue of the first is paused', async () => {
+      await using database = await engine.open();
+      await addBlobs(database);
+      await addTo(database, 'usual', copies(3, { ...HUB, priority: 3 }));
+      await settle(
+        database,
+        () => START,
+        (settling) => pauseQueue(settling, 'first'),
+      );
+
+      const [next] = await claim(database, 1);
+
+      assert.deepEqual([next?.key, next?.queue], ['blob', 'second']);
+    });
+
+    it('is the one that a more urgent one follows since it is tried again', async () => {
+      await using database = await engine.open();
+      await addTo(database, 'urgent', [task('copy', { ...HUB, key: 'blob', priority: 5 })]);
+      const [urgent] = await claim(database, 1);
+      assert.ok(urgent);
+      await fail(database, urgent, { kind: 'permanent', reason: 'gone' });
+      await addTo(database, 'usual', [...copies(3, HUB), task('copy', { ...HUB, key: 'blob' })]);
+      await settle(
+        database,
+        () => START,
+        (settling) => retryTasks(settling, urgent.execution, [urgent.id]),
+      );
+
+      const [next] = await claim(database, 1);
+
+      assert.deepEqual([next?.key, next?.queue], ['blob', 'usual']);
     });
 
     it('comes in turn for queues of one priority, while lower ones wait', async () => {
@@ -153,6 +228,23 @@ for (const engine of databases) {
       halved(queues, ['usual', 'changed']);
     });
 
+    it('get as much each on each of their hosts, though what ran there became urgent meanwhile', async () => {
+      await using database = await engine.open();
+      const blob = { key: 'blob', hosts: ['hub'], cost: 1_024 * MiB };
+      await addTo(database, 'first', [task('copy', blob)]);
+      const [running] = await claim(database, 1);
+      assert.ok(running);
+      await addTo(database, 'urgent', [task('copy', { ...blob, priority: 5 })]);
+      await addTo(database, 'first', copies(20, { ...HUB, priority: 5 }));
+      await fail(database, running, { kind: 'transient', reason: 'cut' });
+      await addTo(database, 'first', copies(20, { ...HUB, hosts: ['other'], priority: 5 }));
+
+      const claimed = await claim(database, 20);
+
+      const routes = claimed.map(({ route }) => route);
+      halved(routes, ['hub', 'other']);
+    });
+
     it('get as much each where one of them has had its host back since', async () => {
       await using database = await engine.open();
       await addTo(database, 'usual', copies(100, { ...HUB, hosts: ['other'] }));
@@ -199,7 +291,7 @@ function halved(queues: readonly string[], names: readonly [string, string]): vo
 function claim(
   database: Database,
   most: number,
-  more: { readonly mostPerHost?: number } = {},
+  more: { readonly mostPerHost?: number; readonly now?: number } = {},
 ): Promise<readonly ClaimedTask[]> {
   return database.write((transaction) => claimTasks(transaction, { ...CLAIMING, most, ...more }));
 }
@@ -209,6 +301,45 @@ async function succeed(database: Database, claimed: ClaimedTask, bytes: number):
     database,
     () => START,
     (settling) => settleOutcome(settling, claimed, { outcome: { bytes }, sent: 0 }),
+  );
+}
+
+/** Having moved nothing. */
+async function fail(database: Database, claimed: ClaimedTask, failure: Failure): Promise<void> {
+  const how = { failure, sent: 0, rules: RETRY_RULES, random: () => 1 };
+  await settle(
+    database,
+    () => START,
+    (settling) => settleFailure(settling, claimed, how),
+  );
+}
+
+/** They go on at that time. */
+async function putOff(database: Database, tasks: readonly ClaimedTask[], at: number) {
+  const outcome = { again: { payload: {}, at } };
+  await settle(
+    database,
+    () => START,
+    async (settling) => {
+      for (const each of tasks) await settleOutcome(settling, each, { outcome, sent: 0 });
+    },
+  );
+}
+
+/** One of three queues, the last of which wants it most; the first leads. */
+async function addBlobs(database: Database): Promise<void> {
+  for (const [queue, priority] of Object.entries({ first: 0, second: 0, urgent: 5 }))
+    await addTo(database, queue, [task('copy', { ...HUB, key: 'blob', priority })]);
+}
+
+async function stop(database: Database, execution: number): Promise<void> {
+  await settle(
+    database,
+    () => START,
+    async (settling) => {
+      await beginStop(settling, execution);
+      await stopSome(settling, execution);
+    },
   );
 }
 

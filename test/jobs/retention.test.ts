@@ -39,6 +39,23 @@ for (const engine of databases) {
       assert.deepEqual(await kept(world), [last]);
     });
 
+    it('leave no count of what their queues got, where these have nothing to do', async () => {
+      await using world = await openJobs(engine, { handlers: { copy: async () => undefined } });
+      world.jobs.start();
+      await run(world, 'mine');
+      await world.jobs.queues.pauseAll();
+      await enqueue(world, [task('copy')], { queue: 'busy' });
+      const options = { now: world.clock.at, signal };
+
+      await forgetOld(world.database, { newest: 1, maxAgeMs: DAY }, options);
+
+      const turns = await world.database.read.selectFrom('job_turns').select('queue').execute();
+      assert.deepEqual(
+        turns.map(({ queue }) => queue),
+        ['busy'],
+      );
+    });
+
     it('stay where the node stops meanwhile', async () => {
       await using world = await openJobs(engine, { handlers: { copy: async () => undefined } });
       world.jobs.start();

@@ -87,6 +87,64 @@ for (const engine of databases) {
     });
   });
 
+  describe(`a task that could not begin on ${engine.name}`, () => {
+    it('is tried again then, and what failed before still counts', async () => {
+      const attempts: number[] = [];
+      const handlers: TaskHandlers = {
+        copy: async ({ attempt }) => {
+          attempts.push(attempt);
+          if (attempts.length === 1) {
+            throw new Thrown({ kind: 'transient', reason: 'reset', host: 'hub' });
+          }
+          return attempts.length < 4
+            ? { notBefore: world.clock.at + MINUTE, note: 'waits' }
+            : undefined;
+        },
+      };
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      const id = await enqueue(world, [task('copy', { hosts: ['hub'] })]);
+
+      for (const tried of [1, 2, 3]) {
+        await until(async () => attempts.length === tried && (await isDelayed(world)));
+        assert.equal((await only(world)).attempts, 1);
+        world.clock.at += MINUTE;
+      }
+      await world.jobs.ended(id, { signal });
+
+      assert.deepEqual(attempts, [1, 2, 2, 2]);
+    });
+
+    it('says nothing of its host, and ends where it is to be stopped', async () => {
+      const { promise: held, resolve: go } = Promise.withResolvers<void>();
+      let begun = 0;
+      const handlers: TaskHandlers = {
+        copy: async ({ payload }) => {
+          if (payload === 'fails') {
+            throw new Thrown({ kind: 'transient', reason: 'reset', host: 'hub' });
+          }
+          begun += 1;
+          if (begun > 1) await held;
+          return { notBefore: world.clock.at + MINUTE };
+        },
+      };
+      await using world = await openJobs(engine, { handlers });
+      world.jobs.start();
+      await enqueue(world, [task('copy', { payload: 'fails', hosts: ['hub'] })]);
+      await until(() => isDelayed(world));
+      const id = await enqueue(world, [task('copy', { hosts: ['hub'] })]);
+      await until(async () => (await world.jobs.tasks.get(2))?.state === 'delayed');
+      assert.equal(await failuresOf(world, 'hub'), 1);
+
+      world.clock.at += MINUTE;
+      await until(() => begun === 2);
+      await world.jobs.stop(id);
+      go();
+
+      assert.equal((await world.jobs.ended(id, { signal })).status, 'stopped');
+    });
+  });
+
   describe(`a host that asks to be left alone on ${engine.name}`, () => {
     it('is, by every task that loads it, and no attempt counts', async () => {
       const seen: unknown[] = [];
@@ -204,6 +262,15 @@ async function only({ jobs }: JobsWorld) {
 
 async function isDelayed(world: JobsWorld): Promise<boolean> {
   return (await only(world)).state === 'delayed';
+}
+
+async function failuresOf({ database }: JobsWorld, host: string): Promise<number | undefined> {
+  const row = await database.read
+    .selectFrom('job_hosts')
+    .select('failures')
+    .where('host', '=', host)
+    .executeTakeFirst();
+  return row?.failures;
 }
 
 async function running({ database }: JobsWorld): Promise<number> {

@@ -55,7 +55,7 @@ const command = (name: string, run: Run): Command => new Command(name, run);
 interface Wish {
   readonly level: number;
   readonly key: number;
-  readonly host: number;
+  readonly hosts: readonly string[];
   readonly waits: boolean;
   readonly priority: number;
 }
@@ -63,7 +63,7 @@ interface Wish {
 const wish = fc.record({
   level: fc.nat({ max: 2 }),
   key: fc.nat({ max: 3 }),
-  host: fc.nat({ max: HOSTS.length }),
+  hosts: fc.subarray(HOSTS),
   waits: fc.boolean(),
   priority: fc.nat({ max: 1 }),
 });
@@ -72,10 +72,10 @@ function tasksOf(wishes: readonly Wish[], below = 3): readonly NewTask[] {
   const sorted = wishes
     .filter(({ level }) => level < below)
     .toSorted((left, right) => left.level - right.level);
-  return sorted.map(({ level, key, host, waits, priority }) => ({
+  return sorted.map(({ level, key, hosts, waits, priority }) => ({
     kind: `${level}`,
     key: key === 3 ? undefined : `${level}/${key}`,
-    hosts: HOSTS.slice(host, host + 1),
+    hosts,
     priority,
     cost: 1_000_000 * key,
     payload: {},

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
 import type { Database } from '../../../src/database/database.ts';
 import { BREAKS_AFTER } from '../../../src/jobs/hosts.ts';
-import type { ClaimedTask } from '../../../src/jobs/task.ts';
+import { type ClaimedTask, hostsOf } from '../../../src/jobs/task.ts';
 
-export const MOST_PER_HOST = 3;
+export const MOST_PER_HOST = 2;
 
 /** A task that a process works on, as far as the process knows. */
 export interface Hand {
@@ -55,7 +55,10 @@ export async function mayRun({ processes }: Model, real: Real, task: ClaimedTask
   assert.deepEqual(unfinished, [], 'it begins after what it waits for');
 }
 
-/** What is left ready of a higher priority than any of those that were claimed may not begin now. */
+/**
+ * What is left ready of a higher priority than some of those that were claimed could not have begun in their place; and where it lacks
+ * room at one of its hosts, they leave it a place at the others. Of each priority from its own up, one such place may be kept from it.
+ */
 export async function noneIsBefore(
   { database: { read }, clock }: Real,
   claimed: readonly ClaimedTask[],
@@ -67,21 +70,38 @@ export async function noneIsBefore(
     .select(['tasks.id', 'state', 'priority', 'route', 'stopping', 'paused'])
     .where('state', 'in', ['ready', 'running', 'stopping'])
     .execute();
-  const left = tasks.filter(({ state }) => state === 'ready');
-  // What a claim chose of one that is being stopped it does not get, and it took the room of others.
-  if (left.some(({ stopping }) => stopping === 1)) return;
-  const hosts = await read.selectFrom('job_hosts').selectAll().execute();
-  const isClosed = (host: string): boolean => {
-    const known = hosts.find((row) => row.host === host);
-    const load = tasks.filter(({ state, route }) => state !== 'ready' && route === host).length;
-    const until = Math.max(known?.blocked_until ?? 0, known?.open_until ?? 0);
-    const most = (known?.failures ?? 0) >= BREAKS_AFTER ? 1 : MOST_PER_HOST;
-    return known?.paused === 1 || until > clock.at || load >= most;
+  const known = await read.selectFrom('job_hosts').selectAll().execute();
+  const isClosed = (name: string): boolean =>
+    known.some(({ host, paused, blocked_until, open_until }) => {
+      return host === name && (paused === 1 || Math.max(blocked_until, open_until) > clock.at);
+    });
+  const roomAt = (name: string, running: readonly { readonly route: string }[]): number => {
+    const failures = known.find(({ host }) => host === name)?.failures ?? 0;
+    const load = running.filter(({ route }) => hostsOf(route).includes(name)).length;
+    return (failures >= BREAKS_AFTER ? 1 : MOST_PER_HOST) - load;
   };
-  const lowest = Math.min(...claimed.map(({ priority }) => priority));
-  for (const { id, priority, paused, route } of left) {
-    if (priority <= lowest || paused === 1 || isClosed(route)) continue;
-    assert.fail(`task ${id} of priority ${priority} is before one of ${lowest}`);
+  const running = tasks.filter(({ state }) => state !== 'ready');
+  const left = tasks.filter(
+    ({ state, stopping, paused, route }) =>
+      state === 'ready' && stopping === 0 && paused === 0 && !hostsOf(route).some(isClosed),
+  );
+  for (const { id, priority, route } of left) {
+    const lower = claimed.filter((each) => each.priority < priority);
+    if (lower.length === 0) continue;
+    const before = running.filter((each) => !lower.some((one) => one.id === each.id));
+    const isFull = (host: string): boolean => roomAt(host, before) <= 0;
+    const lacking = left.filter((each) => {
+      return each.priority >= priority && hostsOf(each.route).some(isFull);
+    });
+    const kept = (host: string): number => {
+      const keeping = lacking.filter((each) => hostsOf(each.route).includes(host));
+      return new Set(keeping.map((each) => each.priority)).size;
+    };
+    const mayBegin = hostsOf(route).every((host) => roomAt(host, before) > kept(host));
+    assert.ok(!mayBegin, `task ${id} of priority ${priority} is before ${lower[0]?.id}`);
+    if (!hostsOf(route).some(isFull)) continue;
+    const taken = hostsOf(route).filter((host) => !isFull(host) && roomAt(host, running) <= 0);
+    assert.deepEqual(taken, [], `task ${id} of priority ${priority} has a place there`);
   }
 }
 
