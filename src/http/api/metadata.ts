@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ManagementError } from '../../oci/management-error.ts';
-import { exposingOf, type ManagedProjects } from './projects.ts';
+import type { ManagedProjects } from './managed-projects.ts';
+import { exposingOf } from './projects.ts';
 import { type ApiRoute, DONE, projectRoute } from './route.ts';
 
 const Metadata = z.record(z.string(), z.string());

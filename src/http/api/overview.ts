@@ -1,6 +1,7 @@
 import type { Caller } from '../../access/caller.ts';
 import type { Projects } from './gate.ts';
-import { type ManagedProject, projectJson, type Visible, visibleTo } from './projects.ts';
+import type { ManagedProject, Visible } from './managed-projects.ts';
+import { projectJson, visibleTo } from './projects.ts';
 import type { ManagedRepository } from './repositories.ts';
 import { type ApiRoute, route } from './route.ts';
 

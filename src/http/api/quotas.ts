@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { timeJson } from './json.ts';
 import type { Listed, ListQuery } from './list-query.ts';
-import { type Storage, storageJson } from './projects.ts';
+import type { Storage } from './managed-projects.ts';
+import { storageJson } from './projects.ts';
 import { type Actor, type ApiRoute, DONE, route } from './route.ts';
 
 /** What a project may have, and has; times are milliseconds UTC. */

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { may } from '../../../policies/access.ts';
 import { timeJson } from './json.ts';
 import type { Listed, ListQuery } from './list-query.ts';
-import { type Visible, visibleTo } from './projects.ts';
+import type { Visible } from './managed-projects.ts';
+import { visibleTo } from './projects.ts';
 import {
   type Actor,
   type ApiRoute,
