@@ -1,16 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it, mock } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { UpstreamDenied } from '../../src/registry/errors.ts';
-import { type List, Listings, type ListPage } from '../../src/replication/listings.ts';
+import { Listings } from '../../src/replication/listings.ts';
+import {
+  AHEAD,
+  isLast,
+  namesOf,
+  namesUpTo,
+  PAGE,
+  pageOf,
+  pagesOf,
+  Source,
+} from './support/listed-source.ts';
 
-/** Names that are given at one time. */
-const PAGE = 500;
-/** Names that are read at one time. */
-const AHEAD = 10_000;
 const HOUR_MS = 60 * 60 * 1000;
-const EXECUTION = 1;
-const { signal } = new AbortController();
 
 describe('a list that is read a page at a time', () => {
   it('is asked for once, and gives each name once', async () => {
@@ -120,81 +123,6 @@ describe('a list that is read a page at a time', () => {
   });
 });
 
-describe('a list that has rested', () => {
-  it('is asked for anew where it says that it has come to its end, which may be its place that is gone', async () => {
-    const source = new Source(namesUpTo(AHEAD + PAGE));
-    const listings = new Listings();
-    const first = await pageOf(listings, source, [], { isSelected: isLast });
-    source.names = source.names.slice(0, AHEAD);
-    source.namesOfNext = namesUpTo(AHEAD + PAGE);
-
-    const pages = await pagesOf(source, listings, { last: first.last });
-
-    assert.deepEqual(namesOf(pages), namesUpTo(AHEAD + PAGE).slice(AHEAD));
-    assert.equal(source.asked, 2);
-  });
-
-  it('leaves out nothing that moved up meanwhile, where its pages are numbers', async () => {
-    const source = new Source(namesUpTo(AHEAD + PAGE));
-    const listings = new Listings();
-    const first = await pageOf(listings, source, [], { isSelected: isLast });
-    source.names = source.names.toSpliced(7, 1);
-
-    const pages = await pagesOf(source, listings, { last: first.last });
-
-    assert.deepEqual(namesOf(pages), namesUpTo(AHEAD + PAGE).slice(AHEAD));
-  });
-
-  it('is asked for anew where its credential, or its place, is worth nothing any more', async () => {
-    const source = new Source(namesUpTo(AHEAD + PAGE));
-    const listings = new Listings();
-    const first = await pageOf(listings, source, [], { isSelected: isLast });
-    source.breakAt(AHEAD, { times: 1 });
-
-    const pages = await pagesOf(source, listings, { last: first.last });
-
-    assert.deepEqual(namesOf(pages), source.names.slice(AHEAD));
-    assert.equal(source.asked, 2);
-  });
-
-  it('fails where another list does so, too', async () => {
-    const source = new Source(namesUpTo(AHEAD + PAGE));
-    const listings = new Listings();
-    const { last } = await pageOf(listings, source, [], { isSelected: isLast });
-    source.breakAt(AHEAD);
-
-    await assert.rejects(pageOf(listings, source, last), { name: 'UpstreamDenied' });
-
-    assert.equal(source.asked, 2);
-  });
-});
-
-describe('a list that breaks', () => {
-  it('gives what came before, and is asked for anew behind that', async () => {
-    const source = new Source(namesUpTo(3 * PAGE));
-    source.breakAt(PAGE + 7, { times: 1 });
-
-    const pages = await pagesOf(source, new Listings());
-
-    assert.deepEqual(
-      pages.map(({ names }) => names.length),
-      [PAGE, 7, PAGE, PAGE - 7],
-    );
-    assert.deepEqual(namesOf(pages), source.names);
-  });
-
-  it('fails once nothing more comes of it', async () => {
-    const source = new Source(namesUpTo(PAGE));
-    source.breakAt(7);
-    const listings = new Listings();
-    const { names, last } = await pageOf(listings, source);
-
-    await assert.rejects(pageOf(listings, source, last), { name: 'UpstreamDenied' });
-
-    assert.deepEqual(names, source.names.slice(0, 7));
-  });
-});
-
 describe('a list that another process has read a page of', () => {
   it('goes on behind it', async () => {
     const source = new Source(namesUpTo(2 * PAGE + 1));
@@ -257,106 +185,9 @@ describe('a list whose task is stopped', () => {
   });
 });
 
-/** Lists names one by one, by their places, as pages that are numbered. */
-class Source {
-  names: readonly string[];
-  /** What lists that begin from now on have instead. */
-  namesOfNext: readonly string[] | undefined;
-  isSilent = false;
-  /** Called before each is given. */
-  atName: (name: string) => void = () => {};
-  asked = 0;
-  /** Names that somebody took. */
-  read = 0;
-  closed = 0;
-  #broken = { at: Number.POSITIVE_INFINITY, times: 0 };
-
-  constructor(names: readonly string[]) {
-    this.names = names;
-  }
-
-  readonly list: List = ({ signal: aborted }) => this.#all(aborted);
-
-  /** Lists fail there. */
-  breakAt(
-    at: number,
-    { times = Number.POSITIVE_INFINITY }: { readonly times?: number } = {},
-  ): void {
-    this.#broken = { at, times };
-  }
-
-  async *#all(aborted: AbortSignal): AsyncGenerator<string> {
-    this.asked += 1;
-    const own = this.namesOfNext;
-    try {
-      for (let index = 0; ; index++) {
-        const name = (own ?? this.names)[index];
-        if (name === undefined) return;
-        if (this.isSilent) await silence(aborted);
-        if (index === this.#broken.at && this.#broken.times-- > 0) {
-          throw new UpstreamDenied('source.example', 401);
-        }
-        this.read += 1;
-        this.atName(name);
-        yield name;
-      }
-    } finally {
-      this.closed += 1;
-    }
-  }
-}
-
-/** Until it is aborted. */
-async function silence(aborted: AbortSignal): Promise<never> {
-  aborted.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  aborted.addEventListener('abort', () => reject(aborted.reason), { once: true });
-  return promise;
-}
-
-interface PageOptions {
-  readonly execution?: number;
-  readonly isSelected?: (name: string) => boolean;
-  readonly signal?: AbortSignal;
-}
-
-async function pageOf(
-  listings: Listings,
-  { list }: Source,
-  last: readonly string[] = [],
-  { execution = EXECUTION, isSelected = () => true, signal: stopping = signal }: PageOptions = {},
-): Promise<ListPage> {
-  return listings.page(execution, { list, last, isSelected }, { signal: stopping });
-}
-
-/** All that are left. */
-async function pagesOf(
-  source: Source,
-  listings: Listings,
-  { last: from = [], ...options }: PageOptions & { readonly last?: ListPage['last'] } = {},
-): Promise<readonly ListPage[]> {
-  const pages: ListPage[] = [];
-  for (let last: ListPage['last'] = from; last !== undefined; ) {
-    const page: ListPage = await pageOf(listings, source, last, options);
-    pages.push(page);
-    ({ last } = page);
-  }
-  return pages;
-}
-
-const namesOf = (pages: readonly ListPage[]): readonly string[] =>
-  pages.flatMap(({ names }) => names);
-
-function namesUpTo(count: number): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `team/${String(index).padStart(5, '0')}`);
-}
-
 const isTenth = (name: string): boolean => name.endsWith('0');
 
 const isThousandth = (name: string): boolean => name.endsWith('000');
-
-/** The last name of those that are read at one time, so that one page gives all of them. */
-const isLast = (name: string): boolean => name === `team/0${AHEAD - 1}`;
 
 /** Of what expires. */
 function mockedClock(): Disposable & { pass(milliseconds: number): void } {
