@@ -1,10 +1,9 @@
 /** Registries and replication policies of a Harbor, read over its API, as ours (harbor.md of Harbor 2.13's swagger.yaml). */
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { VENDORS } from '../../adapters/index.ts';
 import { LOCAL } from '../../policies/replication.ts';
 import { changedByHarbor, HarborPolicy } from '../../policies/replication-harbor.ts';
-import { isPublicAddress } from '../registry/address-guard.ts';
+import { isNearby } from '../registry/address-guard.ts';
 import type { Imported } from './imported.ts';
 import type { NodeApi } from './node-api.ts';
 
@@ -75,18 +74,12 @@ function endpointOf(registry: Registry, untold: string[]): object | undefined {
     untold.push(`registry ${name}: give its certificate (caFile); none is taken unseen`);
   }
   const username = credential?.access_key ?? '';
-  const near = isNear(url) ? { allowPrivateAddress: true } : {};
+  const near = isNearby(url) ? { allowPrivateAddress: true } : {};
   const common = { adapter: vendor?.name ?? type, url, ...near };
   if (username === '') return common;
   const variable = `${name.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}_PASSWORD`;
   untold.push(`registry ${name}: its secret is to be in the environment, as ${variable}`);
   return { ...common, credential: { username, password: `\${${variable}}` } };
-}
-
-/** What is only a name may lead anywhere: the operator says that. */
-function isNear(url: string): boolean {
-  const host = (URL.parse(url)?.hostname ?? '').replaceAll(/[[\]]/g, '');
-  return host === 'localhost' || (isIP(host) !== 0 && !isPublicAddress(host));
 }
 
 // src/lib/endpoint.go, `ValidateHTTPURL`

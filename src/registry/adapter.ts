@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isRate, NO_RATE, Rate } from '../../policies/replication-windows.ts';
-import { assertPublicLiteral } from './address-guard.ts';
+import { isNearby } from './address-guard.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { RegistryPeer } from './peer.ts';
 import type { RegistryClient } from './registry-client.ts';
@@ -56,7 +56,7 @@ export function defineAdapter<const Name extends string, Options>(
     })
     .meta({ description: definition.description })
     .superRefine(({ url, allowPrivateAddress }, ctx) => {
-      if (allowPrivateAddress || isPublicUrl(url)) return;
+      if (allowPrivateAddress || !isNearby(url)) return;
       ctx.addIssue({
         code: 'custom',
         path: ['url'],
@@ -152,18 +152,6 @@ function isPlain(url: string): boolean {
   if (!URL.canParse(url)) return true; // Which is another issue's to say.
   const { username, password, search, hash } = new URL(url);
   return username + password + search + hash === '';
-}
-
-function isPublicUrl(url: string): boolean {
-  if (!URL.canParse(url)) return true;
-  const parsed = new URL(url);
-  if (parsed.hostname === 'localhost') return false;
-  try {
-    assertPublicLiteral(parsed);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function baseOf(url: string): URL {

@@ -36,8 +36,24 @@ function isGlobal(address: ipaddr.IPv6): boolean {
 
 /** Addresses written as such are never looked up, so they are judged here. @throws AddressRefused */
 export function assertPublicLiteral(url: URL): void {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(host) !== 0 && !isPublicAddress(host)) throw new AddressRefused(url.host, host);
+  const host = hostOf(url);
+  if (isClosedLiteral(host)) throw new AddressRefused(url.host, host);
+}
+
+/** Whether it is a URL that itself says `localhost` or an address that is not public; a mere name may lead anywhere. */
+export function isNearby(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const host = hostOf(new URL(url));
+  return host === 'localhost' || isClosedLiteral(host);
+}
+
+/** Without the brackets of IPv6. */
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '');
+}
+
+function isClosedLiteral(host: string): boolean {
+  return isIP(host) !== 0 && !isPublicAddress(host);
 }
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createMemoryCache } from '../../src/cache/cache.ts';
-import { isPublicAddress } from '../../src/registry/address-guard.ts';
+import { isNearby, isPublicAddress } from '../../src/registry/address-guard.ts';
 import { distributionPeer } from '../../src/registry/distribution-peer.ts';
 import { UpstreamUnavailable } from '../../src/registry/errors.ts';
 import type { RegistryLimits } from '../../src/registry/limits.ts';
@@ -51,6 +51,38 @@ describe('which addresses are public', () => {
   ];
   for (const address of closed) {
     it(`${address} is not`, () => assert.ok(!isPublicAddress(address)));
+  }
+});
+
+describe('a URL that says itself that it leads nearby', () => {
+  const nearby = [
+    'http://localhost:5000',
+    'https://LOCALHOST/v2',
+    'http://127.0.0.1',
+    'http://2130706433/',
+    'https://172.16.0.7:5000',
+    'http://168.63.129.16',
+    'http://[::1]:5000',
+    'https://[fd00::7]/',
+    'http://[::ffff:10.0.0.7]',
+  ];
+  for (const url of nearby) {
+    it(`${url} is one`, () => assert.ok(isNearby(url)));
+  }
+
+  const elsewhere = [
+    'https://1.1.1.1',
+    'https://[2606:4700::1111]:5000',
+    'https://registry.example',
+    'http://localhost.example',
+    'http://10.example',
+    'localhost',
+    '10.0.0.7:5000',
+    'nonsense',
+    '',
+  ];
+  for (const url of elsewhere) {
+    it(`${JSON.stringify(url)} is none`, () => assert.ok(!isNearby(url)));
   }
 });
 
