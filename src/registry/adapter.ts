@@ -63,16 +63,18 @@ export function defineAdapter<const Name extends string, Options>(
         message: `${new URL(url).host} is not a public address: set allowPrivateAddress: true if it is meant`,
       });
     })
-    .transform((config) => ({
-      ...config,
-      url: registryUrl(baseOf(config.url)),
-      canonicalRepository: definition.canonicalRepository ?? same,
-      capabilities: definition.capabilities,
-      leastNameParts: definition.nameParts?.least ?? 1,
-      /** `ca` is what `caFile` holds. Opens nothing: the first call does. */
-      connect: (where: { name: string; ca?: string | undefined }, client: RegistryClient) =>
-        definition.connect(endpointOf(config, { ...where, registryUrl }), client),
-    }));
+    .transform((given) => {
+      const config = { ...given, url: registryUrl(baseOf(given.url)) };
+      return {
+        ...config,
+        canonicalRepository: definition.canonicalRepository ?? same,
+        capabilities: definition.capabilities,
+        leastNameParts: definition.nameParts?.least ?? 1,
+        /** Opens nothing: the first call does. */
+        connect: (where: Place, client: RegistryClient) =>
+          definition.connect(endpointOf(config, where), client),
+      };
+    });
   return { ...definition, endpoint };
 }
 
@@ -103,7 +105,7 @@ const CredentialConfig = z
   );
 
 interface EndpointFields<Options> {
-  readonly url: string;
+  readonly url: URL;
   readonly options: Options;
   readonly credential?:
     | { readonly username: string; readonly password?: string | undefined }
@@ -113,13 +115,13 @@ interface EndpointFields<Options> {
 
 interface Place {
   readonly name: string;
+  /** What `caFile` holds. */
   readonly ca?: string | undefined;
-  readonly registryUrl: (url: URL) => URL;
 }
 
 function endpointOf<Options>(
   { url, options, credential, allowPrivateAddress }: EndpointFields<Options>,
-  { name, ca, registryUrl }: Place,
+  { name, ca }: Place,
 ): Endpoint<Options> {
   if (credential !== undefined && credential.password === undefined) {
     throw new Error(`the passwordFile of endpoint ${name} was not read`);
@@ -128,7 +130,7 @@ function endpointOf<Options>(
   const isKnown = username !== undefined && password !== undefined;
   return {
     name,
-    url: registryUrl(baseOf(url)),
+    url,
     options,
     credential: isKnown ? { username, password } : undefined,
     ca,
