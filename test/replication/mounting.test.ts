@@ -6,7 +6,7 @@ import { digestOf } from '../../src/oci/digest.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 import { json, startUpstream, type Upstream } from '../support/upstream.ts';
-import { endpointAt, type ReplicatingNode, startReplicatingNode } from './support/nodes.ts';
+import { ADMINS, endpointAt, type ReplicatingNode, startReplicatingNode } from './support/nodes.ts';
 
 const LAYER = randomBytes(7 * 2 ** 20);
 const APPS = ['library/one', 'library/two', 'library/three'];
@@ -119,21 +119,14 @@ describe('another Portolan that has a layer already', () => {
       await using from = await startUpstream();
       const copied = async (repository: string): Promise<string> => {
         from.addImage(repository, 'v1', [LAYER]);
-        const credential = { username: 'admin', password: 'password-of-the-admin' };
+        const destinations = [{ endpoint: 'far' }];
+        const all = { source: 'from', destinations, repositories: [repository] };
         await using node = await startReplicatingNode(path, repository.replace('/', '-'), {
           endpoints: {
             from: endpointAt(from.url),
-            far: endpointAt(far.url, { adapter: 'harbor', credential }),
+            far: endpointAt(far.url, { adapter: 'harbor', ...ADMINS }),
           },
-          policies: {
-            replication: {
-              all: {
-                source: 'from',
-                destinations: [{ endpoint: 'far' }],
-                repositories: [repository],
-              },
-            },
-          },
+          policies: { replication: { all } },
         });
         const { id, status } = await node.run(1);
         assert.equal(status, 'Succeed', await node.log(id));
@@ -152,38 +145,40 @@ describe('another Portolan that has a layer already', () => {
 });
 
 describe('a project whose registry refused three mounts', () => {
-  it('is neither asked for mounts nor where layers are', async () => {
-    await using world = await openWorld([...APPS, 'library/four'], { adapter: 'harbor' });
-    const { from, to, node } = world;
-    to.uploads.rules = { mounts: false };
-    tellsOf(to, 'library/base');
-    await node.run(1);
-    const asked = to.count(ASKED);
-    from.addImage('library/one', 'v2', [randomBytes(2 * 2 ** 20)]);
+  const rows = [
+    {
+      name: 'is neither asked for mounts nor where layers are',
+      repositories: [...APPS, 'library/four'],
+      refusing: 'to',
+      policy: 1,
+      copy: 'library/one',
+    },
+    {
+      name: 'is not asked for mounts from where it is copied, either',
+      repositories: APPS,
+      refusing: 'from',
+      policy: 3,
+      copy: 'copies/library/one',
+    },
+  ] as const;
+  for (const { name, repositories, refusing, policy, copy } of rows) {
+    it(name, async () => {
+      await using world = await openWorld(repositories, { adapter: 'harbor' });
+      const { from, node, [refusing]: registry } = world;
+      registry.uploads.rules = { mounts: false };
+      tellsOf(registry, 'library/base');
+      await node.run(policy);
+      const asked = registry.count(ASKED);
+      from.addImage('library/one', 'v2', [randomBytes(2 * 2 ** 20)]);
 
-    const { id, status } = await node.run(1);
+      const { id, status } = await node.run(policy);
 
-    assert.equal(status, 'Succeed', await node.log(id));
-    assert.ok(to.tagged('library/one', 'v2'));
-    assert.ok(asked > 0);
-    assert.equal(to.count(ASKED), asked);
-  });
-
-  it('is not asked for mounts from where it is copied, either', async () => {
-    await using world = await openWorld(APPS);
-    const { from, node } = world;
-    from.uploads.rules = { mounts: false };
-    await node.run(3);
-    const asked = from.count(ASKED);
-    from.addImage('library/one', 'v2', [randomBytes(2 * 2 ** 20)]);
-
-    const { id, status } = await node.run(3);
-
-    assert.equal(status, 'Succeed', await node.log(id));
-    assert.ok(from.tagged('copies/library/one', 'v2'));
-    assert.ok(asked > 0);
-    assert.equal(from.count(ASKED), asked);
-  });
+      assert.equal(status, 'Succeed', await node.log(id));
+      assert.ok(registry.tagged(copy, 'v2'));
+      assert.ok(asked > 0);
+      assert.equal(registry.count(ASKED), asked);
+    });
+  }
 });
 
 describe('repositories that wait for a layer that goes to another one', () => {
