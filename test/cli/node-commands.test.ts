@@ -88,25 +88,6 @@ describe('portolan policies and executions', { timeout: 300_000 }, () => {
     assert.deepEqual(await world.node.tags('copies/library/app'), ['v1']);
   });
 
-  it("do again what failed in a policy's last run, whatever dry runs came after it", async () => {
-    await using world = await openWorld();
-    const layer = Buffer.from('lost');
-    const { layers } = world.upstream.addImage('library/app', 'v1', [layer]);
-    world.upstream.remove('library/app', layers[0]?.digest ?? '');
-    const none = await world.run(['policies', 'retry', 'nightly']);
-    assert.equal(none.code, 1);
-    assert.match(none.stderr, /^portolan: nothing of nightly failed$/m);
-    assert.equal((await world.run(['policies', 'start', 'nightly', '--wait'])).code, 1);
-    world.upstream.addBlob('library/app', layer);
-    assert.equal((await world.run(['policies', 'start', 'nightly', '--dry-run'])).code, 0);
-
-    const again = await world.run(['policies', 'retry', 'nightly', '--wait']);
-
-    assert.equal(again.code, 0, again.stderr);
-    assert.match(again.stdout, /^Execution 1 of nightly succeeded/m);
-    assert.deepEqual(await world.node.tags('copies/library/app'), ['v1']);
-  });
-
   it('stop what runs, and a signal ends the waiting alone', async () => {
     await using world = await openWorld();
     world.upstream.addImage('library/app', 'v1', [Buffer.from('slow')]);
