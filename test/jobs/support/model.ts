@@ -57,7 +57,8 @@ export async function mayRun({ processes }: Model, real: Real, task: ClaimedTask
 
 /**
  * What is left ready of a higher priority than some of those that were claimed could not have begun in their place; and where it lacks
- * room at one of its hosts, they leave it a place at the others. Of each priority from its own up, one such place may be kept from it.
+ * room at one of its hosts, they leave it a place at the others, but for hosts where one task at a time finds out how these are. Of each
+ * priority from its own up, one such place may be kept from it.
  */
 export async function noneIsBefore(
   { database: { read }, clock }: Real,
@@ -75,10 +76,11 @@ export async function noneIsBefore(
     known.some(({ host, paused, blocked_until, open_until }) => {
       return host === name && (paused === 1 || Math.max(blocked_until, open_until) > clock.at);
     });
+  const isProbed = (name: string): boolean =>
+    known.some(({ host, failures }) => host === name && failures >= BREAKS_AFTER);
   const roomAt = (name: string, running: readonly { readonly route: string }[]): number => {
-    const failures = known.find(({ host }) => host === name)?.failures ?? 0;
     const load = running.filter(({ route }) => hostsOf(route).includes(name)).length;
-    return (failures >= BREAKS_AFTER ? 1 : MOST_PER_HOST) - load;
+    return (isProbed(name) ? 1 : MOST_PER_HOST) - load;
   };
   const running = tasks.filter(({ state }) => state !== 'ready');
   const left = tasks.filter(
@@ -94,13 +96,16 @@ export async function noneIsBefore(
       return each.priority >= priority && hostsOf(each.route).some(isFull);
     });
     const kept = (host: string): number => {
+      if (isProbed(host)) return 0;
       const keeping = lacking.filter((each) => hostsOf(each.route).includes(host));
       return new Set(keeping.map((each) => each.priority)).size;
     };
     const mayBegin = hostsOf(route).every((host) => roomAt(host, before) > kept(host));
     assert.ok(!mayBegin, `task ${id} of priority ${priority} is before ${lower[0]?.id}`);
     if (!hostsOf(route).some(isFull)) continue;
-    const taken = hostsOf(route).filter((host) => !isFull(host) && roomAt(host, running) <= 0);
+    const taken = hostsOf(route).filter((host) => {
+      return !isFull(host) && !isProbed(host) && roomAt(host, running) <= 0;
+    });
     assert.deepEqual(taken, [], `task ${id} of priority ${priority} has a place there`);
   }
 }
