@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import type { WriteTransaction } from '../../../src/database/database.ts';
 import { addExecution, beginWaiting } from '../../../src/jobs/enqueue.ts';
 import { settleFailure } from '../../../src/jobs/failing.ts';
+import { BREAKS_AFTER, tellHost } from '../../../src/jobs/hosts.ts';
 import { reap, renewLeases, takeBackOwn } from '../../../src/jobs/leases.ts';
 import { settleOutcome } from '../../../src/jobs/outcomes.ts';
 import { pauseHost, pauseQueue, resumeHost, resumeQueue } from '../../../src/jobs/pausing.ts';
@@ -156,6 +157,18 @@ const fail = fc
     ),
   );
 
+/** Nothing went well there for a while: one task at a time finds out how it is. */
+const outage = fc.constantFrom(...HOSTS).map((host) =>
+  command(`outage of ${host}`, async (_, real) => {
+    const failure: Failure = { kind: 'transient', reason: 'because', host };
+    for (let failures = 0; failures < BREAKS_AFTER; failures++)
+      await settled(real, async (settling) => {
+        const known = await tellHost(settling, failure, [host]);
+        real.clock.at = known?.until ?? real.clock.at;
+      });
+  }),
+);
+
 const renew = fc.nat({ max: 1 }).map((by) =>
   command(`renew ${by}`, async (model, real) => {
     const process = processOf(model, by);
@@ -248,6 +261,7 @@ export const commands = [
   succeed,
   succeed,
   fail,
+  outage,
   renew,
   pass,
   reapNow,
