@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { LOCAL } from '../../policies/replication.ts';
 import { WELL_KNOWN_REGISTRIES } from '../config/registries.ts';
+import { isNearby } from '../registry/address-guard.ts';
 import { CommandFailed } from './command-failed.ts';
 import type { Imported } from './imported.ts';
 
@@ -217,8 +218,7 @@ function endpointsFor(
       tell(`${name}: give its certificate (caFile); none is taken unseen`);
     const scheme = login?.tls === 'disabled' ? 'http' : 'https';
     const { adapter, url } = known ?? { adapter: 'distribution', url: `${scheme}://${name}` };
-    const isNear = /^(?:localhost|127\.|10\.|192\.168\.)/.test(name);
-    const near = isNear ? { allowPrivateAddress: true } : {};
+    const near = isNearby(url) ? { allowPrivateAddress: true } : {};
     const endpoint = { adapter, url, ...near, ...credentialOf(login, tell) };
     return [[endpointName(name, credentials), endpoint]];
   });

@@ -82,6 +82,25 @@ describe('a configuration of regsync', () => {
     assert.match(untold.join('\n'), /R_EXAMPLE_5000_PASSWORD/);
   });
 
+  const registries = [
+    { registry: 'localhost:5000', isPrivate: true },
+    { registry: '172.16.0.7:5000', isPrivate: true },
+    { registry: '[fd00::7]:5000', isPrivate: true },
+    { registry: '10.example.com', isPrivate: false },
+    { registry: 'r.example:5000', isPrivate: false },
+  ];
+  for (const { registry, isPrivate } of registries) {
+    it(`has ${isPrivate ? 'a private' : 'no private'} address in ${registry}`, () => {
+      const sync = [{ ...base, source: `${registry}/a/b` }];
+
+      const { endpoints } = importRegsync(JSON.stringify({ version: 1, sync }));
+
+      const url = `https://${registry}`;
+      const made = isPrivate ? { url, allowPrivateAddress: true } : { url };
+      assert.deepEqual(endpoints[registry], { adapter: 'distribution', ...made });
+    });
+  }
+
   it('is refused where it is none', async () => {
     await using directory = await temporaryDirectory();
     const file = join(directory.path, 'other.yml');
