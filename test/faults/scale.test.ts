@@ -12,10 +12,8 @@ import { batchesOf } from '../../src/database/batches.ts';
 import type { Database } from '../../src/database/database.ts';
 import { openSqlite } from '../../src/database/sqlite.ts';
 import { claimTasks } from '../../src/jobs/claims.ts';
-import { settleOutcome } from '../../src/jobs/outcomes.ts';
-import { settle } from '../../src/jobs/transactions.ts';
 import { startPortolan } from '../interop/support/registries.ts';
-import { addTo, CLAIMING } from '../jobs/virtual-workers.ts';
+import { addTo, CLAIMING, succeed } from '../jobs/support/by-hand.ts';
 import { MiB, START, task } from '../jobs/world.ts';
 import { databases } from '../support/databases.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
@@ -259,11 +257,7 @@ async function drain(database: Database, total: number): Promise<Drained> {
     for (const each of claimed) {
       if (done < total / 2) halfway.set(each.queue, (halfway.get(each.queue) ?? 0) + each.cost);
       done += 1;
-      await settle(
-        database,
-        () => START,
-        (settling) => settleOutcome(settling, each, { outcome: { bytes: each.cost }, sent: 0 }),
-      );
+      await succeed(database, each, each.cost);
     }
   }
   return { claimMs, halfway };

@@ -7,10 +7,9 @@ import { reap } from '../../src/jobs/leases.ts';
 import { addTasks } from '../../src/jobs/new-tasks.ts';
 import { pauseQueue } from '../../src/jobs/pausing.ts';
 import type { Settling } from '../../src/jobs/settling.ts';
-import { settle } from '../../src/jobs/transactions.ts';
 import { databases } from '../support/databases.ts';
-import { addTo, CLAIMING } from './virtual-workers.ts';
-import { MiB, START, task } from './world.ts';
+import { addTo, CLAIMING, settleAt } from './support/by-hand.ts';
+import { MiB, task } from './world.ts';
 
 const QUEUES = 50;
 const ROUNDS = 40;
@@ -94,15 +93,9 @@ async function timed(
   database: Database,
   work: (settling: Settling) => Promise<void>,
 ): Promise<number> {
-  let took = 0;
-  await settle(
-    database,
-    () => START,
-    async (settling) => {
-      const begun = performance.now();
-      await work(settling);
-      took = performance.now() - begun;
-    },
-  );
-  return took;
+  return settleAt(database, async (settling) => {
+    const begun = performance.now();
+    await work(settling);
+    return performance.now() - begun;
+  });
 }

@@ -2,15 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import type { Database } from '../../src/database/database.ts';
-import { claimTasks } from '../../src/jobs/claims.ts';
 import { BREAKS_AFTER } from '../../src/jobs/hosts.ts';
-import { settleOutcome } from '../../src/jobs/outcomes.ts';
 import { beginStop } from '../../src/jobs/stopping.ts';
 import type { ClaimedTask } from '../../src/jobs/task.ts';
-import { settle } from '../../src/jobs/transactions.ts';
 import { databases } from '../support/databases.ts';
-import { addTo, CLAIMING, moveBytes } from './virtual-workers.ts';
-import { enqueue, MiB, openJobs, START, task } from './world.ts';
+import { addTo, claim, settleAt, succeed } from './support/by-hand.ts';
+import { moveBytes } from './virtual-workers.ts';
+import { copies, enqueue, MiB, openJobs, START, task } from './world.ts';
 
 const LINK = { workers: 4, bytesPerSecond: 2 * MiB, seconds: 60 };
 
@@ -87,11 +85,7 @@ for (const engine of databases) {
       const stopped = await enqueue(world, copies(20, { hosts: ['a'], priority: 5 }));
       await enqueue(world, copies(2, { hosts: ['a'], priority: 5 }));
       await enqueue(world, copies(20, { hosts: ['a'] }), { queue: 'other' });
-      await settle(
-        world.database,
-        () => START,
-        (settling) => beginStop(settling, stopped),
-      );
+      await settleAt(world.database, (settling) => beginStop(settling, stopped));
 
       const claimed = await claim(world.database, 10, { mostPerHost: 5 });
 
@@ -185,17 +179,6 @@ for (const engine of databases) {
   });
 }
 
-const copies = (count: number, more: Parameters<typeof task>[1] = {}) =>
-  Array.from({ length: count }, () => task('copy', more));
-
-function claim(
-  database: Database,
-  most: number,
-  more: { readonly mostPerHost?: number } = {},
-): Promise<readonly ClaimedTask[]> {
-  return database.write((transaction) => claimTasks(transaction, { ...CLAIMING, most, ...more }));
-}
-
 /** One of those that run at each of the hosts in turn succeeds. @returns of whom are those that begin instead, in order */
 async function inTurn(
   database: Database,
@@ -210,11 +193,7 @@ async function inTurn(
       1,
     );
     assert.ok(over);
-    await settle(
-      database,
-      () => START,
-      (settling) => settleOutcome(settling, over, { outcome: { bytes: 0 }, sent: 0 }),
-    );
+    await succeed(database, over, 0);
     queues.push(...(await claim(database, 64, { mostPerHost: 4 })).map(({ queue }) => queue));
   }
   return queues;

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { claimTasks } from '../../src/jobs/claims.ts';
-import { RETRY_RULES, settleFailure } from '../../src/jobs/failing.ts';
-import { settleOutcome } from '../../src/jobs/outcomes.ts';
 import type { ClaimedTask, Failure, NewTask, TaskHandlers } from '../../src/jobs/task.ts';
-import { settle } from '../../src/jobs/transactions.ts';
 import { jobHostChanged } from '../../src/telemetry/channels.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
-import { CLAIMING } from './virtual-workers.ts';
-import { enqueue, type JobsWorld, openJobs, START, signal, Thrown, task } from './world.ts';
+import { claim, fail, succeed } from './support/by-hand.ts';
+import { copies, enqueue, type JobsWorld, openJobs, START, signal, Thrown, task } from './world.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -26,9 +22,9 @@ for (const engine of databases) {
         const ends: string[] = [];
         for (let week = 0; week < 6; week++) {
           await enqueue(world, [task('copy', { hosts: ['hub'] })]);
-          ends.push(await fail(world, await first(world), failure));
+          ends.push(await failNow(world, await first(world), failure));
           world.clock.at += MINUTE;
-          await succeed(world, await first(world));
+          await succeed(world.database, await first(world), 0, world.clock.at);
           world.clock.at += 7 * DAY;
         }
 
@@ -44,13 +40,13 @@ for (const engine of databases) {
       await using world = await openJobs(engine);
       const told: unknown[] = [];
       using _ = jobHostChanged.subscribe(({ state, until: end }) => told.push([state, end]));
-      await enqueue(world, copies(8));
-      const held = await claim(world, 8);
+      await enqueue(world, ofHub(8));
+      const held = await claimNow(world, 8);
 
       const waits = [MINUTE, MINUTE, MINUTE + 300, MINUTE, MINUTE, 5_000, HOUR, HOUR];
       for (const [index, retryAfterMs] of waits.entries()) {
         world.clock.at += 100;
-        await fail(world, held[index], { kind: 'throttled', ...HUB, retryAfterMs });
+        await failNow(world, held[index], { kind: 'throttled', ...HUB, retryAfterMs });
       }
 
       assert.deepEqual(told, [
@@ -61,44 +57,44 @@ for (const engine of databases) {
 
     it('that wants to be asked again at once is, after a second', async () => {
       await using world = await openJobs(engine);
-      await enqueue(world, copies(2));
-      await fail(world, await first(world), { kind: 'throttled', ...HUB, retryAfterMs: 0 });
+      await enqueue(world, ofHub(2));
+      await failNow(world, await first(world), { kind: 'throttled', ...HUB, retryAfterMs: 0 });
 
       world.clock.at += 999;
-      const early = await claim(world, 2);
+      const early = await claimNow(world, 2);
       world.clock.at += 1;
-      const late = await claim(world, 2);
+      const late = await claimNow(world, 2);
 
       assert.deepEqual([early.length, late.length], [0, 2]);
     });
 
     it('that was blocked while a clock was wrong is asked again once the clock is right, and left alone when it says so', async () => {
       await using world = await openJobs(engine);
-      await enqueue(world, copies(3));
+      await enqueue(world, ofHub(3));
       world.clock.at = START + 365 * DAY;
-      await fail(world, await first(world), { kind: 'throttled', ...HUB, retryAfterMs: MINUTE });
+      await failNow(world, await first(world), { kind: 'throttled', ...HUB, retryAfterMs: MINUTE });
 
       world.clock.at = START;
-      await fail(world, await first(world), { kind: 'throttled', ...HUB, retryAfterMs: MINUTE });
+      await failNow(world, await first(world), { kind: 'throttled', ...HUB, retryAfterMs: MINUTE });
       world.clock.at += MINUTE - 1;
-      const early = await claim(world, 3);
+      const early = await claimNow(world, 3);
       world.clock.at += 1;
-      const late = await claim(world, 3);
+      const late = await claimNow(world, 3);
 
       assert.deepEqual([early.length, late.length], [0, 3]);
     });
 
     it('that began to fail, or to put off a task, while a clock was wrong has done so since now', async () => {
       await using world = await openJobs(engine);
-      await enqueue(world, copies(1));
+      await enqueue(world, ofHub(1));
       world.clock.at = START + 365 * DAY;
-      await fail(world, await first(world), { kind: 'away', ...HUB, retryAfterMs: MINUTE });
+      await failNow(world, await first(world), { kind: 'away', ...HUB, retryAfterMs: MINUTE });
 
       world.clock.at = START;
       await world.database.write((transaction) =>
         transaction.updateTable('tasks').set({ run_at: START }).execute(),
       );
-      await fail(world, await first(world), { kind: 'away', ...HUB, retryAfterMs: MINUTE });
+      await failNow(world, await first(world), { kind: 'away', ...HUB, retryAfterMs: MINUTE });
 
       const { away_since, run_at } = await world.database.read
         .selectFrom('tasks')
@@ -122,7 +118,7 @@ for (const engine of databases) {
       };
       await using world = await openJobs(engine, { handlers, limits: { leaseMs: 300 } });
       world.clock.at = START + 365 * DAY;
-      const id = await enqueue(world, copies(1));
+      const id = await enqueue(world, ofHub(1));
       world.jobs.start();
       await until(async () => (await world.jobs.tasks.get(1))?.state === 'delayed');
 
@@ -134,16 +130,16 @@ for (const engine of databases) {
 
     it('that says of one thing that it is away for an hour, and gives all others, keeps nobody from those', async () => {
       await using world = await openJobs(engine);
-      await enqueue(world, [task('broken', { hosts: ['hub'] }), ...copies(99)]);
+      await enqueue(world, [task('broken', { hosts: ['hub'] }), ...ofHub(99)]);
 
       for (let good = 0; good < 99; ) {
-        const held = await claim(world, 8);
+        const held = await claimNow(world, 8);
         world.clock.at += 1_000;
         for (const each of held)
           if (each.kind === 'broken')
-            await fail(world, each, { kind: 'away', ...HUB, retryAfterMs: HOUR });
+            await failNow(world, each, { kind: 'away', ...HUB, retryAfterMs: HOUR });
           else {
-            await succeed(world, each);
+            await succeed(world.database, each, 0, world.clock.at);
             good += 1;
           }
       }
@@ -158,42 +154,42 @@ for (const engine of databases) {
     for (const { of, waits } of sayings) {
       it(`that others found away (${of}) is asked again soon, and ever later by one that does not say it loads it`, async () => {
         await using world = await openJobs(engine);
-        await enqueue(world, copies(1));
+        await enqueue(world, ofHub(1));
         const throttled = { kind: 'throttled', reason: '503', host: of, isHearsay: true } as const;
-        await fail(world, await first(world), { ...throttled, retryAfterMs: 5_000 });
+        await failNow(world, await first(world), { ...throttled, retryAfterMs: 5_000 });
 
         for (const wait of waits) {
           world.clock.at += wait * 1_000 - 1;
-          assert.deepEqual(await claim(world, 1), []);
+          assert.deepEqual(await claimNow(world, 1), []);
           world.clock.at += 1;
           const held = await first(world);
           assert.equal(held.attempts, 1);
-          await fail(world, held, { ...throttled, retryAfterMs: 5_000 });
+          await failNow(world, held, { ...throttled, retryAfterMs: 5_000 });
         }
       });
     }
 
     it('that put a task off before the weekend, on which nobody asked, fails it no sooner than another', async () => {
       await using world = await openJobs(engine);
-      await enqueue(world, copies(1));
+      await enqueue(world, ofHub(1));
       const away: Failure = { kind: 'away', ...HUB, retryAfterMs: HOUR };
-      await fail(world, await first(world), away);
+      await failNow(world, await first(world), away);
 
       world.clock.at += 2 * DAY;
-      const end = await fail(world, await first(world), away);
+      const end = await failNow(world, await first(world), away);
 
       assert.equal(end, 'throttled');
     });
 
     it('that puts a task off each night is given up when those nights are a day', async () => {
       await using world = await openJobs(engine);
-      await enqueue(world, copies(1));
+      await enqueue(world, ofHub(1));
       const away: Failure = { kind: 'away', ...HUB, retryAfterMs: HOUR };
       const ends: string[] = [];
 
       while (ends.at(-1) !== 'failed' && ends.length < 200) {
         for (let tries = 0; tries < 4 && ends.at(-1) !== 'failed'; tries++) {
-          ends.push(await fail(world, await first(world), away));
+          ends.push(await failNow(world, await first(world), away));
           world.clock.at += HOUR + 15 * MINUTE;
         }
         world.clock.at += DAY - 5 * HOUR;
@@ -206,13 +202,13 @@ for (const engine of databases) {
 
     it('that failed before the weekend, on which nobody asked, is failing since after it', async () => {
       await using world = await openJobs(engine);
-      await enqueue(world, copies(9));
+      await enqueue(world, ofHub(9));
       const down: Failure = { kind: 'transient', ...HUB };
-      for (const each of await claim(world, 4)) await fail(world, each, down);
+      for (const each of await claimNow(world, 4)) await failNow(world, each, down);
 
       world.clock.at += 2 * DAY;
       const ends: string[] = [];
-      for (const each of await claim(world, 5)) ends.push(await fail(world, each, down));
+      for (const each of await claimNow(world, 5)) ends.push(await failNow(world, each, down));
 
       assert.deepEqual(ends, ['delayed', 'delayed', 'delayed', 'delayed', 'delayed']);
       const { failures, failing_since } = await world.database.read
@@ -226,39 +222,25 @@ for (const engine of databases) {
 
 const HUB = { reason: 'not now', host: 'hub' };
 
-function copies(count: number): readonly NewTask[] {
-  return Array.from({ length: count }, () => task('copy', { hosts: ['hub'] }));
+function ofHub(count: number): readonly NewTask[] {
+  return copies(count, { hosts: ['hub'] });
 }
 
-async function claim({ database, clock }: JobsWorld, most: number) {
-  return database.write((transaction) =>
-    claimTasks(transaction, { ...CLAIMING, most, now: clock.at }),
-  );
-}
+const claimNow = ({ database, clock }: JobsWorld, most: number) =>
+  claim(database, most, { now: clock.at });
 
 /** The task that is next. */
 async function first(world: JobsWorld): Promise<ClaimedTask> {
-  const [next] = await claim(world, 1);
+  const [next] = await claimNow(world, 1);
   assert.ok(next, 'none may begin');
   return next;
 }
 
-async function fail(
+async function failNow(
   { database, clock }: JobsWorld,
   held: ClaimedTask | undefined,
   failure: Failure,
 ) {
   assert.ok(held);
-  const options = { failure, sent: 0, rules: RETRY_RULES, random: () => 1 };
-  const now = () => clock.at;
-  const { value } = await settle(database, now, (settling) =>
-    settleFailure(settling, held, options),
-  );
-  return value;
-}
-
-async function succeed({ database, clock }: JobsWorld, held: ClaimedTask): Promise<void> {
-  const outcome = { outcome: {}, sent: 0 };
-  const now = () => clock.at;
-  await settle(database, now, (settling) => settleOutcome(settling, held, outcome));
+  return fail(database, held, failure, clock.at);
 }

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import { RETRY_RULES } from '../../src/jobs/failing.ts';
 import { reap } from '../../src/jobs/leases.ts';
 import type { RunningTask, TaskHandlers } from '../../src/jobs/task.ts';
-import { settle } from '../../src/jobs/transactions.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
+import { settleAt } from './support/by-hand.ts';
 import { enqueue, openJobs, signal, task } from './world.ts';
 
 const LEASE_MS = 60_000;
@@ -64,10 +64,10 @@ for (const engine of databases) {
       await until(() => attempts.length === 1);
 
       world.clock.at += LEASE_MS + 1;
-      await settle(
+      await settleAt(
         world.database,
-        () => world.clock.at,
         (settling) => reap(settling, { except: new Set(), rules: RETRY_RULES }),
+        world.clock.at,
       );
       await until(async () => (await world.jobs.tasks.get(1))?.attempts === 2);
       assert.deepEqual(attempts, [1]);

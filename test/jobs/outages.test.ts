@@ -4,7 +4,7 @@ import type { TaskHandlers } from '../../src/jobs/task.ts';
 import { jobHostChanged } from '../../src/telemetry/channels.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
-import { enqueue, type JobsWorld, openJobs, START, signal, Thrown, task } from './world.ts';
+import { copies, enqueue, type JobsWorld, openJobs, START, signal, Thrown, task } from './world.ts';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -39,10 +39,10 @@ for (const engine of databases) {
 
     it('fails all that waits for it by then, and what comes later at once', async () => {
       await using world = await openJobs(engine, { handlers: dead, limits: { workers: 1 } });
-      const copies = Array.from({ length: 20 }, (_, n) =>
+      const tasks = Array.from({ length: 20 }, (_, n) =>
         task('copy', { hosts: ['hub', `${n % 2}`] }),
       );
-      const id = await enqueue(world, copies);
+      const id = await enqueue(world, tasks);
       await fails(world, { since: START - DAY });
       world.jobs.start();
 
@@ -62,8 +62,7 @@ for (const engine of databases) {
       };
       await using world = await openJobs(engine, { handlers, limits: { workers: 1 } });
       // More than fail by one write.
-      const copies = Array.from({ length: 510 }, () => task('copy', { hosts: ['hub'] }));
-      const id = await enqueue(world, copies);
+      const id = await enqueue(world, copies(510, { hosts: ['hub'] }));
       await fails(world, { since: START - DAY });
       world.jobs.start();
 
@@ -78,10 +77,7 @@ for (const engine of databases) {
       using _ = jobHostChanged.subscribe((change) => {
         if (change.state === 'failing') openMs.push((change.until ?? 0) - world.clock.at);
       });
-      await enqueue(
-        world,
-        Array.from({ length: 8 }, () => task('copy', { hosts: ['hub'] })),
-      );
+      await enqueue(world, copies(8, { hosts: ['hub'] }));
       world.jobs.start();
 
       for (const tries of [1, 2, 3]) {

@@ -1,17 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Database } from '../../src/database/database.ts';
-import { claimTasks } from '../../src/jobs/claims.ts';
-import { RETRY_RULES, settleFailure } from '../../src/jobs/failing.ts';
+import { RETRY_RULES } from '../../src/jobs/failing.ts';
 import { settleOutcome } from '../../src/jobs/outcomes.ts';
 import { pauseHost, pauseQueue, resumeHost } from '../../src/jobs/pausing.ts';
 import { retryTasks } from '../../src/jobs/retrying.ts';
 import { beginStop, stopSome } from '../../src/jobs/stopping.ts';
-import type { ClaimedTask, Failure, NewTask } from '../../src/jobs/task.ts';
-import { settle } from '../../src/jobs/transactions.ts';
+import type { ClaimedTask } from '../../src/jobs/task.ts';
 import { databases } from '../support/databases.ts';
-import { addTo, CLAIMING } from './virtual-workers.ts';
-import { MiB, START, task } from './world.ts';
+import { addTo, claim, fail, settleAt, succeed } from './support/by-hand.ts';
+import { copies, MiB, START, task } from './world.ts';
 
 const HUB = { hosts: ['hub'], cost: MiB };
 
@@ -91,7 +89,6 @@ for (const engine of databases) {
     it('is the one that a more urgent one follows, though another leads since the first was stopped', async () => {
       await using database = await engine.open();
       await addBlobs(database);
-      await addTo(database, 'usual', copies(3, { ...HUB, priority: 3 }));
       await stop(database, 1);
 
       const [next] = await claim(database, 1);
@@ -102,7 +99,6 @@ for (const engine of databases) {
     it('is the one that a more urgent one follows, though it ran for another that was stopped', async () => {
       await using database = await engine.open();
       await addBlobs(database);
-      await addTo(database, 'usual', copies(3, { ...HUB, priority: 3 }));
       const [running] = await claim(database, 1);
       assert.ok(running);
       await stop(database, 1);
@@ -116,12 +112,7 @@ for (const engine of databases) {
     it('is the one that a more urgent one follows, though another leads since the queue of the first is paused', async () => {
       await using database = await engine.open();
       await addBlobs(database);
-      await addTo(database, 'usual', copies(3, { ...HUB, priority: 3 }));
-      await settle(
-        database,
-        () => START,
-        (settling) => pauseQueue(settling, 'first'),
-      );
+      await settleAt(database, (settling) => pauseQueue(settling, 'first'));
 
       const [next] = await claim(database, 1);
 
@@ -135,11 +126,7 @@ for (const engine of databases) {
       assert.ok(urgent);
       await fail(database, urgent, { kind: 'permanent', reason: 'gone' });
       await addTo(database, 'usual', [...copies(3, HUB), task('copy', { ...HUB, key: 'blob' })]);
-      await settle(
-        database,
-        () => START,
-        (settling) => retryTasks(settling, urgent.execution, [urgent.id]),
-      );
+      await settleAt(database, (settling) => retryTasks(settling, urgent.execution, [urgent.id]));
 
       const [next] = await claim(database, 1);
 
@@ -249,18 +236,10 @@ for (const engine of databases) {
       await using database = await engine.open();
       await addTo(database, 'usual', copies(100, { ...HUB, hosts: ['other'] }));
       await addTo(database, 'urgent', copies(20, { ...HUB, hosts: ['other'], priority: 5 }));
-      await settle(
-        database,
-        () => START,
-        (settling) => pauseHost(settling, 'hub'),
-      );
+      await settleAt(database, (settling) => pauseHost(settling, 'hub'));
       await addTo(database, 'closed', copies(40, HUB));
       await claim(database, 60);
-      await settle(
-        database,
-        () => START,
-        (settling) => resumeHost(settling, 'hub'),
-      );
+      await settleAt(database, (settling) => resumeHost(settling, 'hub'));
 
       const queues = queuesOf(await claim(database, 20));
 
@@ -268,9 +247,6 @@ for (const engine of databases) {
     });
   });
 }
-
-const copies = (count: number, more: Partial<NewTask>): readonly NewTask[] =>
-  Array.from({ length: count }, () => task('copy', more));
 
 const queuesOf = (tasks: readonly ClaimedTask[]): string[] => tasks.map(({ queue }) => queue);
 
@@ -288,59 +264,26 @@ function halved(queues: readonly string[], names: readonly [string, string]): vo
   assert.equal(Object.keys(counts).length, names.length);
 }
 
-function claim(
-  database: Database,
-  most: number,
-  more: { readonly mostPerHost?: number; readonly now?: number } = {},
-): Promise<readonly ClaimedTask[]> {
-  return database.write((transaction) => claimTasks(transaction, { ...CLAIMING, most, ...more }));
-}
-
-async function succeed(database: Database, claimed: ClaimedTask, bytes: number): Promise<void> {
-  await settle(
-    database,
-    () => START,
-    (settling) => settleOutcome(settling, claimed, { outcome: { bytes }, sent: 0 }),
-  );
-}
-
-/** Having moved nothing. */
-async function fail(database: Database, claimed: ClaimedTask, failure: Failure): Promise<void> {
-  const how = { failure, sent: 0, rules: RETRY_RULES, random: () => 1 };
-  await settle(
-    database,
-    () => START,
-    (settling) => settleFailure(settling, claimed, how),
-  );
-}
-
 /** They go on at that time. */
 async function putOff(database: Database, tasks: readonly ClaimedTask[], at: number) {
   const outcome = { again: { payload: {}, at } };
-  await settle(
-    database,
-    () => START,
-    async (settling) => {
-      for (const each of tasks) await settleOutcome(settling, each, { outcome, sent: 0 });
-    },
-  );
+  await settleAt(database, async (settling) => {
+    for (const each of tasks) await settleOutcome(settling, each, { outcome, sent: 0 });
+  });
 }
 
-/** One of three queues, the last of which wants it most; the first leads. */
+/** One of three queues, the last of which wants it most, and what is less urgent than that; the first leads. */
 async function addBlobs(database: Database): Promise<void> {
   for (const [queue, priority] of Object.entries({ first: 0, second: 0, urgent: 5 }))
     await addTo(database, queue, [task('copy', { ...HUB, key: 'blob', priority })]);
+  await addTo(database, 'usual', copies(3, { ...HUB, priority: 3 }));
 }
 
 async function stop(database: Database, execution: number): Promise<void> {
-  await settle(
-    database,
-    () => START,
-    async (settling) => {
-      await beginStop(settling, execution);
-      await stopSome(settling, execution);
-    },
-  );
+  await settleAt(database, async (settling) => {
+    await beginStop(settling, execution);
+    await stopSome(settling, execution);
+  });
 }
 
 /** @returns whose tasks they were, in the order in which they were claimed */

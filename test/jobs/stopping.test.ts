@@ -3,10 +3,10 @@ import { describe, it } from 'node:test';
 import { EVERYTHING } from '../../src/database/listing.ts';
 import { failedTasks, retryTasks } from '../../src/jobs/retrying.ts';
 import type { RunningTask, TaskHandlers } from '../../src/jobs/task.ts';
-import { settle } from '../../src/jobs/transactions.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
-import { enqueue, type JobsWorld, openJobs, signal, Thrown, task } from './world.ts';
+import { settleAt } from './support/by-hand.ts';
+import { copies, enqueue, type JobsWorld, openJobs, signal, Thrown, task } from './world.ts';
 
 for (const engine of databases) {
   describe(`an execution that is stopped on ${engine.name}`, () => {
@@ -48,7 +48,7 @@ for (const engine of databases) {
     it('has many tasks that are stopped some at a time', async () => {
       const { handlers } = chunks();
       await using world = await openJobs(engine, { handlers });
-      const many = Array.from({ length: 2_100 }, () => task('copy'));
+      const many = copies(2_100);
       const id = await enqueue(world, many);
 
       await world.jobs.stop(id);
@@ -231,11 +231,7 @@ for (const engine of databases) {
       const failed = await failedTasks(world.database, id);
 
       isDown = false;
-      await settle(
-        world.database,
-        () => world.clock.at,
-        (settling) => retryTasks(settling, id, [3]),
-      );
+      await settleAt(world.database, (settling) => retryTasks(settling, id, [3]));
       const execution = await world.jobs.ended(id, { signal });
 
       assert.deepEqual(failed, [[1, 2, 3, 4]]);

@@ -1,32 +1,7 @@
 import type { Database } from '../../src/database/database.ts';
-import { claimTasks } from '../../src/jobs/claims.ts';
-import { addExecution } from '../../src/jobs/enqueue.ts';
-import { settleOutcome } from '../../src/jobs/outcomes.ts';
-import type { ClaimedTask, NewTask } from '../../src/jobs/task.ts';
-import { settle } from '../../src/jobs/transactions.ts';
+import type { ClaimedTask } from '../../src/jobs/task.ts';
+import { claim, succeed } from './support/by-hand.ts';
 import { START } from './world.ts';
-
-export const CLAIMING = {
-  mostPerHost: 1_000,
-  instance: 'one',
-  boot: 'first',
-  leaseMs: 60_000,
-  now: START,
-};
-
-export async function addTo(
-  database: Database,
-  queue: string,
-  tasks: readonly NewTask[],
-): Promise<void> {
-  await database.write((transaction) =>
-    addExecution(
-      transaction,
-      { kind: 'replication', queue, trigger: 'manual', operator: 'ada', tasks },
-      START,
-    ),
-  );
-}
 
 interface Simulation {
   readonly workers: number;
@@ -48,9 +23,7 @@ export async function moveBytes(
   const end = START + seconds * 1_000;
   for (let clock = START; ; ) {
     const now = Math.ceil(clock);
-    const claimed = await database.write((transaction) =>
-      claimTasks(transaction, { ...CLAIMING, mostPerHost, most: workers - running.length, now }),
-    );
+    const claimed = await claim(database, workers - running.length, { mostPerHost, now });
     for (const task of claimed)
       running.push({ task, endsAt: clock + (sizeOf(task) / bytesPerSecond) * 1_000 });
     running.sort((left, right) => left.endsAt - right.endsAt);
@@ -65,11 +38,7 @@ export async function moveBytes(
     clock = next.endsAt;
     const bytes = sizeOf(next.task);
     add(moved, next.task.queue, bytes);
-    await settle(
-      database,
-      () => now,
-      (settling) => settleOutcome(settling, next.task, { outcome: { bytes }, sent: 0 }),
-    );
+    await succeed(database, next.task, bytes, now);
   }
 }
 

@@ -60,6 +60,9 @@ export function task(kind: string, more: Partial<NewTask> = {}): NewTask {
   return { kind, hosts: [], cost: 0, payload: {}, ...more };
 }
 
+export const copies = (count: number, more: Partial<NewTask> = {}): readonly NewTask[] =>
+  Array.from({ length: count }, () => task('copy', more));
+
 /** By ada, by hand, of the queue `mirror` unless told otherwise. */
 export async function enqueue(
   { database, jobs }: { readonly database: Database; readonly jobs: Pick<Jobs, 'enqueue'> },

@@ -25,7 +25,7 @@ import {
   withHand,
 } from './steps.ts';
 
-type Run = (model: Model, real: Real) => Promise<void>;
+type Run = (model: Model, real: Real) => Promise<unknown>;
 
 class Command implements fc.AsyncCommand<Model, Real> {
   readonly #name: string;

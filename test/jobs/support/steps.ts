@@ -8,7 +8,7 @@ import { resumeHost, resumeQueue } from '../../../src/jobs/pausing.ts';
 import type { Settling } from '../../../src/jobs/settling.ts';
 import { finishStops } from '../../../src/jobs/stopping.ts';
 import { type ClaimedTask, LeaseLost } from '../../../src/jobs/task.ts';
-import { settle } from '../../../src/jobs/transactions.ts';
+import { settleAt } from './by-hand.ts';
 import {
   countersAreRight,
   type Hand,
@@ -76,18 +76,15 @@ export async function withHand(
   }
 }
 
-export async function settled(
-  real: Real,
-  work: (settling: Settling) => Promise<unknown>,
-): Promise<void> {
-  await settle(real.database, () => real.clock.at, work);
+export function settled<T>(
+  { database, clock }: Real,
+  work: (settling: Settling) => Promise<T>,
+): Promise<T> {
+  return settleAt(database, work, clock.at);
 }
 
 export async function endStops(real: Real): Promise<void> {
-  await finishStops(real.database, async (work) => {
-    const { value } = await settle(real.database, () => real.clock.at, work);
-    return value;
-  });
+  await finishStops(real.database, (work) => settled(real, work));
 }
 
 /** Nothing is held back any more, and everything succeeds. */
