@@ -109,7 +109,7 @@ async function leaveAlone(
   { host, reason, retryAfterMs }: Extract<Failure, { readonly retryAfterMs: number }>,
 ): Promise<void> {
   const until = blockedUntil(now, retryAfterMs);
-  const { blocked_until } = await heldHost(transaction, host);
+  const { blocked_until } = await knownHost(transaction, host);
   const before = isAhead(blocked_until, now) ? blocked_until : now;
   if (until <= before) return;
   await transaction
@@ -139,7 +139,7 @@ async function countFailure(
   { transaction, now, facts }: Settling,
   { kind, host, reason }: HostFailure,
 ): Promise<Counted> {
-  const known = await heldHost(transaction, host);
+  const known = await knownHost(transaction, host);
   const askAt = Math.max(known.open_until, known.blocked_until);
   // It is asked by several at first, as one that never failed.
   const before = isForgotten(askAt, now) ? { ...known, ...ANSWERS } : known;
@@ -178,16 +178,15 @@ export async function ensureHost(transaction: WriteTransaction, host: string): P
     .execute();
 }
 
-/** What is known of a host, which nobody else changes meanwhile. */
-async function heldHost(
+/** What is known of a host, which nobody else changes meanwhile: who settles is alone with it (lock.ts). */
+async function knownHost(
   transaction: WriteTransaction,
   host: string,
 ): Promise<Selectable<JobHostRow>> {
   await ensureHost(transaction, host);
   return transaction
-    .updateTable('job_hosts')
-    .set({ host })
+    .selectFrom('job_hosts')
+    .selectAll()
     .where('host', '=', host)
-    .returningAll()
     .executeTakeFirstOrThrow();
 }
