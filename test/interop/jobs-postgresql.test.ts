@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { WriteTransaction } from '../../src/database/database.ts';
 import { RETRY_RULES } from '../../src/jobs/failing.ts';
 import { createJobs } from '../../src/jobs/jobs.ts';
 import type { JobLimits } from '../../src/jobs/limits.ts';
 import type { NewTask, RunningTask, TaskHandlers, TaskOutcome } from '../../src/jobs/task.ts';
 import { maintenanceFailed } from '../../src/telemetry/channels.ts';
 import { allIsDoneOnce, countersAreRight } from '../jobs/support/model.ts';
-import { enqueue, START, signal, task } from '../jobs/world.ts';
+import { effectOf } from '../jobs/support/steps.ts';
+import { copies, enqueue, START, signal, task } from '../jobs/world.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 import { startPostgresql } from './support/postgresql.ts';
@@ -50,7 +50,7 @@ describe('tasks of several processes on one PostgreSQL', { timeout: 120_000 }, (
       copy: async ({ id }) => {
         begun.push(process);
         if (process === 0) await released;
-        return { alongside: (transaction) => writeEffect(transaction, id) };
+        return { alongside: effectOf({ id }) };
       },
     });
     await using world = await openProcesses(handlersOf, { leaseMs: 300 });
@@ -59,10 +59,7 @@ describe('tasks of several processes on one PostgreSQL', { timeout: 120_000 }, (
     const [other] = others;
     assert.ok(lost && other);
     lost.jobs.start();
-    const id = await enqueue(
-      lost,
-      Array.from({ length: 12 }, () => task('copy')),
-    );
+    const id = await enqueue(lost, copies(12));
     await until(() => begun.length === 12);
     await lost.database[Symbol.asyncDispose]();
 
@@ -135,7 +132,7 @@ function watchedWork() {
       refused.add(id);
       throw new Error('not yet');
     }
-    return { bytes: MEGABYTE, alongside: (transaction) => writeEffect(transaction, id) };
+    return { bytes: MEGABYTE, alongside: effectOf({ id }) };
   };
   const list = async (each: RunningTask): Promise<TaskOutcome> => {
     const next = [task('copy', { hosts: ['source'], replaces: true })];
@@ -152,14 +149,6 @@ function watchedWork() {
     return { copy: counted(copy), list: counted(list) };
   };
   return { handlersOf, twiceAtOnce, doneBy };
-}
-
-/** Fails where it is there already. */
-async function writeEffect(transaction: WriteTransaction, id: number): Promise<void> {
-  await transaction
-    .insertInto('settings')
-    .values({ name: `${id}`, value: '', updated_at: 0 })
-    .execute();
 }
 
 function failuresOfMaintenance() {

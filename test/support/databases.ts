@@ -12,7 +12,7 @@ import { migrate } from '../../src/database/migrate.ts';
 import type { Migration } from '../../src/database/migration.ts';
 import { openSqlite } from '../../src/database/sqlite.ts';
 import type { Tables } from '../../src/database/tables.ts';
-import { Writer } from '../../src/database/writer.ts';
+import { databaseOver } from './database-over.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface TestEngine {
@@ -72,18 +72,9 @@ async function openPglite(options: OpenOptions = {}): Promise<Database> {
     }
   });
   const queries = new Kysely<Tables>({ dialect: new PGliteDialect({ pglite: engine }) });
-  let revision = 0;
-  const writer = new Writer(queries, () => {
-    revision += 1;
-  });
-  opened.use(writer);
+  const written = opened.use(databaseOver(queries));
   const resources = opened.move();
-  const database: Database = {
-    read: queries,
-    write: (work) => writer.write(work),
-    revision: () => revision,
-    [Symbol.asyncDispose]: () => resources.disposeAsync(),
-  };
+  const database = { ...written, [Symbol.asyncDispose]: () => resources.disposeAsync() };
   if (migrated === undefined) {
     await migrate(database, { ...options, engine: POSTGRESQL, now: Date.now });
     if (isOfNow) await keepFirstRows(engine);

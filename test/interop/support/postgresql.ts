@@ -6,7 +6,7 @@ import type { Database } from '../../../src/database/database.ts';
 import { POSTGRESQL } from '../../../src/database/engine.ts';
 import { migrate } from '../../../src/database/migrate.ts';
 import type { Tables } from '../../../src/database/tables.ts';
-import { Writer } from '../../../src/database/writer.ts';
+import { databaseOver } from '../../support/database-over.ts';
 import { freePort, must, run, startDaemon } from './processes.ts';
 
 const INSTALLED = '/usr/lib/postgresql';
@@ -68,18 +68,13 @@ function databaseAt(port: number): Database {
       getTypeParser: (id, format) => (id === INT8 ? Number : types.getTypeParser(id, format)),
     },
   });
-  const read = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
-  let revision = 0;
-  const writer = new Writer(read, () => {
-    revision += 1;
-  });
+  const queries = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  const database = databaseOver(queries);
   return {
-    read,
-    write: (work) => writer.write(work),
-    revision: () => revision,
+    ...database,
     async [Symbol.asyncDispose]() {
-      await writer[Symbol.asyncDispose]();
-      await read.destroy();
+      await database[Symbol.asyncDispose]();
+      await queries.destroy();
     },
   };
 }

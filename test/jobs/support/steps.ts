@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import type { WriteTransaction } from '../../../src/database/database.ts';
 import { claimTasks } from '../../../src/jobs/claims.ts';
 import { RETRY_RULES } from '../../../src/jobs/failing.ts';
 import { reap } from '../../../src/jobs/leases.ts';
 import { settleOutcome } from '../../../src/jobs/outcomes.ts';
 import { resumeHost, resumeQueue } from '../../../src/jobs/pausing.ts';
-import type { Settling } from '../../../src/jobs/settling.ts';
+import type { Along, Settling } from '../../../src/jobs/settling.ts';
 import { finishStops } from '../../../src/jobs/stopping.ts';
 import { type ClaimedTask, LeaseLost } from '../../../src/jobs/task.ts';
 import { settleAt } from './by-hand.ts';
@@ -50,7 +49,7 @@ export async function claimSome(
 }
 
 /** Fails where it is there already. */
-export function effectOf({ id }: ClaimedTask): (transaction: WriteTransaction) => Promise<void> {
+export function effectOf({ id }: Pick<ClaimedTask, 'id'>): Along {
   return async (transaction) => {
     await transaction
       .insertInto('settings')
