@@ -6,7 +6,7 @@ import { BREAKS_AFTER } from '../../src/jobs/hosts.ts';
 import { beginStop } from '../../src/jobs/stopping.ts';
 import type { ClaimedTask } from '../../src/jobs/task.ts';
 import { databases } from '../support/databases.ts';
-import { addTo, claim, settleAt, succeed } from './support/by-hand.ts';
+import { addTo, claim, hostFailed, settleAt, succeed } from './support/by-hand.ts';
 import { moveBytes } from './virtual-workers.ts';
 import { copies, enqueue, MiB, openJobs, START, task } from './world.ts';
 
@@ -131,13 +131,7 @@ for (const engine of databases) {
       await claim(world.database, 64, { mostPerHost: 4 });
       await enqueue(world, copies(1, { hosts: ['a', 'b'], priority: 5 }), { queue: 'both' });
       await enqueue(world, copies(9, { hosts: ['b'] }), { queue: 'right' });
-      const failing = { failures: BREAKS_AFTER, failing_since: START, open_until: START };
-      await world.database.write((transaction) =>
-        transaction
-          .insertInto('job_hosts')
-          .values({ host: 'b', blocked_until: 0, reason: '', paused: 0, ...failing })
-          .execute(),
-      );
+      await hostFailed(world.database, 'b', { failures: BREAKS_AFTER, since: START });
 
       const claimed = await claim(world.database, 64, { mostPerHost: 4 });
 

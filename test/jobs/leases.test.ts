@@ -6,7 +6,7 @@ import type { RunningTask, TaskHandlers } from '../../src/jobs/task.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
 import { settleAt } from './support/by-hand.ts';
-import { enqueue, openJobs, signal, task } from './world.ts';
+import { abortOf, enqueue, openJobs, signal, task } from './world.ts';
 
 const LEASE_MS = 60_000;
 
@@ -81,9 +81,7 @@ for (const engine of databases) {
       const seen: unknown[] = [];
       const copy = async ({ signal: stopped, attempt }: RunningTask): Promise<undefined> => {
         seen.push(attempt);
-        await new Promise((_, reject) => {
-          stopped.addEventListener('abort', () => reject(stopped.reason));
-        });
+        await abortOf(stopped);
       };
       await using world = await openJobs(engine, { handlers: { copy } });
       world.jobs.start();

@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { BREAKS_AFTER } from '../../src/jobs/hosts.ts';
 import type { TaskHandlers } from '../../src/jobs/task.ts';
 import { jobHostChanged } from '../../src/telemetry/channels.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
-import { copies, enqueue, type JobsWorld, openJobs, START, signal, Thrown, task } from './world.ts';
+import { hostFailed } from './support/by-hand.ts';
+import {
+  copies,
+  enqueue,
+  type JobsWorld,
+  openJobs,
+  running,
+  START,
+  signal,
+  Thrown,
+  task,
+} from './world.ts';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -233,29 +245,7 @@ async function afterTries({ jobs, database }: JobsWorld, tries: number) {
   return tried;
 }
 
-async function running({ database }: JobsWorld): Promise<number> {
-  const rows = await database.read
-    .selectFrom('tasks')
-    .select('id')
-    .where('state', '=', 'running')
-    .execute();
-  return rows.length;
-}
-
 /** The hub has failed four times in a row, so that the next time is once too often. */
 async function fails({ database }: JobsWorld, { since }: { since: number }): Promise<void> {
-  await database.write((transaction) =>
-    transaction
-      .insertInto('job_hosts')
-      .values({
-        host: 'hub',
-        blocked_until: 0,
-        reason: 'refused',
-        paused: 0,
-        failures: 4,
-        failing_since: since,
-        open_until: START,
-      })
-      .execute(),
-  );
+  await hostFailed(database, 'hub', { failures: BREAKS_AFTER - 1, since });
 }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
-import type { TaskHandlers } from '../../src/jobs/task.ts';
+import type { RunningTask, TaskHandlers } from '../../src/jobs/task.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
-import { enqueue, type JobsWorld, openJobs, signal, task } from './world.ts';
+import { abortOf, enqueue, type JobsWorld, openJobs, signal, task } from './world.ts';
 
 const PAUSES = [
   {
@@ -96,20 +96,11 @@ for (const engine of databases) {
 
     for (const { what, pause, resume } of PAUSES) {
       it(`of ${what} gives back what runs, at no attempt’s cost, and it goes on later`, async () => {
-        const seen: number[] = [];
-        const handlers: TaskHandlers = {
-          copy: async ({ attempt, signal: told }) => {
-            seen.push(attempt);
-            if (seen.length > 1) return undefined;
-            await once(told, 'abort');
-            told.throwIfAborted();
-            return undefined;
-          },
-        };
+        const { handlers, runs } = heldFirst();
         await using world = await openJobs(engine, { handlers });
         world.jobs.start();
         const id = await enqueue(world, [task('copy', { hosts: ['hub'] })]);
-        await until(() => seen.length === 1);
+        await until(() => runs.length === 1);
 
         await pause(world);
         await until(async () => (await world.jobs.tasks.get(1))?.state === 'ready');
@@ -117,7 +108,8 @@ for (const engine of databases) {
         await resume(world);
         const { status } = await world.jobs.ended(id, { signal });
 
-        assert.deepEqual([seen, status], [[1, 1], 'succeeded']);
+        const attempts = runs.map(({ attempt }) => attempt);
+        assert.deepEqual([attempts, status], [[1, 1], 'succeeded']);
       });
     }
 
@@ -144,16 +136,7 @@ for (const engine of databases) {
     });
 
     it('passes what others want to one that may begin, where it was under way', async () => {
-      const runs: number[] = [];
-      const handlers: TaskHandlers = {
-        copy: async ({ execution, signal: told }) => {
-          runs.push(execution);
-          if (runs.length > 1) return undefined;
-          await once(told, 'abort');
-          told.throwIfAborted();
-          return undefined;
-        },
-      };
+      const { handlers, runs } = heldFirst();
       await using world = await openJobs(engine, { handlers });
       world.jobs.start();
       const blob = task('copy', { key: 'a' });
@@ -166,7 +149,10 @@ for (const engine of databases) {
       await world.jobs.queues.pause('mirror');
       await world.jobs.ended(late, { signal });
 
-      assert.deepEqual(runs, [mine, late]);
+      assert.deepEqual(
+        runs.map(({ execution }) => execution),
+        [mine, late],
+      );
     });
   });
 }
@@ -177,6 +163,18 @@ function recording() {
     copy: async ({ execution }) => {
       runs.push(execution);
       return undefined;
+    },
+  };
+  return { handlers, runs };
+}
+
+/** The first goes on until it is told to end, the others do nothing. */
+function heldFirst() {
+  const runs: RunningTask[] = [];
+  const handlers: TaskHandlers = {
+    copy: async (run) => {
+      runs.push(run);
+      return runs.length === 1 ? abortOf(run.signal) : undefined;
     },
   };
   return { handlers, runs };

@@ -4,7 +4,17 @@ import type { Failure, RunningTask, TaskHandlers } from '../../src/jobs/task.ts'
 import { jobHostChanged } from '../../src/telemetry/channels.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
-import { enqueue, type JobsWorld, openJobs, START, signal, Thrown, task } from './world.ts';
+import {
+  enqueue,
+  type JobsWorld,
+  knownHost,
+  openJobs,
+  running,
+  START,
+  signal,
+  Thrown,
+  task,
+} from './world.ts';
 
 const MINUTE = 60_000;
 
@@ -134,7 +144,7 @@ for (const engine of databases) {
       await until(() => isDelayed(world));
       const id = await enqueue(world, [task('copy', { hosts: ['hub'] })]);
       await until(async () => (await world.jobs.tasks.get(2))?.state === 'delayed');
-      assert.equal(await failuresOf(world, 'hub'), 1);
+      assert.equal((await knownHost(world, 'hub'))?.failures, 1);
 
       world.clock.at += MINUTE;
       await until(() => begun === 2);
@@ -262,22 +272,4 @@ async function only({ jobs }: JobsWorld) {
 
 async function isDelayed(world: JobsWorld): Promise<boolean> {
   return (await only(world)).state === 'delayed';
-}
-
-async function failuresOf({ database }: JobsWorld, host: string): Promise<number | undefined> {
-  const row = await database.read
-    .selectFrom('job_hosts')
-    .select('failures')
-    .where('host', '=', host)
-    .executeTakeFirst();
-  return row?.failures;
-}
-
-async function running({ database }: JobsWorld): Promise<number> {
-  const rows = await database.read
-    .selectFrom('tasks')
-    .select('id')
-    .where('state', '=', 'running')
-    .execute();
-  return rows.length;
 }

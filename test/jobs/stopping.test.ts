@@ -6,7 +6,16 @@ import type { RunningTask, TaskHandlers } from '../../src/jobs/task.ts';
 import { databases } from '../support/databases.ts';
 import { until } from '../support/until.ts';
 import { settleAt } from './support/by-hand.ts';
-import { copies, enqueue, type JobsWorld, openJobs, signal, Thrown, task } from './world.ts';
+import {
+  abortOf,
+  copies,
+  enqueue,
+  type JobsWorld,
+  openJobs,
+  signal,
+  Thrown,
+  task,
+} from './world.ts';
 
 for (const engine of databases) {
   describe(`an execution that is stopped on ${engine.name}`, () => {
@@ -296,12 +305,6 @@ function chunks() {
     quick: async () => undefined,
   };
   return { handlers, begun };
-}
-
-function abortOf(stopped: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    stopped.addEventListener('abort', () => reject(stopped.reason));
-  });
 }
 
 /** Lanes that think they have something to do. */

@@ -76,3 +76,28 @@ export async function enqueue(
   if (added === undefined) throw new Error('it had been enqueued before');
   return added.id;
 }
+
+/** How many tasks are under way. */
+export async function running({ database }: JobsWorld): Promise<number> {
+  const rows = await database.read
+    .selectFrom('tasks')
+    .select('id')
+    .where('state', '=', 'running')
+    .execute();
+  return rows.length;
+}
+
+export async function knownHost({ database }: JobsWorld, host: string) {
+  return database.read
+    .selectFrom('job_hosts')
+    .selectAll()
+    .where('host', '=', host)
+    .executeTakeFirst();
+}
+
+/** Rejects when it comes. */
+export function abortOf(stopped: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    stopped.addEventListener('abort', () => reject(stopped.reason));
+  });
+}

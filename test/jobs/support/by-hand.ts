@@ -55,6 +55,21 @@ export async function fail(database: Database, task: ClaimedTask, failure: Failu
   return settleAt(database, (settling) => settleFailure(settling, task, how), now);
 }
 
+/** So often in a row, and may be asked again. */
+export async function hostFailed(
+  database: Database,
+  host: string,
+  { failures, since }: { readonly failures: number; readonly since: number },
+): Promise<void> {
+  const failing = { failures, failing_since: since, open_until: START, reason: 'refused' };
+  await database.write((transaction) =>
+    transaction
+      .insertInto('job_hosts')
+      .values({ host, blocked_until: 0, paused: 0, ...failing })
+      .execute(),
+  );
+}
+
 export async function settleAt<T>(
   database: Database,
   work: (settling: Settling) => Promise<T>,
