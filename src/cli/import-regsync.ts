@@ -19,6 +19,7 @@ const Options = z.looseObject({
   mediaTypes: Patterns,
   referrers: z.boolean().optional(),
   digestTags: z.boolean().optional(),
+  ratelimit: z.looseObject({ min: z.int().nonnegative().default(0) }).optional(),
 });
 const Sync = Options.extend({
   source: z.string(),
@@ -64,17 +65,20 @@ export function importRegsync(
   }
   const untold: string[] = [];
   const policies: [string, object][] = [];
-  const registries = new Set<string>();
+  /** With the pulls that are reserved there. */
+  const registries = new Map<string, number>();
   tellUnknown(data.defaults, (about) => untold.push(`defaults: ${about}`));
   const projects = new Set<string>();
   for (const [index, sync] of data.sync.entries()) {
     const tell: Tell = (about) => untold.push(`sync ${index + 1}: ${about}`);
     const nameOf = (registry: string): string => {
       if (registry === local) return LOCAL;
-      registries.add(registry);
+      registries.set(registry, registries.get(registry) ?? 0);
       return endpointName(registry, data.creds);
     };
-    const { to, project, rules } = policyOf(sync, data.defaults, { nameOf, tell });
+    const { from, to, project, reserved, rules } = policyOf(sync, data.defaults, { nameOf, tell });
+    const before = registries.get(from);
+    if (before !== undefined) registries.set(from, Math.max(before, reserved));
     if (to === LOCAL && project !== '') projects.add(project);
     policies.push([`regsync-${index + 1}`, rules]);
   }
@@ -110,7 +114,8 @@ function policyOf(
     ...triggerOf(options, tell),
   };
   const [project = ''] = target.repository.split('/');
-  return { to, project, rules };
+  const reserved = options.ratelimit?.min ?? 0;
+  return { from: source.registry, to, project, reserved, rules };
 }
 
 function tellUnknown(options: Options, tell: Tell): void {
@@ -206,20 +211,21 @@ function cronEvery(interval: string): string | undefined {
 }
 
 function endpointsFor(
-  registries: ReadonlySet<string>,
+  registries: ReadonlyMap<string, number>,
   credentials: readonly Credential[],
   tell: Tell,
 ): Readonly<Record<string, object>> {
-  const made = [...registries].flatMap((name): [string, object][] => {
+  const made = [...registries].flatMap(([name, reserved]): [string, object][] => {
     const known = WELL_KNOWN_REGISTRIES.find((registry) => registry.name === name);
     const login = credentials.find(({ registry }) => registry === name);
-    if (known !== undefined && login === undefined) return [];
+    if (known !== undefined && login === undefined && reserved === 0) return [];
     if (login?.tls === 'insecure')
       tell(`${name}: give its certificate (caFile); none is taken unseen`);
     const scheme = login?.tls === 'disabled' ? 'http' : 'https';
     const { adapter, url } = known ?? { adapter: 'distribution', url: `${scheme}://${name}` };
     const near = isNearby(url) ? { allowPrivateAddress: true } : {};
-    const endpoint = { adapter, url, ...near, ...credentialOf(login, tell) };
+    const reservedPulls = reserved === 0 ? {} : { reservedPulls: reserved };
+    const endpoint = { adapter, url, ...near, ...reservedPulls, ...credentialOf(login, tell) };
     return [[endpointName(name, credentials), endpoint]];
   });
   return Object.fromEntries(made);

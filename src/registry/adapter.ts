@@ -45,13 +45,7 @@ export function defineAdapter<const Name extends string, Options>(
           description: 'Certificates (PEM) to trust there besides those of the system.',
           examples: ['/etc/ssl/lab-ca.pem'],
         }),
-      bandwidth: Rate.refine(isRate, NO_RATE)
-        .prefault('unlimited')
-        .meta({
-          description:
-            'How fast blobs may go from there and to there, all together. While clients wait for what they pull from there, replication uses at most three quarters of it.',
-          examples: ['20MB/s'],
-        }),
+      ...SHARING,
       options: definition.options,
     })
     .meta({ description: definition.description })
@@ -104,6 +98,26 @@ const CredentialConfig = z
     'either password or passwordFile',
   );
 
+/** Between clients and replication. */
+const SHARING = {
+  bandwidth: Rate.refine(isRate, NO_RATE)
+    .prefault('unlimited')
+    .meta({
+      description:
+        'How fast blobs may go from there and to there, all together. While clients wait for what they pull from there, replication uses at most three quarters of it.',
+      examples: ['20MB/s'],
+    }),
+  reservedPulls: z
+    .int()
+    .nonnegative()
+    .default(0)
+    .meta({
+      description:
+        'Pulls that are left to clients: while no more are left, as the registry says (`ratelimit-remaining`, Docker Hub), replication waits, and looks again every five minutes.',
+      examples: [20],
+    }),
+};
+
 interface EndpointFields<Options> {
   readonly url: URL;
   readonly options: Options;
@@ -111,6 +125,7 @@ interface EndpointFields<Options> {
     | { readonly username: string; readonly password?: string | undefined }
     | undefined;
   readonly allowPrivateAddress: boolean;
+  readonly reservedPulls: number;
 }
 
 interface Place {
@@ -120,7 +135,7 @@ interface Place {
 }
 
 function endpointOf<Options>(
-  { url, options, credential, allowPrivateAddress }: EndpointFields<Options>,
+  { url, options, credential, allowPrivateAddress, reservedPulls }: EndpointFields<Options>,
   { name, ca }: Place,
 ): Endpoint<Options> {
   if (credential !== undefined && credential.password === undefined) {
@@ -135,6 +150,7 @@ function endpointOf<Options>(
     credential: isKnown ? { username, password } : undefined,
     ca,
     allowPrivateAddress,
+    reservedPulls,
   };
 }
 

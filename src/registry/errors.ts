@@ -33,6 +33,20 @@ export class UpstreamThrottled extends Error {
   }
 }
 
+/** What a peer lets us pull yet is reserved for people, and this was for nobody who waits. */
+export class PullsReserved extends Error {
+  override readonly name = 'PullsReserved';
+  readonly host: string;
+  /** Milliseconds until it is worth to look again. */
+  readonly waitMs: number;
+
+  constructor(host: string, { left, waitMs }: { readonly left: number; readonly waitMs: number }) {
+    super(`registry ${host} lets us pull ${left} more, and those are reserved (reservedPulls)`);
+    this.host = host;
+    this.waitMs = waitMs;
+  }
+}
+
 /** A peer answered 401 or 403, after a fresh token where it takes tokens. */
 export class UpstreamDenied extends Error {
   override readonly name = 'UpstreamDenied';

@@ -8,7 +8,10 @@ export interface CallOptions {
   readonly signal: AbortSignal;
   /** Aborted when nobody waits for the answer any more: ends a request that was not sent yet, and none that was. */
   readonly abandoned?: AbortSignal | undefined;
-  /** Whether what is read is copied and used by nobody: another Portolan counts no pull of a manifest then. */
+  /**
+   * Whether what is read is copied and used by nobody: another Portolan counts no pull of a manifest then, and those that the
+   * endpoint reserves for people are left to them.
+   */
   readonly isReplication?: boolean | undefined;
 }
 

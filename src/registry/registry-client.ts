@@ -3,7 +3,7 @@ import type { Cache } from '../cache/cache.ts';
 import { ApiIdentity } from './api-identity.ts';
 import { Authorizer, CachedToken, type FetchToken, type Grant, type Identity } from './auth.ts';
 import { BodyTooLarge, discard, readWhole } from './body.ts';
-import { publishBudget } from './budget.ts';
+import { Budget } from './budget.ts';
 import type { Credential, Endpoint } from './endpoint.ts';
 import { errorIn, MOST_ERROR_BYTES } from './error-answer.ts';
 import { UpstreamDenied, UpstreamInvalid, UpstreamUnavailable } from './errors.ts';
@@ -59,6 +59,8 @@ export interface RegistryCalls {
   send(call: Call): Promise<HttpResponse>;
   /** How long to wait after so many breaks in a row: full jitter. Milliseconds. */
   pauseMs(breaks: number): number;
+  /** What is pulled for nobody who waits. */
+  readonly budget: Pick<Budget, 'spend'>;
   /** As `send`, and reads it. @throws UpstreamInvalid when there is more of it */
   read(call: Call, mostBytes: number): Promise<WholeAnswer>;
 }
@@ -91,11 +93,18 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   const http = new HttpClient({ userAgent, now, random, limits });
   const tokens = options.cache.store('upstream-tokens', CachedToken);
   const registryAt = (
-    { name: endpoint, url, allowPrivateAddress, ca }: Omit<ApiAccess, 'authorization'>,
+    {
+      name: endpoint,
+      url,
+      allowPrivateAddress,
+      ca,
+      reservedPulls = 0,
+    }: Omit<ApiAccess, 'authorization'>,
     identify: RegistryOptions['identify'],
   ): RegistryCalls => {
     const connection = http.connect({ endpoint, allowPrivateAddress, ca });
-    return new Registry({ endpoint, url, connection, identify, limits, now, random });
+    const budget = new Budget({ endpoint, host: url.host, reservedPulls, now });
+    return new Registry({ endpoint, url, connection, budget, identify, limits, now, random });
   };
   return {
     now,
@@ -115,6 +124,7 @@ interface RegistryOptions {
   readonly endpoint: string;
   readonly url: URL;
   readonly connection: HttpConnection;
+  readonly budget: Budget;
   readonly identify: (fetchToken: FetchToken) => Identity;
   readonly limits: RegistryLimits;
   readonly now: () => number;
@@ -126,14 +136,16 @@ const MOST_TOKEN_BYTES = 64 * 1024;
 class Registry implements RegistryCalls {
   readonly limits: RegistryLimits;
   readonly now: () => number;
+  readonly budget: Budget;
   readonly #options: RegistryOptions;
   readonly #identity: Identity;
   readonly #throttle: Throttle;
 
   constructor(options: RegistryOptions) {
-    const { limits, now } = options;
+    const { limits, now, budget } = options;
     this.limits = limits;
     this.now = now;
+    this.budget = budget;
     this.#options = options;
     this.#throttle = new Throttle(options.url.host, now);
     this.#identity = options.identify((url, asking) => this.#fetchToken(url, asking));
@@ -149,7 +161,7 @@ class Registry implements RegistryCalls {
         ...call,
         headers: { ...call.headers, ...headerOf(grant) },
       });
-      publishBudget(this.#options.endpoint, response.headers);
+      this.budget.learn(response.headers);
       // Storage that a registry redirects to has its own ideas of who may come, and none of our business.
       const isOurs = isAtHome && response.url.origin === origin;
       if (response.status !== 401 || !isOurs) return this.#accepted(response, call.lane);

@@ -3,6 +3,7 @@ import type { Failure } from '../jobs/task.ts';
 import { OciError } from '../oci/error.ts';
 import { ManagementError } from '../oci/management-error.ts';
 import {
+  PullsReserved,
   UpstreamDenied,
   UpstreamInvalid,
   UpstreamThrottled,
@@ -27,6 +28,9 @@ export function failureOf(error: unknown): Failure {
     const { host, retryAfterSeconds } = error;
     const retryAfterMs = retryAfterSeconds === undefined ? THROTTLED_MS : retryAfterSeconds * 1000;
     return { kind: 'throttled', reason, host, retryAfterMs };
+  }
+  if (error instanceof PullsReserved) {
+    return { kind: 'throttled', reason, host: error.host, retryAfterMs: error.waitMs };
   }
   if (error instanceof WindowClosed) {
     return { kind: 'throttled', reason, host: WINDOW, retryAfterMs: error.waitMs };

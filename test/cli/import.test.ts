@@ -82,6 +82,21 @@ describe('a configuration of regsync', () => {
     assert.match(untold.join('\n'), /R_EXAMPLE_5000_PASSWORD/);
   });
 
+  it('that leaves pulls to others leaves as many, of the registry that it copies from', () => {
+    const defaults = { ratelimit: { min: 100, retry: '15m' } };
+    const hub = { ...base, source: 'docker.io/a/b' };
+    const sync = [{ ...hub, ratelimit: { min: 60 } }, hub, { ...base, ratelimit: { min: 0 } }];
+    const text = JSON.stringify({ version: 1, defaults, sync });
+
+    const { endpoints, untold } = importRegsync(text);
+
+    const url = 'https://registry-1.docker.io';
+    assert.deepEqual(endpoints, {
+      'docker.io': { adapter: 'docker-hub', url, reservedPulls: 100 },
+    });
+    assert.deepEqual(untold, []);
+  });
+
   const registries = [
     { registry: 'localhost:5000', isPrivate: true },
     { registry: '172.16.0.7:5000', isPrivate: true },

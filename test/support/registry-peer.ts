@@ -19,6 +19,7 @@ export interface PeerSettings {
   readonly credential?: { readonly username: string; readonly password: string };
   readonly options?: object;
   readonly allowPrivateAddress?: boolean;
+  readonly reservedPulls?: number;
   readonly ca?: string;
   readonly limits?: Partial<RegistryLimits>;
   readonly leftUploads?: LeftUploads;
@@ -32,7 +33,7 @@ export const QUICK: Partial<RegistryLimits> = { pauseMs: 1, firstByteMs: 2_000, 
 
 /** A peer as the configuration would connect it, until the test's scope ends. */
 export function connectPeer(settings: PeerSettings): ConnectedPeer {
-  const { adapter = 'distribution', url, credential, options, ca } = settings;
+  const { adapter = 'distribution', url, credential, options, ca, reservedPulls } = settings;
   const client = settings.client ?? newClient(settings);
   const endpoint = EndpointConfig.parse({
     adapter,
@@ -40,6 +41,7 @@ export function connectPeer(settings: PeerSettings): ConnectedPeer {
     allowPrivateAddress: settings.allowPrivateAddress ?? true,
     ...(credential === undefined ? {} : { credential }),
     ...(options === undefined ? {} : { options }),
+    ...(reservedPulls === undefined ? {} : { reservedPulls }),
   });
   return {
     peer: endpoint.connect({ name: 'upstream', ca }, client),

@@ -43,6 +43,7 @@ export async function startReplicatingNode(
   folder: string,
   name: string,
   configuration: Readonly<Record<string, unknown>> = {},
+  now: () => number = Date.now,
 ): Promise<ReplicatingNode> {
   const file = join(folder, `${name}.yaml`);
   const written = {
@@ -55,7 +56,7 @@ export async function startReplicatingNode(
   await writeFile(file, stringify(written));
   const config = await loadConfig({ file, env: {}, overrides: [] });
   await using opened = new AsyncDisposableStack();
-  const node = opened.use(await startNode(config, { version: '0.0.0' }));
+  const node = opened.use(await startNode(config, { version: '0.0.0', now }));
   const [address] = node.addresses;
   assert.ok(address);
   const client = opened.use(createClient(address));
