@@ -16,8 +16,7 @@ export interface Harm {
 export const FAULTS: Readonly<Record<string, (harm: Harm) => Promise<void>>> = {
   'kill -9 of the node that copies': async ({ world, source, destination, random }) => {
     await world.node.kill();
-    // What had reached it, and it had not kept.
-    linkOf({ source, destination }).giveUp();
+    giveUp({ source, destination });
     await wait(random() * 500);
     await world.node.start();
   },
@@ -28,12 +27,12 @@ export const FAULTS: Readonly<Record<string, (harm: Harm) => Promise<void>>> = {
   },
   'kill -9 of the destination': async ({ source, destination, random }) => {
     await destination.registry.kill();
-    linkOf({ source, destination }).giveUp();
+    giveUp({ source, destination });
     await wait(random() * 1500);
     await destination.registry.start();
   },
   'a network that is cut': async ({ source, destination, random }) => {
-    await cut(linkOf({ source, destination }), 1000 + random() * 3000);
+    await cut({ source, destination }, 1000 + random() * 3000);
   },
   'a storm of 429': async ({ source, destination, random }) => {
     linkOf({ source, destination }).storm(1000 + random() * 1500);
@@ -57,20 +56,28 @@ export const FAULTS: Readonly<Record<string, (harm: Harm) => Promise<void>>> = {
   },
 };
 
+type Ends = Pick<Harm, 'source' | 'destination'>;
+
+/** What had reached the destination, and it had not kept. */
+function giveUp(ends: Ends): void {
+  linkOf(ends).giveUp(ends.destination.isKept);
+}
+
 /** To the destination, or to the source where the destination is the node that copies. */
-function linkOf({ source, destination }: Pick<Harm, 'source' | 'destination'>): ChaosLink {
+function linkOf({ source, destination }: Ends): ChaosLink {
   const link = destination.link ?? source.link;
   if (link === undefined) throw new Error('nothing goes over a link');
   return link;
 }
 
 /** Packets to and from it get lost, without a word to anybody. Only in a network namespace of its own. */
-async function cut(link: ChaosLink, milliseconds: number): Promise<void> {
+async function cut(ends: Ends, milliseconds: number): Promise<void> {
+  const { port } = linkOf(ends);
   const rules = ['--dport', '--sport'].map((side) => {
-    return ['INPUT', '-p', 'tcp', side, String(link.port), '-j', 'DROP'];
+    return ['INPUT', '-p', 'tcp', side, String(port), '-j', 'DROP'];
   });
   for (const rule of rules) await must('iptables', ['-A', ...rule]);
-  link.giveUp();
+  giveUp(ends);
   await wait(milliseconds);
   for (const rule of rules) await must('iptables', ['-D', ...rule]);
 }

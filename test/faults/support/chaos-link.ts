@@ -18,11 +18,14 @@ export interface ChaosLink extends AsyncDisposable {
   /** The tokens that were used so far are good no more. */
   expireTokens(): void;
   /**
-   * What is under way now comes to nothing, which its ends may not be able to say; what was handed over a moment ago too:
-   * nobody tells this link when its reader has kept it.
+   * What is under way now comes to nothing, which its ends may not be able to say. So does a blob that was handed over whole
+   * to a reader who has not kept it yet: it may be in the buffers of the kernel. What was acknowledged here is kept.
    */
-  giveUp(): void;
+  giveUp(isKept: IsKept): void;
 }
+
+/** Whether its reader has that blob, whatever happens. */
+export type IsKept = (digest: string) => boolean;
 
 export interface Traffic {
   /** Bytes that went on. */
@@ -33,9 +36,7 @@ export interface Traffic {
   refused: number;
 }
 
-/** From the last byte handed over until it is surely kept. */
-const KEPT_WITHIN_MS = 250;
-const BLOB = /\/v2\/.+\/blobs\/(?:uploads\/|sha256:)/;
+const BLOB = /\/v2\/.+\/blobs\/(?:uploads\/|(?<digest>sha256:\w+))/;
 
 export async function startChaosLink(target: string): Promise<ChaosLink> {
   let seen = nothing();
@@ -43,7 +44,7 @@ export async function startChaosLink(target: string): Promise<ChaosLink> {
   const expired = new Set<string>();
   let stormUntil = 0;
   let freeAt = 0;
-  const underWay = new Set<() => void>();
+  let exchanges = new Set<Exchange>();
   const link = {
     bytesPerSecond: Number.POSITIVE_INFINITY,
     get seen(): Traffic {
@@ -70,8 +71,10 @@ export async function startChaosLink(target: string): Promise<ChaosLink> {
       // The registry itself says what it wants.
       delete incoming.headers.authorization;
     }
-    const isBlob = BLOB.test(incoming.url ?? '');
-    handOn(incoming, outgoing, { target, pace, underWay, seen: isBlob ? seen : undefined });
+    const blob = BLOB.exec(incoming.url ?? '');
+    const exchange = new Exchange(blob === null ? nothing() : seen, blob?.groups?.['digest']);
+    if (blob !== null) exchanges.add(exchange);
+    handOn(incoming, outgoing, { target, pace, exchange });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -82,6 +85,7 @@ export async function startChaosLink(target: string): Promise<ChaosLink> {
     port: address.port,
     countAnew() {
       seen = nothing();
+      exchanges = new Set();
     },
     storm(milliseconds: number) {
       stormUntil = performance.now() + milliseconds;
@@ -89,8 +93,11 @@ export async function startChaosLink(target: string): Promise<ChaosLink> {
     expireTokens() {
       for (const token of used) expired.add(token);
     },
-    giveUp() {
-      for (const breakOff of underWay) breakOff();
+    giveUp(isKept: IsKept) {
+      const lost = [...exchanges].filter((exchange) => !exchange.isKept(isKept));
+      // Ranges of one blob are lost together.
+      const broken = new Map(lost.map((exchange) => [exchange.digest ?? exchange, exchange]));
+      for (const exchange of broken.values()) exchange.breakOff();
     },
     async [Symbol.asyncDispose]() {
       server.close();
@@ -104,29 +111,52 @@ function nothing(): Traffic {
   return { bytes: 0, breaks: 0, refused: 0 };
 }
 
+/** One request and its answer. */
+class Exchange {
+  readonly #seen: Traffic;
+  /** Of the blob that is read; undefined of what is sent. */
+  readonly digest: string | undefined;
+  /** Answered to the end, as far as this link can tell. */
+  isOver = false;
+  #bytes = 0;
+  #isBroken = false;
+
+  constructor(seen: Traffic, digest: string | undefined) {
+    this.#seen = seen;
+    this.digest = digest;
+  }
+
+  count(bytes: number): void {
+    this.#bytes += bytes;
+    this.#seen.bytes += bytes;
+  }
+
+  isKept(isKept: IsKept): boolean {
+    return this.digest === undefined ? this.isOver : isKept(this.digest);
+  }
+
+  breakOff(): void {
+    if (this.#bytes === 0 || this.#isBroken) return;
+    this.#isBroken = true;
+    this.#seen.breaks += 1;
+  }
+}
+
 interface Way {
   readonly target: string;
   readonly pace: (bytes: number) => Promise<void>;
-  /** What counts each of them as broken off. */
-  readonly underWay: Set<() => void>;
-  /** Undefined of what is no blob. */
-  readonly seen: Traffic | undefined;
+  readonly exchange: Exchange;
 }
 
 function handOn(incoming: IncomingMessage, outgoing: ServerResponse, way: Way): void {
   const { method, headers, url = '' } = incoming;
-  const onward = request(new URL(url, way.target), { method, headers, agent: false });
-  const exchange = { bytes: 0, isBroken: false };
-  const breakOff = (): void => {
-    if (way.seen === undefined || exchange.bytes === 0 || exchange.isBroken) return;
-    exchange.isBroken = true;
-    way.seen.breaks += 1;
-  };
-  way.underWay.add(breakOff);
+  const { target, exchange } = way;
+  const onward = request(new URL(url, target), { method, headers, agent: false });
+  const breakOff = (): void => exchange.breakOff();
   outgoing.on('close', () => {
+    exchange.isOver = outgoing.writableFinished;
     // All of it came, and nobody heard the answer.
-    if (!outgoing.writableFinished) breakOff();
-    setTimeout(() => way.underWay.delete(breakOff), KEPT_WITHIN_MS).unref();
+    if (!exchange.isOver) breakOff();
   });
   onward.on('error', () => outgoing.destroy());
   outgoing.on('close', () => onward.destroy());
@@ -135,24 +165,23 @@ function handOn(incoming: IncomingMessage, outgoing: ServerResponse, way: Way): 
     outgoing.writeHead(statusCode, answer.headers);
     // What was sent for nothing.
     if (statusCode >= 400) breakOff();
-    passed(answer, outgoing, { ...way, exchange }).catch(breakOff);
+    passed(answer, outgoing, way).catch(breakOff);
   });
-  passed(incoming, onward, { ...way, exchange }).catch(breakOff);
+  passed(incoming, onward, way).catch(breakOff);
 }
 
 /** Everything that comes, at the pace of the line. Rejects where it ends too early. */
 function passed(
   from: IncomingMessage,
   to: NodeJS.WritableStream,
-  { pace, seen, exchange }: Way & { readonly exchange: { bytes: number } },
+  { pace, exchange }: Way,
 ): Promise<void> {
   return pipeline(
     from,
     async function* counted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
       for await (const chunk of chunks) {
         await pace(chunk.length);
-        exchange.bytes += chunk.length;
-        if (seen !== undefined) seen.bytes += chunk.length;
+        exchange.count(chunk.length);
         yield chunk;
       }
     },

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import got from 'got';
 import { z } from 'zod';
 import { digestOf } from '../../../src/oci/digest.ts';
@@ -14,7 +15,7 @@ import {
   startStockRegistry,
 } from '../../interop/support/registries.ts';
 import { basic } from '../../interop/support/wire.ts';
-import { type ChaosLink, startChaosLink } from './chaos-link.ts';
+import { type ChaosLink, type IsKept, startChaosLink } from './chaos-link.ts';
 import type { TestImage } from './content.ts';
 import { smallFilesystem } from './filesystems.ts';
 import { type Restartable, restartable } from './restartable.ts';
@@ -34,6 +35,8 @@ export interface Place {
   readonly link: ChaosLink | undefined;
   readonly login: string | undefined;
   readonly disk: string | undefined;
+  /** Of a blob that it read over a link. */
+  readonly isKept: IsKept;
 }
 
 export interface ChaosWorld extends AsyncDisposable {
@@ -57,7 +60,8 @@ export async function startChaosWorld(folder: string): Promise<ChaosWorld> {
     const at = await disk(name);
     const registry = opened.use(await restartable((port) => start(join(at, 'registry'), port)));
     const link = opened.use(await startChaosLink(registry.url));
-    return { registry, link, login, disk: at };
+    // None of them reads over a link: what they are sent, they acknowledge.
+    return { registry, link, login, disk: at, isKept: () => true };
   };
   const remote = {
     'distribution-source': await place(undefined, stock, 'ds'),
@@ -89,7 +93,13 @@ export async function startChaosWorld(folder: string): Promise<ChaosWorld> {
     sources: remote,
     destinations: {
       ...remote,
-      local: { registry: node, link: undefined, login: ADMIN, disk: own },
+      local: {
+        registry: node,
+        link: undefined,
+        login: ADMIN,
+        disk: own,
+        isKept: (digest) => isPresent(join(own, 'data'), digest),
+      },
     },
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
@@ -109,6 +119,13 @@ const portolan =
       configuration: { projects, seed: false, data: join(at, 'data') },
       ...(port && { port }),
     });
+
+/** In the metadata of a node, which may be dead. */
+function isPresent(dataFolder: string, digest: string): boolean {
+  using database = new DatabaseSync(join(dataFolder, 'portolan.db'), { readOnly: true });
+  const present = "SELECT 1 FROM blobs WHERE digest = ? AND state = 'present'";
+  return database.prepare(present).get(digest) !== undefined;
+}
 
 function endpointAt({ url }: ChaosLink, login: string | undefined): object {
   const [username, password] = login?.split(':') ?? [];
