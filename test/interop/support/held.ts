@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import got from 'got';
 import { z } from 'zod';
+import { PATIENCE_MS } from './processes.ts';
 import { basic, digestAt, tagsAt } from './wire.ts';
 
 export interface Place {
@@ -94,6 +95,6 @@ function asked({ url, repository, login }: Place, path: string) {
     responseType: 'buffer',
     retry: { limit: 0 },
     throwHttpErrors: false,
-    timeout: { request: 30_000 },
+    timeout: { request: PATIENCE_MS },
   });
 }

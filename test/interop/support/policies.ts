@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import got from 'got';
 import { z } from 'zod';
-import { until } from './processes.ts';
+import { PATIENCE_MS, until } from './processes.ts';
 import type { NodeProcess } from './registries.ts';
 import { basic } from './wire.ts';
 
@@ -25,7 +25,7 @@ export function policiesOf(node: Pick<NodeProcess, 'url' | 'adminPassword'>) {
     prefixUrl: `${node.url}/api/v2.0/replication`,
     headers: { authorization: basic(`admin:${node.adminPassword}`) },
     retry: { limit: 0 },
-    timeout: { request: 30_000 },
+    timeout: { request: PATIENCE_MS },
   });
   const logOf = async (execution: number): Promise<string> => {
     const path = `executions/${execution}/tasks`;

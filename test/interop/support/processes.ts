@@ -32,6 +32,13 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
+/** Who waits so long has hung: no promise is measured by it. Machines that others load were seen to take half a minute to start a node (2026-11-22). */
+export const PATIENCE_MS = 120_000;
+/** Longer than the node itself lets its requests go on. */
+const STOP_MS = 60_000;
+/** Of the time between two looks no more counts: the machine stood still meanwhile. */
+const MOST_COUNTED_MS = 2_000;
+
 /** Runs a program to its end, whatever its exit code. */
 export function run(
   command: string,
@@ -90,7 +97,7 @@ export interface DaemonOptions {
 export async function startDaemon(
   command: string,
   args: readonly string[],
-  { env, cwd, logFile, isReady, deadlineMs = 30_000 }: DaemonOptions,
+  { env, cwd, logFile, isReady, deadlineMs = PATIENCE_MS }: DaemonOptions,
 ): Promise<Daemon> {
   const output = openSync(logFile, 'a');
   const child = spawn(command, [...args], {
@@ -109,10 +116,11 @@ export async function startDaemon(
       await stopProcess(child, 'SIGTERM');
     },
   };
-  const ready = await until(async () => hasEnded(child) || (await isReady()), deadlineMs);
-  if (!ready || hasEnded(child)) {
+  const isOver = await until(async () => hasEnded(child) || (await isReady()), deadlineMs);
+  if (!isOver || hasEnded(child)) {
+    const why = isOver ? endOf(child) : `was not ready in ${deadlineMs} ms: ${stateOf(child)}`;
     await stopProcess(child, 'SIGKILL');
-    throw new Error(`${command} ${args.join(' ')} did not get ready\n${log()}`);
+    throw new Error(`${command} ${args.join(' ')} ${why}\n${log()}`);
   }
   return daemon;
 }
@@ -121,11 +129,20 @@ function hasEnded(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
 }
 
+function endOf({ exitCode, signalCode }: ChildProcess): string {
+  return `ended with ${exitCode ?? signalCode} before it was ready`;
+}
+
+/** As the kernel has it: `R` runs or would, `S` sleeps, `D` waits for a disk; the processor time it had is in it, too. */
+function stateOf({ pid }: ChildProcess): string {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8').trim();
+}
+
 async function stopProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
   if (hasEnded(child)) return child.exitCode;
   const ended = once(child, 'exit');
   child.kill(signal);
-  const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
   await ended;
   clearTimeout(timer);
   return child.exitCode;
@@ -134,12 +151,16 @@ async function stopProcess(child: ChildProcess, signal: NodeJS.Signals): Promise
 /** Polls until the condition holds; false once the deadline has passed. */
 export async function until(
   condition: () => Promise<boolean> | boolean,
-  deadlineMs = 30_000,
+  deadlineMs = PATIENCE_MS,
 ): Promise<boolean> {
-  const deadline = Date.now() + deadlineMs;
-  while (Date.now() < deadline) {
+  let left = deadlineMs;
+  let last = performance.now();
+  while (left > 0) {
     if (await condition()) return true;
     await wait(25);
+    const now = performance.now();
+    left -= Math.min(now - last, MOST_COUNTED_MS);
+    last = now;
   }
   return false;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import got from 'got';
 import { z } from 'zod';
+import { PATIENCE_MS } from './processes.ts';
 import type { Registry } from './registries.ts';
 
 /** What clients accept: everything that is a manifest. */
@@ -22,7 +23,7 @@ async function get(url: string, credentials: string | undefined): Promise<Buffer
     },
     responseType: 'buffer',
     retry: { limit: 0 },
-    timeout: { request: 10_000 },
+    timeout: { request: PATIENCE_MS },
   });
   return Buffer.from(body);
 }
