@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { digestOf } from '../../src/oci/digest.ts';
+import { Deadline } from '../support/deadline.ts';
 import { end, launchInto, portolan } from '../support/portolan.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
@@ -191,7 +192,7 @@ async function slowUpload(node: ServingNode) {
 
 /** Once it was told to stop. */
 async function refusesConnections(node: ServingNode): Promise<void> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; ) {
+  for (const deadline = new Deadline(10_000); !deadline.isOver(); ) {
     try {
       await ask(node, '/healthz');
     } catch {

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import * as channels from '../../src/telemetry/channels.ts';
 import { createLog, type LogLevel } from '../../src/telemetry/log.ts';
 import { logFacts } from '../../src/telemetry/log-facts.ts';
+import { Deadline } from '../support/deadline.ts';
 import { temporaryDirectory } from '../support/temporary-directory.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}`;
@@ -140,7 +141,7 @@ async function written(
 
 /** The file is opened in the background: what was logged until then is flushed once it is. */
 async function textOnceWritten(log: { flush(): void }, file: string): Promise<string> {
-  for (const deadline = Date.now() + 5_000; Date.now() < deadline; ) {
+  for (const deadline = new Deadline(5_000); !deadline.isOver(); ) {
     const text = await readFile(file, 'utf8').catch(() => '');
     if (text.endsWith('\n')) return text;
     await new Promise(setImmediate);

@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { Deadline } from '../../support/deadline.ts';
 
 /** Where `.ci/install` puts the Go programs. */
 export const TOOLS = process.env['PORTOLAN_TOOLS'] ?? join(homedir(), '.cache/portolan-tools');
@@ -32,12 +33,10 @@ export interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-/** Who waits so long has hung: no promise is measured by it. Machines that others load were seen to take half a minute to start a node (2026-11-22). */
+/** Who waits so long has hung: no promise is measured by it. Machines were seen to take over half a minute to start a node (2026-11-22). */
 export const PATIENCE_MS = 120_000;
 /** Longer than the node itself lets its requests go on. */
 const STOP_MS = 60_000;
-/** Of the time between two looks no more counts: the machine stood still meanwhile. */
-const MOST_COUNTED_MS = 2_000;
 
 /** Runs a program to its end, whatever its exit code. */
 export function run(
@@ -153,14 +152,10 @@ export async function until(
   condition: () => Promise<boolean> | boolean,
   deadlineMs = PATIENCE_MS,
 ): Promise<boolean> {
-  let left = deadlineMs;
-  let last = performance.now();
-  while (left > 0) {
+  const deadline = new Deadline(deadlineMs);
+  while (!deadline.isOver()) {
     if (await condition()) return true;
     await wait(25);
-    const now = performance.now();
-    left -= Math.min(now - last, MOST_COUNTED_MS);
-    last = now;
   }
   return false;
 }
