@@ -14,7 +14,6 @@ import { Looks } from './looks.ts';
 import { CopyBlob, type Place, PutManifests, SyncReference } from './payloads.ts';
 import type { Planning } from './planning.ts';
 import { putAtOnce, putManifests } from './put.ts';
-import { ReadManifests } from './read-manifests.ts';
 import { type Asker, keyOf, type Runs } from './run.ts';
 import { type Destination, hostsOf, type Source } from './sides.ts';
 import { tagAt } from './tag-at.ts';
@@ -29,7 +28,6 @@ export interface Copying {
 
 /** `now`: milliseconds UTC. */
 export function createCopying(runs: Runs, now: () => number): Copying {
-  const manifests = new ReadManifests();
   const counted = new CountedBlobs();
   const looks = new Looks(now);
   return {
@@ -40,7 +38,7 @@ export function createCopying(runs: Runs, now: () => number): Copying {
         run.source(),
         run.destination(plan.destination),
       ]);
-      return syncReference(task, { run, plan, source, destination, manifests }, counted);
+      return syncReference(task, { run, plan, source, destination }, counted);
     },
 
     async copyBlob(task) {
@@ -69,7 +67,7 @@ export function createCopying(runs: Runs, now: () => number): Copying {
       const plan = PutManifests.parse(payload);
       const source = await run.source();
       const destination = await run.destination(plan.destination);
-      return putManifests({ run, plan, source, destination, manifests }, signal);
+      return putManifests({ run, plan, source, destination }, signal);
     },
   };
 }
@@ -79,7 +77,7 @@ async function syncReference(
   planning: Planning,
   counted: CountedBlobs,
 ): Promise<TaskOutcome> {
-  const { run, plan, source, destination, manifests } = planning;
+  const { run, plan, source, destination } = planning;
   const { signal } = task;
   const { from, to, tag } = plan;
   const digest = await digestOf(source, plan, signal);
@@ -94,9 +92,9 @@ async function syncReference(
     return { note: `skipped: ${tag} is ${held.digest} there, and override is off` };
   }
   await destination.admit(to);
-  const root = await manifests.read(source, { repository: from, digest, signal });
+  const root = await source.manifest(from, digest, { signal });
   const closure = await closureOf(root, {
-    manifest: (child) => manifests.read(source, { repository: from, digest: child, signal }),
+    manifest: (child) => source.manifest(from, child, { signal }),
     referrers: async (subject) =>
       run.rules.referrers ? source.referrers(from, subject, { signal }) : [],
     platforms: run.rules.platforms,

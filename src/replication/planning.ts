@@ -1,5 +1,4 @@
 import type { SyncReference } from './payloads.ts';
-import type { ReadManifests } from './read-manifests.ts';
 import type { Run } from './run.ts';
 import type { Destination, Source } from './sides.ts';
 
@@ -9,5 +8,4 @@ export interface Planning {
   readonly plan: SyncReference;
   readonly source: Source;
   readonly destination: Destination;
-  readonly manifests: ReadManifests;
 }

@@ -43,7 +43,7 @@ function replan(putting: Putting, became: keyof typeof REPLANNED): TaskOutcome {
 
 /** @throws UpstreamInvalid where it was copied again and again, and is lost again and again */
 async function hasLostBlobs(
-  { plan, source, destination, manifests }: Putting,
+  { plan, source, destination }: Putting,
   signal: AbortSignal,
 ): Promise<boolean> {
   const { host } = destination;
@@ -51,11 +51,7 @@ async function hasLostBlobs(
   if (host === undefined) return false;
   const needed = new Set<Digest>();
   for (const digest of plan.manifests) {
-    const { bytes, descriptor } = await manifests.read(source, {
-      repository: plan.from,
-      digest,
-      signal,
-    });
+    const { bytes, descriptor } = await source.manifest(plan.from, digest, { signal });
     const { references } = parseManifest(bytes, descriptor.mediaType);
     for (const { kind, optional, digest: blob } of references)
       if (kind !== 'manifest' && !optional) needed.add(blob);
@@ -104,14 +100,14 @@ async function put(
   signal: AbortSignal,
   isTooLate: () => Promise<boolean>,
 ): Promise<Put> {
-  const { plan, source, destination, manifests } = putting;
+  const { plan, source, destination } = putting;
   const { from, to, tag } = plan;
   // Hours may have passed: what is copied now must not undo what was copied meanwhile.
   if (await isTooLate()) return 'moved';
   for (const [position, digest] of plan.manifests.entries()) {
     signal.throwIfAborted();
     const isTagged = position === plan.manifests.length - 1;
-    const manifest = await manifests.read(source, { repository: from, digest, signal });
+    const manifest = await source.manifest(from, digest, { signal });
     const asked = { tag: isTagged ? tag : undefined, isSparse: plan.isSparse, signal };
     try {
       await destination.put(to, manifest, asked);

@@ -9,6 +9,7 @@ import type { Link } from '../transfer/shaping.ts';
 import { type LocalParts, localDestination, localSource } from './local-side.ts';
 import { Pace, paced } from './pace.ts';
 import { ReadAhead } from './read-ahead.ts';
+import { ReadManifests } from './read-manifests.ts';
 import { RemotePushes } from './remote-pushes.ts';
 import { remoteDestination, remoteSource } from './remote-side.ts';
 import type { Destination, Source } from './sides.ts';
@@ -77,6 +78,7 @@ export type Runs = (execution: number) => Promise<Run>;
 export function createRuns({ local, connect, facts, rivals, link, now }: RunsOptions): Runs {
   const known = new LRUCache<number, ExecutionFacts>({ max: MOST_RUNS });
   const paces = new LRUCache<number, Pace>({ max: MOST_RUNS });
+  const manifests = new ReadManifests();
   const passing = { pushes: new RemotePushes(), readAhead: new ReadAhead() };
   const paceOf = ({ policy, rules }: ExecutionFacts): Pace => {
     const pace = paces.get(policy) ?? new Pace(rules, now);
@@ -101,9 +103,9 @@ export function createRuns({ local, connect, facts, rivals, link, now }: RunsOpt
       isDryRun,
       async source() {
         const isHere = rules.source === LOCAL;
-        if (isHere) return paced(localSource(local), paceOf(told), [link]);
+        if (isHere) return paced(manifests.over(localSource(local)), paceOf(told), [link]);
         const from = await remote(rules.source);
-        return paced(remoteSource(from), paceOf(told), [from.link, link]);
+        return paced(manifests.over(remoteSource(from)), paceOf(told), [from.link, link]);
       },
       async destination(index) {
         const endpoint = rules.destinations[index]?.endpoint ?? '';
