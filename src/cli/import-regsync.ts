@@ -19,7 +19,9 @@ const Options = z.looseObject({
   mediaTypes: Patterns,
   referrers: z.boolean().optional(),
   digestTags: z.boolean().optional(),
-  ratelimit: z.looseObject({ min: z.int().nonnegative().default(0) }).optional(),
+  ratelimit: z
+    .looseObject({ min: z.int().nonnegative().default(0), retry: z.string().optional() })
+    .optional(),
 });
 const Sync = Options.extend({
   source: z.string(),
@@ -65,20 +67,19 @@ export function importRegsync(
   }
   const untold: string[] = [];
   const policies: [string, object][] = [];
-  /** With the pulls that are reserved there. */
-  const registries = new Map<string, number>();
+  /** With the pulls that are reserved there, for each that copies from there. */
+  const registries = new Map<string, number[]>();
   tellUnknown(data.defaults, (about) => untold.push(`defaults: ${about}`));
   const projects = new Set<string>();
   for (const [index, sync] of data.sync.entries()) {
     const tell: Tell = (about) => untold.push(`sync ${index + 1}: ${about}`);
     const nameOf = (registry: string): string => {
       if (registry === local) return LOCAL;
-      registries.set(registry, registries.get(registry) ?? 0);
+      registries.set(registry, registries.get(registry) ?? []);
       return endpointName(registry, data.creds);
     };
     const { from, to, project, reserved, rules } = policyOf(sync, data.defaults, { nameOf, tell });
-    const before = registries.get(from);
-    if (before !== undefined) registries.set(from, Math.max(before, reserved));
+    registries.get(from)?.push(reserved);
     if (to === LOCAL && project !== '') projects.add(project);
     policies.push([`regsync-${index + 1}`, rules]);
   }
@@ -114,7 +115,8 @@ function policyOf(
     ...triggerOf(options, tell),
   };
   const [project = ''] = target.repository.split('/');
-  const reserved = options.ratelimit?.min ?? 0;
+  // regsync waits while fewer are left.
+  const reserved = Math.max(0, (options.ratelimit?.min ?? 0) - 1);
   return { from: source.registry, to, project, reserved, rules };
 }
 
@@ -122,6 +124,8 @@ function tellUnknown(options: Options, tell: Tell): void {
   for (const key of Object.keys(options)) {
     if (!KNOWN.includes(key)) tell(`${key} has no counterpart`);
   }
+  if (options.ratelimit?.retry !== undefined)
+    tell('ratelimit.retry: what is left is looked at again every five minutes');
 }
 
 interface ImageReference {
@@ -211,11 +215,14 @@ function cronEvery(interval: string): string | undefined {
 }
 
 function endpointsFor(
-  registries: ReadonlyMap<string, number>,
+  registries: ReadonlyMap<string, readonly number[]>,
   credentials: readonly Credential[],
   tell: Tell,
 ): Readonly<Record<string, object>> {
-  const made = [...registries].flatMap(([name, reserved]): [string, object][] => {
+  const made = [...registries].flatMap(([name, each]): [string, object][] => {
+    const reserved = Math.max(0, ...each);
+    if (new Set(each).size > 1)
+      tell(`${name}: ratelimit.min is one for all that copy from there, the largest`);
     const known = WELL_KNOWN_REGISTRIES.find((registry) => registry.name === name);
     const login = credentials.find(({ registry }) => registry === name);
     if (known !== undefined && login === undefined && reserved === 0) return [];

@@ -113,7 +113,7 @@ const SHARING = {
     .default(0)
     .meta({
       description:
-        'Pulls that are left to clients: while no more are left, as the registry says (`ratelimit-remaining`, Docker Hub), replication waits, and looks again every five minutes.',
+        'Pulls that are left to clients: while no more are left, as the registry says (`ratelimit-remaining`, Docker Hub), what replication pulls there waits, and looks again every five minutes.',
       examples: [20],
     }),
 };

@@ -2,23 +2,35 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { budgetSeen } from '../telemetry/channels.ts';
 import { PullsReserved } from './errors.ts';
 
-/** What is left is looked at again after so long, by one pull where no HEAD tells. regsync waits as long at least. */
+/** So long a registry is taken at its word that few are left. regsync waits as long at least. */
 const RECHECK_MS = 5 * 60_000;
+/** Until those that are under way have been counted by the registry, as a rule. */
+const COUNTED_MS = 1_000;
 
 export interface BudgetOptions {
   readonly endpoint: string;
   readonly host: string;
-  /** Pulls that are left to people; none where it is 0. */
+  /** Pulls that are left to clients; none where it is 0. */
   readonly reservedPulls: number;
   /** Milliseconds UTC. */
   readonly now: () => number;
 }
 
+/** A pull that no client waits for. */
+export interface Pull<T> {
+  readonly pull: () => Promise<T>;
+  /** A HEAD of the same, which costs nothing where pulls are counted, and tells what is left as well. */
+  readonly look: () => Promise<unknown>;
+}
+
 /** The pulls of manifests that a registry lets one endpoint and its credential have, as far as it says so. */
 export class Budget {
   readonly #options: BudgetOptions;
-  #left = Number.POSITIVE_INFINITY;
-  #knownAt = 0;
+  #left: number | undefined;
+  #limit: number | undefined;
+  #knownAt = Number.NEGATIVE_INFINITY;
+  #lessons = 0;
+  #looking: Promise<void> | undefined;
   #underWay = 0;
 
   constructor(options: BudgetOptions) {
@@ -29,28 +41,64 @@ export class Budget {
   learn(headers: IncomingHttpHeaders): void {
     const remaining = countOf(headers['ratelimit-remaining']);
     if (remaining === undefined) return;
+    const limit = countOf(headers['ratelimit-limit']);
     const { endpoint, now } = this.#options;
     this.#left = remaining;
+    this.#limit = limit;
     this.#knownAt = now();
-    budgetSeen.publish({ endpoint, remaining, limit: countOf(headers['ratelimit-limit']) });
+    this.#lessons += 1;
+    budgetSeen.publish({ endpoint, remaining, limit });
   }
 
-  /** Does a pull that nobody waits for. @throws PullsReserved where it would take one that is reserved */
-  async spend<T>(pull: () => Promise<T>): Promise<T> {
-    const { host, reservedPulls, now } = this.#options;
-    const isReserved = reservedPulls > 0 && this.#left - this.#underWay <= reservedPulls;
-    if (isReserved) {
-      const waitMs = this.#knownAt + RECHECK_MS - now();
-      if (waitMs > 0) throw new PullsReserved(host, { left: this.#left, waitMs });
-      // This one finds out, and those that come meanwhile wait for what it is told.
-      this.#knownAt = now();
-    }
+  /** @throws PullsReserved where it would take one that is reserved, and what `look` throws */
+  async spend<T>({ pull, look }: Pull<T>): Promise<T> {
+    while (this.#isUnsure()) await (this.#looking ?? this.#lookedUp(look));
+    this.#assertFree();
     this.#underWay += 1;
     try {
       return await pull();
     } finally {
       this.#underWay -= 1;
     }
+  }
+
+  #isUnsure(): boolean {
+    const { reservedPulls, now } = this.#options;
+    const mayBeLow = this.#left === undefined || this.#left <= reservedPulls;
+    return reservedPulls > 0 && mayBeLow && now() - this.#knownAt >= RECHECK_MS;
+  }
+
+  async #lookedUp(look: () => Promise<unknown>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#looking = promise;
+    const before = this.#lessons;
+    try {
+      await look();
+      // It tells with a pull alone, or never.
+      if (this.#lessons === before) this.#left = undefined;
+      this.#knownAt = this.#options.now();
+    } finally {
+      this.#looking = undefined;
+      // Who waited looks for itself where this failed.
+      resolve();
+    }
+  }
+
+  #assertFree(): void {
+    const { host, reservedPulls: reserved, now } = this.#options;
+    const left = this.#left;
+    if (reserved === 0 || left === undefined || left - this.#underWay > reserved) return;
+    const limit = this.#limit;
+    if (limit !== undefined && limit <= reserved) {
+      const message = `gives ${limit} pulls in all, and ${reserved} are reserved (reservedPulls)`;
+      throw new PullsReserved(host, message);
+    }
+    if (left > reserved) {
+      const message = `lets us pull ${left} more: ${reserved} are reserved, and others are under way`;
+      throw new PullsReserved(host, message, COUNTED_MS);
+    }
+    const message = `lets us pull ${left} more, and ${reserved} are reserved (reservedPulls)`;
+    throw new PullsReserved(host, message, this.#knownAt + RECHECK_MS - now());
   }
 }
 

@@ -104,11 +104,9 @@ function readsFrom(
     // end-3
     async manifest(repository, reference, options) {
       parseReference(reference);
-      const isReplication = options.isReplication === true;
-      const asked = { ...ACCEPT, ...(isReplication ? REPLICATION : {}) };
+      const asked = { ...ACCEPT, ...(options.isReplication === true ? REPLICATION : {}) };
       const call = at.to(repository, `manifests/${reference}`, { ...options, headers: asked });
-      const read = () => calls.read(call, calls.limits.manifestBytes);
-      const { status, headers, bytes } = await (isReplication ? calls.budget.spend(read) : read());
+      const { status, headers, bytes } = await calls.read(call, calls.limits.manifestBytes);
       if (status !== 200) throw refusal(call, status, 'MANIFEST_UNKNOWN');
       const claimed = isDigest(reference) ? reference : digestIn(headers['docker-content-digest']);
       return manifestIn(bytes, { claimed, contentType: headers['content-type'], host });

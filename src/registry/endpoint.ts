@@ -15,6 +15,6 @@ export interface Endpoint<Options = unknown> {
   readonly ca: string | undefined;
   /** Whether it, and where it sends us, may be in a private network or on this machine. */
   readonly allowPrivateAddress: boolean;
-  /** Of what the registry lets us pull, so much is left to people; nothing where it is left out. */
+  /** Of what the registry lets us pull, so much is left to clients; nothing where it is left out. */
   readonly reservedPulls?: number | undefined;
 }

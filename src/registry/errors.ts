@@ -33,15 +33,15 @@ export class UpstreamThrottled extends Error {
   }
 }
 
-/** What a peer lets us pull yet is reserved for people, and this was for nobody who waits. */
+/** What a peer lets us pull yet is left to clients, and this was for none. */
 export class PullsReserved extends Error {
   override readonly name = 'PullsReserved';
   readonly host: string;
-  /** Milliseconds until it is worth to look again. */
-  readonly waitMs: number;
+  /** Milliseconds until it is worth to try again; undefined where it never is. */
+  readonly waitMs: number | undefined;
 
-  constructor(host: string, { left, waitMs }: { readonly left: number; readonly waitMs: number }) {
-    super(`registry ${host} lets us pull ${left} more, and those are reserved (reservedPulls)`);
+  constructor(host: string, problem: string, waitMs?: number) {
+    super(`registry ${host} ${problem}`);
     this.host = host;
     this.waitMs = waitMs;
   }

@@ -10,7 +10,7 @@ export interface CallOptions {
   readonly abandoned?: AbortSignal | undefined;
   /**
    * Whether what is read is copied and used by nobody: another Portolan counts no pull of a manifest then, and those that the
-   * endpoint reserves for people are left to them.
+   * endpoint reserves for clients are left to them.
    */
   readonly isReplication?: boolean | undefined;
 }

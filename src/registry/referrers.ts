@@ -70,7 +70,9 @@ export class Referrers {
   ): Promise<Referrer[] | undefined> {
     const { calls, host } = this.#at;
     if (calls.now() < (this.#apiMissingUntil.get(repository) ?? 0)) return undefined;
-    const first = this.#at.to(repository, `referrers/${subject}`, options);
+    // No registry counts it as a pull.
+    const asking = { ...options, isReplication: false };
+    const first = this.#at.to(repository, `referrers/${subject}`, asking);
     const listed: Referrer[] = [];
     try {
       let pages = 0;

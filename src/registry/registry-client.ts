@@ -59,9 +59,11 @@ export interface RegistryCalls {
   send(call: Call): Promise<HttpResponse>;
   /** How long to wait after so many breaks in a row: full jitter. Milliseconds. */
   pauseMs(breaks: number): number;
-  /** What is pulled for nobody who waits. */
-  readonly budget: Pick<Budget, 'spend'>;
-  /** As `send`, and reads it. @throws UpstreamInvalid when there is more of it */
+  /**
+   * As `send`, and reads it. What is got for replication leaves the pulls that the endpoint reserves.
+   *
+   * @throws UpstreamInvalid when there is more of it, and PullsReserved
+   */
   read(call: Call, mostBytes: number): Promise<WholeAnswer>;
 }
 
@@ -136,16 +138,14 @@ const MOST_TOKEN_BYTES = 64 * 1024;
 class Registry implements RegistryCalls {
   readonly limits: RegistryLimits;
   readonly now: () => number;
-  readonly budget: Budget;
   readonly #options: RegistryOptions;
   readonly #identity: Identity;
   readonly #throttle: Throttle;
 
   constructor(options: RegistryOptions) {
-    const { limits, now, budget } = options;
+    const { limits, now } = options;
     this.limits = limits;
     this.now = now;
-    this.budget = budget;
     this.#options = options;
     this.#throttle = new Throttle(options.url.host, now);
     this.#identity = options.identify((url, asking) => this.#fetchToken(url, asking));
@@ -161,10 +161,11 @@ class Registry implements RegistryCalls {
         ...call,
         headers: { ...call.headers, ...headerOf(grant) },
       });
-      this.budget.learn(response.headers);
       // Storage that a registry redirects to has its own ideas of who may come, and none of our business.
       const isOurs = isAtHome && response.url.origin === origin;
-      if (response.status !== 401 || !isOurs) return this.#accepted(response, call.lane);
+      const isKnown = response.status !== 401;
+      if (isOurs && isKnown) this.#options.budget.learn(response.headers);
+      if (isKnown || !isOurs) return this.#accepted(response, call.lane);
       // Read to its end: the connection serves the next request, and the words serve the log.
       const cause = await explanationOf(response);
       const challenges = () => this.#challengesOf(response, call, cause);
@@ -179,6 +180,13 @@ class Registry implements RegistryCalls {
   }
 
   async read(call: Call, mostBytes: number): Promise<WholeAnswer> {
+    const pull = () => this.#read(call, mostBytes);
+    if (call.isReplication !== true || call.method !== 'GET') return pull();
+    const look = () => this.#read({ ...call, method: 'HEAD' }, 0);
+    return this.#options.budget.spend({ pull, look });
+  }
+
+  async #read(call: Call, mostBytes: number): Promise<WholeAnswer> {
     const { status, headers, content, url } = await this.send(call);
     try {
       return { status, headers, url, bytes: await readWhole(content, mostBytes) };

@@ -51,9 +51,10 @@ export function repositoryCalls(
     const { actions = 'pull', from, method = 'GET', headers = {}, lane = 'control' } = options;
     const scopes = [`repository:${nameOf(repository)}:${actions}`];
     if (from !== undefined) scopes.push(`repository:${nameOf(from)}:pull`);
-    const { signal, abandoned, body, isOptional } = options;
+    const { signal, abandoned, body, isOptional, isReplication } = options;
     const scope = scopes.join(' ');
-    return { method, url, scope, headers, lane, body, isOptional, signal, abandoned };
+    const asked = { method, url, scope, headers, lane, body };
+    return { ...asked, isOptional, isReplication, signal, abandoned };
   };
   return {
     calls: client.at(access),

@@ -30,7 +30,10 @@ export function failureOf(error: unknown): Failure {
     return { kind: 'throttled', reason, host, retryAfterMs };
   }
   if (error instanceof PullsReserved) {
-    return { kind: 'throttled', reason, host: error.host, retryAfterMs: error.waitMs };
+    const { host, waitMs } = error;
+    if (waitMs === undefined) return { kind: 'permanent', reason };
+    // Of one endpoint, and not of all that goes to the host: what is pushed there does not wait for it.
+    return { kind: 'throttled', reason, host: `pulls of ${host}`, retryAfterMs: waitMs };
   }
   if (error instanceof WindowClosed) {
     return { kind: 'throttled', reason, host: WINDOW, retryAfterMs: error.waitMs };

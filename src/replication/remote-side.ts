@@ -48,7 +48,8 @@ export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): 
     },
     manifest: (repository, digest, options) =>
       peer.manifest(repository, digest, { ...options, isReplication: true }),
-    referrers: (repository, subject, options) => peer.referrers(repository, subject, options),
+    referrers: (repository, subject, options) =>
+      peer.referrers(repository, subject, { ...options, isReplication: true }),
     hasBlob: (repository, digest, options) => hasBlob(peer, { repository, digest }, options),
     blob: (repository, digest, range, options) =>
       peer.blob(repository, digest, { ...options, range }),
@@ -147,9 +148,10 @@ async function heldBy(
   { reference, signal }: Waiting & { readonly reference: string },
 ): Promise<HeldManifest | undefined> {
   try {
-    const head = await peer.headManifest(repository, reference, { signal });
+    const copying = { signal, isReplication: true };
+    const head = await peer.headManifest(repository, reference, copying);
     const digest =
-      head?.digest ?? (await peer.manifest(repository, reference, { signal })).descriptor.digest;
+      head?.digest ?? (await peer.manifest(repository, reference, copying)).descriptor.digest;
     return { digest, isWhole: true };
   } catch (error) {
     if (isUnknown(error)) return undefined;

@@ -92,9 +92,12 @@ describe('a configuration of regsync', () => {
 
     const url = 'https://registry-1.docker.io';
     assert.deepEqual(endpoints, {
-      'docker.io': { adapter: 'docker-hub', url, reservedPulls: 100 },
+      'docker.io': { adapter: 'docker-hub', url, reservedPulls: 99 },
     });
-    assert.deepEqual(untold, []);
+    assert.match(
+      untold.join('\n'),
+      /^defaults: ratelimit.retry.*\ndocker.io: ratelimit.min is one/,
+    );
   });
 
   const registries = [

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { connectPeer } from '../support/registry-peer.ts';
 import { startUpstream } from '../support/upstream.ts';
+import { fallbackTagOf } from '../support/upstream-content.ts';
 
 const NAME = 'library/app';
 const MINUTE_MS = 60_000;
@@ -10,11 +11,11 @@ const signal = AbortSignal.timeout(30_000);
 describe('a registry that says how many pulls are left', () => {
   it('gives those that are reserved to clients, and none to replication', async () => {
     await using hub = await openHub({ reservedPulls: 20 });
-    await hub.say(20);
+    hub.says(20);
 
     await assert.rejects(hub.copy(), {
       name: 'PullsReserved',
-      message: /lets us pull 20 more, and those are reserved/,
+      message: /lets us pull 20 more, and 20 are reserved/,
       host: hub.host,
       waitMs: 5 * MINUTE_MS,
     });
@@ -23,66 +24,107 @@ describe('a registry that says how many pulls are left', () => {
     assert.equal(hub.pulls(), 1);
   });
 
-  it('is copied from as far as they go', async () => {
+  it('is asked by one HEAD every five minutes how it is', async () => {
     await using hub = await openHub({ reservedPulls: 20 });
-    await hub.say(22);
+    hub.says(3);
+    const copies = () => Promise.allSettled([hub.copy(), hub.copy(), hub.copy()]);
 
-    const copies = await Promise.allSettled([hub.copy(), hub.copy(), hub.copy()]);
-
-    const refused = copies.filter(({ status }) => status === 'rejected');
-    assert.deepEqual([hub.pulls(), refused.length], [2, 1]);
-  });
-
-  it('is asked by one pull every five minutes how it is, where nothing else tells', async () => {
-    await using hub = await openHub({ reservedPulls: 20 });
-    await hub.say(3);
+    await copies();
+    await copies();
+    assert.deepEqual([hub.looks(), hub.pulls()], [1, 0]);
     hub.clock.ms += 5 * MINUTE_MS;
+    await copies();
+    assert.deepEqual([hub.looks(), hub.pulls()], [2, 0]);
+    hub.clock.ms += 5 * MINUTE_MS;
+    hub.says(100);
+    await copies();
+
+    assert.deepEqual([hub.looks(), hub.pulls()], [3, 3]);
+  });
+
+  it('is copied from as far as the pulls go that are under way, and a moment later again', async () => {
+    await using hub = await openHub({ reservedPulls: 20 });
+    hub.says(22);
 
     const copies = await Promise.allSettled([hub.copy(), hub.copy(), hub.copy()]);
 
-    const refused = copies.filter(({ status }) => status === 'rejected');
-    assert.deepEqual([hub.pulls(), refused.length], [1, 2]);
-    await assert.rejects(hub.copy(), { waitMs: 5 * MINUTE_MS });
+    const refused = copies.filter((copy) => copy.status === 'rejected');
+    assert.deepEqual(
+      refused.map(({ reason }) => [reason.name, reason.waitMs]),
+      [['PullsReserved', 1000]],
+    );
+    assert.equal(hub.pulls(), 2);
   });
 
-  it('is copied from again as soon as it says that more are left', async () => {
+  it('never has more than those that are reserved, which is said at once', async () => {
+    await using hub = await openHub({ reservedPulls: 100 });
+    hub.says(100, 100);
+
+    await assert.rejects(hub.copy(), {
+      message: /gives 100 pulls in all, and 100 are reserved/,
+      waitMs: undefined,
+    });
+  });
+
+  it('leaves those that are reserved where referrers are kept under a tag, too', async () => {
     await using hub = await openHub({ reservedPulls: 20 });
-    await hub.say(3);
-    await assert.rejects(hub.copy(), { name: 'PullsReserved' });
+    hub.upstream.addImage(NAME, fallbackTagOf(hub.digest), []);
+    hub.says(20);
 
-    await hub.say(100);
-
-    await hub.copy();
+    await assert.rejects(hub.referrers(), { name: 'PullsReserved' });
+    assert.equal(hub.pulls(), 0);
   });
 
-  it('is copied from to the last one where none is reserved', async () => {
+  it('is looked at by whoever comes next where a look fails', async () => {
+    await using hub = await openHub({ reservedPulls: 20 });
+    hub.upstream.behave({ method: 'HEAD', times: 1 }, { status: 403 });
+
+    const copies = await Promise.allSettled([hub.copy(), hub.copy()]);
+
+    assert.deepEqual(
+      copies.map(({ status }) => status),
+      ['rejected', 'fulfilled'],
+    );
+  });
+
+  it('is copied from to the last one where none is reserved, and by no other request', async () => {
     await using hub = await openHub({});
-    await hub.say(0);
+    hub.says(0);
 
     await hub.copy();
+
+    assert.deepEqual([hub.looks(), hub.pulls()], [0, 1]);
   });
 });
 
 async function openHub(settings: { readonly reservedPulls?: number }) {
   await using opened = new AsyncDisposableStack();
-  const upstream = opened.use(await startUpstream());
+  const upstream = opened.use(await startUpstream({ referrersApi: false }));
   const { digest } = upstream.addImage(NAME, 'v1', [Buffer.from('layer')]).manifest;
   const clock = { ms: 1_000_000 };
   const now = () => clock.ms;
   const { peer } = opened.use(connectPeer({ url: upstream.url, now, ...settings }));
   const resources = opened.move();
+  const copying = { signal, isReplication: true };
   return {
+    digest,
+    upstream,
     clock,
     host: upstream.url.host,
+    looks: () => upstream.count({ method: 'HEAD', path: /manifests/ }),
     pulls: () => upstream.count({ method: 'GET', path: /manifests/ }),
-    /** From now on with every answer; a HEAD hears it first. */
-    async say(left: number): Promise<void> {
+    /** With every answer from now on. */
+    says(left: number, limit = 200): void {
       upstream.recover();
-      upstream.behave({}, { headers: { 'ratelimit-remaining': `${left};w=21600` } });
-      await peer.headManifest(NAME, 'v1', { signal });
+      const headers = {
+        'ratelimit-limit': `${limit};w=21600`,
+        'ratelimit-remaining': `${left};w=21600`,
+      };
+      upstream.behave({}, { headers });
     },
-    copy: () => peer.manifest(NAME, digest, { signal, isReplication: true }),
+    copy: () => peer.manifest(NAME, digest, copying),
     pull: () => peer.manifest(NAME, digest, { signal }),
+    referrers: () => peer.referrers(NAME, digest, copying),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { UpstreamUnavailable } from '../../src/registry/errors.ts';
+import { PullsReserved, UpstreamUnavailable } from '../../src/registry/errors.ts';
 import { StatusError } from '../../src/registry/retry.ts';
 import { failureOf } from '../../src/replication/failures.ts';
 
@@ -35,6 +35,21 @@ describe('what a task is told of a registry that answered 503', () => {
     const told = facts(shut(cause));
 
     assert.deepEqual(told, { kind: 'transient', host: HOST });
+  });
+});
+
+describe('what a task is told of pulls that are reserved', () => {
+  it('is to try again later, and to leave what else goes to the host alone', () => {
+    const told = failureOf(new PullsReserved(HOST, 'lets us pull 3 more', 60_000));
+
+    assert.partialDeepStrictEqual(told, { kind: 'throttled', retryAfterMs: 60_000 });
+    assert.notEqual(told.kind === 'throttled' && told.host, HOST);
+  });
+
+  it('is to give up where there never are others', () => {
+    const { kind } = failureOf(new PullsReserved(HOST, 'gives 3 pulls in all'));
+
+    assert.equal(kind, 'permanent');
   });
 });
 

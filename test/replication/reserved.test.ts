@@ -16,15 +16,18 @@ describe('a policy whose source has few pulls left', () => {
     says(from, 20);
 
     const execution = await node.start(1);
-    await node.untilLogged(execution, /20 more, and those are reserved/);
+    await node.untilLogged(execution, /20 more, and 20 are reserved/);
 
     assert.equal(from.count(PULLED), 0);
+    // Neither a client nor what another credential pulls waits for it.
+    assert.equal((await node.run(2)).status, 'Succeed');
     const pulled = await node.send({ path: `/v2/hub/${APP}/manifests/v1` });
     assert.equal(pulled.status, 200);
     says(from, 100);
     world.clock.ms += 5 * MINUTE_MS;
     const { status } = await node.ended(execution);
     assert.equal(status, 'Succeed', await node.log(execution));
+    assert.ok(world.to.tagged(`copied/${APP}`, 'v1'));
     const tasks = `/api/portolan/v1/replication/executions/${execution}/tasks`;
     const attempts = Tasks.parse((await node.send({ path: tasks })).json());
     assert.deepEqual(new Set(attempts.map((task) => task.attempts)), new Set([1]));
@@ -32,6 +35,10 @@ describe('a policy whose source has few pulls left', () => {
 });
 
 const Tasks = z.array(z.object({ attempts: z.int() }));
+
+const rulesTo = (namespace: string) => {
+  return { destinations: [{ endpoint: 'to', namespace }], repositories: [APP] };
+};
 
 /** With every answer from now on. */
 function says(upstream: Upstream, left: number): void {
@@ -51,17 +58,18 @@ async function openWorld() {
       directory.path,
       'node',
       {
-        endpoints: { from: endpointAt(from.url, { reservedPulls: 20 }), to: endpointAt(to.url) },
+        endpoints: {
+          from: endpointAt(from.url, { reservedPulls: 20 }),
+          paid: endpointAt(from.url),
+          to: endpointAt(to.url),
+        },
         projects: {
           hub: { public: true, proxy: { endpoints: ['from'], upstreamHost: 'hub.example' } },
         },
         policies: {
           replication: {
-            copying: {
-              source: 'from',
-              destinations: [{ endpoint: 'to' }],
-              repositories: [APP],
-            },
+            copying: { ...rulesTo('copied'), source: 'from' },
+            paying: { ...rulesTo('paid'), source: 'paid' },
           },
         },
       },
@@ -69,5 +77,5 @@ async function openWorld() {
     ),
   );
   const resources = opened.move();
-  return { clock, from, node, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  return { clock, from, to, node, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }
