@@ -192,7 +192,8 @@ async function slowUpload(node: ServingNode) {
 
 /** Once it was told to stop. */
 async function refusesConnections(node: ServingNode): Promise<void> {
-  for (const deadline = new Deadline(10_000); !deadline.isOver(); ) {
+  using deadline = new Deadline(10_000);
+  while (!deadline.isOver()) {
     try {
       await ask(node, '/healthz');
     } catch {

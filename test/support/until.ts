@@ -6,7 +6,7 @@ export async function until(
   isTrue: () => boolean | Promise<boolean>,
   { withinMs = 5_000 }: { withinMs?: number } = {},
 ): Promise<void> {
-  const deadline = new Deadline(withinMs);
+  using deadline = new Deadline(withinMs);
   while (!(await isTrue())) {
     if (deadline.isOver()) throw new Error(`not true within ${withinMs} ms: ${String(isTrue)}`);
     await delay(5);

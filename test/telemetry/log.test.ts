@@ -141,11 +141,12 @@ async function written(
 
 /** The file is opened in the background: what was logged until then is flushed once it is. */
 async function textOnceWritten(log: { flush(): void }, file: string): Promise<string> {
-  for (const deadline = new Deadline(5_000); !deadline.isOver(); ) {
+  using deadline = new Deadline(5_000);
+  while (!deadline.isOver()) {
     const text = await readFile(file, 'utf8').catch(() => '');
     if (text.endsWith('\n')) return text;
     await new Promise(setImmediate);
   }
   log.flush();
-  return readFile(file, 'utf8');
+  return await readFile(file, 'utf8');
 }
