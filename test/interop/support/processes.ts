@@ -134,16 +134,20 @@ function endOf({ exitCode, signalCode }: ChildProcess): string {
 
 /** As the kernel has it: `R` runs or would, `S` sleeps, `D` waits for a disk; the processor time it had is in it, too. */
 function stateOf({ pid }: ChildProcess): string {
-  return readFileSync(`/proc/${pid}/stat`, 'utf8').trim();
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').trim();
+  } catch (error) {
+    // It ended just now, or the system has no such files.
+    return String(error);
+  }
 }
 
 async function stopProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
   if (hasEnded(child)) return child.exitCode;
   const ended = once(child, 'exit');
   child.kill(signal);
-  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+  if (!(await until(() => hasEnded(child), STOP_MS))) child.kill('SIGKILL');
   await ended;
-  clearTimeout(timer);
   return child.exitCode;
 }
 
@@ -152,7 +156,7 @@ export async function until(
   condition: () => Promise<boolean> | boolean,
   deadlineMs = PATIENCE_MS,
 ): Promise<boolean> {
-  const deadline = new Deadline(deadlineMs);
+  using deadline = new Deadline(deadlineMs);
   while (!deadline.isOver()) {
     if (await condition()) return true;
     await wait(25);
