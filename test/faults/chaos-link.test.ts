@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import got from 'got';
+import { until } from '../support/until.ts';
 import { startUpstream } from '../support/upstream.ts';
-import { startChaosLink } from './support/chaos-link.ts';
+import { startChaosLink, UNKEPT_MS } from './support/chaos-link.ts';
 import { contentOf } from './support/content.ts';
 
 const LAYER = contentOf('layer', 100_000);
@@ -32,6 +33,30 @@ describe('a link that counts what breaks', () => {
 
     assert.equal(world.link.seen.breaks, 1);
   });
+
+  it('counts a blob that its reader had as long as it may to keep it', async () => {
+    await using world = await readWhole();
+
+    world.time.ms += UNKEPT_MS;
+    world.link.giveUp(() => false);
+
+    assert.equal(world.link.seen.breaks, 1);
+  });
+
+  it('counts no blob that its reader had longer, and has not kept', async () => {
+    await using world = await readWhole();
+
+    // The link hears of the end of an answer a little later than its reader.
+    await until(async () => {
+      world.link.countAnew();
+      await world.read();
+      world.time.ms += UNKEPT_MS + 1;
+      world.link.giveUp(() => false);
+      return world.link.seen.breaks === 0;
+    });
+
+    assert.equal(world.link.seen.bytes, LAYER.length);
+  });
 });
 
 /** A link over which all of a blob went. */
@@ -40,8 +65,10 @@ async function readWhole() {
   const upstream = opened.use(await startUpstream());
   const { layers } = upstream.addImage('library/app', 'v1', [LAYER]);
   const digest = layers[0]?.digest ?? assert.fail('one layer');
-  const link = opened.use(await startChaosLink(upstream.url.href));
-  await got(`${link.url}/v2/library/app/blobs/${digest}`).buffer();
+  const time = { ms: 0 };
+  const link = opened.use(await startChaosLink(upstream.url.href, time));
+  const read = () => got(`${link.url}/v2/library/app/blobs/${digest}`).buffer();
+  await read();
   const resources = opened.move();
-  return { link, digest, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  return { link, digest, time, read, [Symbol.asyncDispose]: () => resources.disposeAsync() };
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
+import { RunningTime } from '../../support/deadline.ts';
 
 export interface ChaosLink extends AsyncDisposable {
   readonly url: string;
@@ -19,7 +20,8 @@ export interface ChaosLink extends AsyncDisposable {
   expireTokens(): void;
   /**
    * What is under way now comes to nothing, which its ends may not be able to say. So does a blob that was handed over whole
-   * to a reader who has not kept it yet: it may be in the buffers of the kernel. What was acknowledged here is kept.
+   * to a reader who has not kept it yet: it may be in the buffers of the kernel, though for no more than {@link UNKEPT_MS}.
+   * What was acknowledged here is kept.
    */
   giveUp(isKept: IsKept): void;
 }
@@ -36,9 +38,16 @@ export interface Traffic {
   refused: number;
 }
 
+/** In which a reader that runs keeps what was handed over to it. */
+export const UNKEPT_MS = 2_000;
+
 const BLOB = /\/v2\/.+\/blobs\/(?:uploads\/|(?<digest>sha256:\w+))/;
 
-export async function startChaosLink(target: string): Promise<ChaosLink> {
+/** @param time in which the readers ran; theirs is this process's */
+export async function startChaosLink(
+  target: string,
+  time: Pick<RunningTime, 'ms'> = new RunningTime(),
+): Promise<ChaosLink> {
   let seen = nothing();
   const used = new Set<string>();
   const expired = new Set<string>();
@@ -72,7 +81,10 @@ export async function startChaosLink(target: string): Promise<ChaosLink> {
       delete incoming.headers.authorization;
     }
     const blob = BLOB.exec(incoming.url ?? '');
-    const exchange = new Exchange(blob === null ? nothing() : seen, blob?.groups?.['digest']);
+    const exchange = new Exchange(blob === null ? nothing() : seen, {
+      digest: blob?.groups?.['digest'],
+      time,
+    });
     if (blob !== null) exchanges.add(exchange);
     handOn(incoming, outgoing, { target, pace, exchange });
   });
@@ -94,7 +106,7 @@ export async function startChaosLink(target: string): Promise<ChaosLink> {
       for (const token of used) expired.add(token);
     },
     giveUp(isKept: IsKept) {
-      const lost = [...exchanges].filter((exchange) => !exchange.isKept(isKept));
+      const lost = [...exchanges].filter((exchange) => exchange.isLost(isKept));
       // Ranges of one blob are lost together.
       const broken = new Map(lost.map((exchange) => [exchange.digest ?? exchange, exchange]));
       for (const exchange of broken.values()) exchange.breakOff();
@@ -114,16 +126,21 @@ function nothing(): Traffic {
 /** One request and its answer. */
 class Exchange {
   readonly #seen: Traffic;
+  readonly #time: Pick<RunningTime, 'ms'>;
   /** Of the blob that is read; undefined of what is sent. */
   readonly digest: string | undefined;
-  /** Answered to the end, as far as this link can tell. */
-  isOver = false;
+  /** When it was answered to the end, as far as this link can tell. */
+  #overAtMs: number | undefined;
   #bytes = 0;
   #isBroken = false;
 
-  constructor(seen: Traffic, digest: string | undefined) {
+  constructor(
+    seen: Traffic,
+    { digest, time }: Pick<Exchange, 'digest'> & { time: Pick<RunningTime, 'ms'> },
+  ) {
     this.#seen = seen;
     this.digest = digest;
+    this.#time = time;
   }
 
   count(bytes: number): void {
@@ -131,8 +148,15 @@ class Exchange {
     this.#seen.bytes += bytes;
   }
 
-  isKept(isKept: IsKept): boolean {
-    return this.digest === undefined ? this.isOver : isKept(this.digest);
+  end(): void {
+    this.#overAtMs = this.#time.ms;
+  }
+
+  /** If all is given up now. */
+  isLost(isKept: IsKept): boolean {
+    if (this.digest !== undefined && isKept(this.digest)) return false;
+    if (this.#overAtMs === undefined) return true;
+    return this.digest !== undefined && this.#time.ms <= this.#overAtMs + UNKEPT_MS;
   }
 
   breakOff(): void {
@@ -154,9 +178,9 @@ function handOn(incoming: IncomingMessage, outgoing: ServerResponse, way: Way): 
   const onward = request(new URL(url, target), { method, headers, agent: false });
   const breakOff = (): void => exchange.breakOff();
   outgoing.on('close', () => {
-    exchange.isOver = outgoing.writableFinished;
+    if (outgoing.writableFinished) exchange.end();
     // All of it came, and nobody heard the answer.
-    if (!exchange.isOver) breakOff();
+    else breakOff();
   });
   onward.on('error', () => outgoing.destroy());
   outgoing.on('close', () => onward.destroy());
