@@ -93,6 +93,10 @@ async function madeUp(
       '--seed=1',
       `--max-time=${seconds}`,
       '--generation-database=none',
+      // These judge how it makes requests up, by luck and by the clock, and not the node.
+      '--suppress-health-check=filter_too_much,too_slow',
+      // By default 10 s, which a machine may stand still.
+      '--request-timeout=120',
       '--no-color',
       '--warnings=off',
     ],

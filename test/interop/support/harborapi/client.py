@@ -11,7 +11,10 @@ PASSWORD = "Passw0rd"
 
 
 def client(username: str, secret: str) -> HarborAsyncClient:
-    return HarborAsyncClient(url=URL, username=username, secret=secret, retry=None)
+    # By default 10 s, which a machine may stand still.
+    return HarborAsyncClient(
+        url=URL, username=username, secret=secret, retry=None, timeout=120
+    )
 
 
 def id_in(location: str) -> int:
