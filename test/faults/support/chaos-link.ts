@@ -154,6 +154,7 @@ class Exchange {
 
   /** If all is given up now. */
   isLost(isKept: IsKept): boolean {
+    if (this.#bytes === 0 || this.#isBroken) return false;
     if (this.digest !== undefined && isKept(this.digest)) return false;
     if (this.#overAtMs === undefined) return true;
     return this.digest !== undefined && this.#time.ms <= this.#overAtMs + UNKEPT_MS;
