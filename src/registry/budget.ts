@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { budgetSeen } from '../telemetry/channels.ts';
 import { PullsReserved } from './errors.ts';
+import { SingleFlight } from './single-flight.ts';
 
 /** So long a registry is taken at its word that few are left. regsync waits as long at least. */
 const RECHECK_MS = 5 * 60_000;
@@ -20,7 +21,8 @@ export interface BudgetOptions {
 export interface Pull<T> {
   readonly pull: () => Promise<T>;
   /** A HEAD of the same, which costs nothing where pulls are counted, and tells what is left as well. */
-  readonly look: () => Promise<unknown>;
+  readonly look: (signal: AbortSignal) => Promise<unknown>;
+  readonly signal: AbortSignal;
 }
 
 /** The pulls of manifests that a registry lets one endpoint and its credential have, as far as it says so. */
@@ -30,8 +32,8 @@ export class Budget {
   #limit: number | undefined;
   #knownAt = Number.NEGATIVE_INFINITY;
   #lessons = 0;
-  #looking: Promise<void> | undefined;
   #underWay = 0;
+  readonly #looking = new SingleFlight<void>();
 
   constructor(options: BudgetOptions) {
     this.#options = options;
@@ -50,9 +52,12 @@ export class Budget {
     budgetSeen.publish({ endpoint, remaining, limit });
   }
 
-  /** @throws PullsReserved where it would take one that is reserved, and what `look` throws */
-  async spend<T>({ pull, look }: Pull<T>): Promise<T> {
-    while (this.#isUnsure()) await (this.#looking ?? this.#lookedUp(look));
+  /** @throws PullsReserved where it would take one that is reserved, and what a look throws that several wait for */
+  async spend<T>({ pull, look, signal }: Pull<T>): Promise<T> {
+    if (this.#isUnsure())
+      await this.#looking.run('', ({ abandoned }) => this.#lookUp(() => look(abandoned)), {
+        signal,
+      });
     this.#assertFree();
     this.#underWay += 1;
     try {
@@ -68,20 +73,12 @@ export class Budget {
     return reservedPulls > 0 && mayBeLow && now() - this.#knownAt >= RECHECK_MS;
   }
 
-  async #lookedUp(look: () => Promise<unknown>): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#looking = promise;
+  async #lookUp(look: () => Promise<unknown>): Promise<void> {
     const before = this.#lessons;
-    try {
-      await look();
-      // It tells with a pull alone, or never.
-      if (this.#lessons === before) this.#left = undefined;
-      this.#knownAt = this.#options.now();
-    } finally {
-      this.#looking = undefined;
-      // Who waited looks for itself where this failed.
-      resolve();
-    }
+    await look();
+    // It tells with a pull alone, or never.
+    if (this.#lessons === before) this.#left = undefined;
+    this.#knownAt = this.#options.now();
   }
 
   #assertFree(): void {

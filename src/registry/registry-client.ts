@@ -182,8 +182,8 @@ class Registry implements RegistryCalls {
   async read(call: Call, mostBytes: number): Promise<WholeAnswer> {
     const pull = () => this.#read(call, mostBytes);
     if (call.isReplication !== true || call.method !== 'GET') return pull();
-    const look = () => this.#read({ ...call, method: 'HEAD' }, 0);
-    return this.#options.budget.spend({ pull, look });
+    const look = (signal: AbortSignal) => this.#read({ ...call, method: 'HEAD', signal }, 0);
+    return this.#options.budget.spend({ pull, look, signal: call.signal });
   }
 
   async #read(call: Call, mostBytes: number): Promise<WholeAnswer> {

@@ -75,7 +75,7 @@ describe('a registry that says how many pulls are left', () => {
     assert.equal(hub.pulls(), 0);
   });
 
-  it('is looked at by whoever comes next where a look fails', async () => {
+  it('that fails a look fails who waits for it, and is looked at by who comes next', async () => {
     await using hub = await openHub({ reservedPulls: 20 });
     hub.upstream.behave({ method: 'HEAD', times: 1 }, { status: 403 });
 
@@ -83,8 +83,25 @@ describe('a registry that says how many pulls are left', () => {
 
     assert.deepEqual(
       copies.map(({ status }) => status),
-      ['rejected', 'fulfilled'],
+      ['rejected', 'rejected'],
     );
+    await hub.copy();
+  });
+
+  it('is not waited for by who has gone, and looked at for the others', async () => {
+    await using hub = await openHub({ reservedPulls: 20 });
+    const { promise: hold, resolve: answer } = Promise.withResolvers<void>();
+    hub.upstream.behave({ method: 'HEAD', times: 1 }, { hold });
+    const gone = new AbortController();
+
+    const first = hub.copy(gone.signal);
+    const second = hub.copy();
+    gone.abort(new Error('gone'));
+
+    await assert.rejects(first, { message: 'gone' });
+    answer();
+    await second;
+    assert.equal(hub.looks(), 1);
   });
 
   it('is copied from to the last one where none is reserved, and by no other request', async () => {
@@ -122,7 +139,7 @@ async function openHub(settings: { readonly reservedPulls?: number }) {
       };
       upstream.behave({}, { headers });
     },
-    copy: () => peer.manifest(NAME, digest, copying),
+    copy: (until = signal) => peer.manifest(NAME, digest, { ...copying, signal: until }),
     pull: () => peer.manifest(NAME, digest, { signal }),
     referrers: () => peer.referrers(NAME, digest, copying),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
