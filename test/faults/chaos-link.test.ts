@@ -65,7 +65,7 @@ async function readWhole() {
   const upstream = opened.use(await startUpstream());
   const { layers } = upstream.addImage('library/app', 'v1', [LAYER]);
   const digest = layers[0]?.digest ?? assert.fail('one layer');
-  const time = { ms: 0 };
+  const time = { ms: 0, [Symbol.dispose]: () => {} };
   const link = opened.use(await startChaosLink(upstream.url.href, time));
   const read = () => got(`${link.url}/v2/library/app/blobs/${digest}`).buffer();
   await read();

@@ -1,21 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Deadline } from './deadline.ts';
+import { until } from './until.ts';
 
 const STOPPED_MS = 2_000;
 
 /** Stops itself, and says at last whether a deadline of less than that is over. */
 const STOPS = `
-  import { writeSync } from 'node:fs';
   import { setTimeout as delay } from 'node:timers/promises';
   import { Deadline } from '${import.meta.resolve('./deadline.ts')}';
   const began = performance.now();
   using deadline = new Deadline(${STOPPED_MS - 100});
-  writeSync(1, ' ');
   process.kill(process.pid, 'SIGSTOP');
   await delay(50);
   console.log(JSON.stringify({ tookMs: performance.now() - began, isOver: deadline.isOver() }));
@@ -45,8 +44,9 @@ describe('a deadline of a test', () => {
     const child = spawn(process.execPath, ['--input-type=module', '--eval', STOPS], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    using _ = { [Symbol.dispose]: () => child.kill('SIGKILL') };
     const said = text(child.stdout);
-    await once(child.stdout, 'data');
+    await until(() => stateOf(child.pid ?? 0) === 'T', { withinMs: 30_000 });
     await delay(STOPPED_MS);
     child.kill('SIGCONT');
 
@@ -56,6 +56,11 @@ describe('a deadline of a test', () => {
     assert.equal(isOver, false);
   });
 });
+
+/** `T` of one that is stopped (proc(5), `stat`). */
+function stateOf(pid: number): string | undefined {
+  return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.[0];
+}
 
 /** The processor time of this thread alone, of which no more passes than time. */
 function workedMs(): number {

@@ -1,3 +1,6 @@
+// The real ones, whatever a test puts in their place.
+const { setInterval, clearInterval } = globalThis;
+
 /** In which the clock is looked at. */
 const TICK_MS = 100;
 /** Of the time between two looks no more counts, but what the process worked. */

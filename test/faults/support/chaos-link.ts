@@ -43,10 +43,12 @@ export const UNKEPT_MS = 2_000;
 
 const BLOB = /\/v2\/.+\/blobs\/(?:uploads\/|(?<digest>sha256:\w+))/;
 
+type Time = Pick<RunningTime, 'ms' | typeof Symbol.dispose>;
+
 /** @param time in which the readers ran; theirs is this process's */
 export async function startChaosLink(
   target: string,
-  time: Pick<RunningTime, 'ms'> = new RunningTime(),
+  time: Time = new RunningTime(),
 ): Promise<ChaosLink> {
   let seen = nothing();
   const used = new Set<string>();
@@ -112,6 +114,7 @@ export async function startChaosLink(
       for (const exchange of broken.values()) exchange.breakOff();
     },
     async [Symbol.asyncDispose]() {
+      time[Symbol.dispose]();
       server.close();
       server.closeAllConnections();
       await once(server, 'close');
@@ -126,7 +129,7 @@ function nothing(): Traffic {
 /** One request and its answer. */
 class Exchange {
   readonly #seen: Traffic;
-  readonly #time: Pick<RunningTime, 'ms'>;
+  readonly #time: Time;
   /** Of the blob that is read; undefined of what is sent. */
   readonly digest: string | undefined;
   /** When it was answered to the end, as far as this link can tell. */
@@ -134,10 +137,7 @@ class Exchange {
   #bytes = 0;
   #isBroken = false;
 
-  constructor(
-    seen: Traffic,
-    { digest, time }: Pick<Exchange, 'digest'> & { time: Pick<RunningTime, 'ms'> },
-  ) {
+  constructor(seen: Traffic, { digest, time }: Pick<Exchange, 'digest'> & { time: Time }) {
     this.#seen = seen;
     this.digest = digest;
     this.#time = time;
