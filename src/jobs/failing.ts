@@ -56,7 +56,7 @@ export async function settleFailure(
   }
   if (failure.kind === 'throttled') {
     // The block of the host holds back what says that it loads it.
-    const isHeld = loaded.includes(failure.host);
+    const isHeld = failure.host !== undefined && loaded.includes(failure.host);
     if (failure.isHearsay === true)
       return settleAway(settling, task, failure, { ...options.rules, isHeld });
     await rearm(settling, task, {

@@ -68,7 +68,8 @@ export async function tellHost(
   loaded: readonly string[],
 ): Promise<Outage | undefined> {
   if (failure.kind === 'throttled') {
-    await leaveAlone(settling, failure);
+    const { host } = failure;
+    if (host !== undefined) await leaveAlone(settling, { ...failure, host });
     return undefined;
   }
   if (failure.kind !== 'away' && failure.kind !== 'transient') return undefined;
@@ -106,7 +107,11 @@ export async function hostsWork(
 /** Told once for each block, however many were under way when it began: again only where that gets longer by more than their answers differ. */
 async function leaveAlone(
   { transaction, now, facts }: Settling,
-  { host, reason, retryAfterMs }: Extract<Failure, { readonly retryAfterMs: number }>,
+  {
+    host,
+    reason,
+    retryAfterMs,
+  }: Extract<Failure, { readonly kind: 'away' | 'throttled' }> & { readonly host: string },
 ): Promise<void> {
   const until = blockedUntil(now, retryAfterMs);
   const { blocked_until } = await knownHost(transaction, host);

@@ -74,11 +74,11 @@ export type TaskHandlers = Readonly<
 export type Failure =
   /** Fails at once. */
   | { readonly kind: 'permanent'; readonly reason: string }
-  /** The host wants to be left alone for that long; costs no attempt. */
+  /** The host wants to be left alone for that long, or the task has to wait so long where none is named; costs no attempt. */
   | {
       readonly kind: 'throttled';
       readonly reason: string;
-      readonly host: string;
+      readonly host?: string | undefined;
       readonly retryAfterMs: number;
       /** Nobody asked it now: others were told before that it is away. */
       readonly isHearsay?: boolean | undefined;

@@ -16,8 +16,6 @@ import { WindowClosed } from './pace.ts';
 const THROTTLED_MS = 30_000;
 /** One that says that it is away, and not for how long: behind many a balancer that is over in a moment. */
 const AWAY_MS = FIRST_BLOCK_MS;
-/** Stands for a host, which none is called. */
-const WINDOW = 'closed-window';
 /** What is the node's own trouble, and passes. */
 const PASSING = new Set(['UNAVAILABLE', 'STORAGE_FULL', 'TOOMANYREQUESTS']);
 
@@ -30,13 +28,13 @@ export function failureOf(error: unknown): Failure {
     return { kind: 'throttled', reason, host, retryAfterMs };
   }
   if (error instanceof PullsReserved) {
-    const { host, waitMs } = error;
+    const { waitMs } = error;
     if (waitMs === undefined) return { kind: 'permanent', reason };
     // Of one endpoint, and not of all that goes to the host: what is pushed there does not wait for it.
-    return { kind: 'throttled', reason, host: `pulls of ${host}`, retryAfterMs: waitMs };
+    return { kind: 'throttled', reason, retryAfterMs: waitMs };
   }
   if (error instanceof WindowClosed) {
-    return { kind: 'throttled', reason, host: WINDOW, retryAfterMs: error.waitMs };
+    return { kind: 'throttled', reason, retryAfterMs: error.waitMs };
   }
   if (error instanceof UpstreamUnavailable) {
     const told = { reason: withCause(error), host: error.host };

@@ -40,10 +40,9 @@ describe('what a task is told of a registry that answered 503', () => {
 
 describe('what a task is told of pulls that are reserved', () => {
   it('is to try again later, and to leave what else goes to the host alone', () => {
-    const told = failureOf(new PullsReserved(HOST, 'lets us pull 3 more', 60_000));
+    const { reason: _, ...told } = failureOf(new PullsReserved(HOST, 'gives no more', 60_000));
 
-    assert.partialDeepStrictEqual(told, { kind: 'throttled', retryAfterMs: 60_000 });
-    assert.notEqual(told.kind === 'throttled' && told.host, HOST);
+    assert.deepEqual(told, { kind: 'throttled', retryAfterMs: 60_000 });
   });
 
   it('is to give up where there never are others', () => {
