@@ -19,9 +19,7 @@ const Options = z.looseObject({
   mediaTypes: Patterns,
   referrers: z.boolean().optional(),
   digestTags: z.boolean().optional(),
-  ratelimit: z
-    .looseObject({ min: z.int().nonnegative().default(0), retry: z.string().optional() })
-    .optional(),
+  ratelimit: z.looseObject({ min: z.int().nonnegative().default(0) }).optional(),
 });
 const Sync = Options.extend({
   source: z.string(),
@@ -124,7 +122,7 @@ function tellUnknown(options: Options, tell: Tell): void {
   for (const key of Object.keys(options)) {
     if (!KNOWN.includes(key)) tell(`${key} has no counterpart`);
   }
-  if (options.ratelimit?.retry !== undefined)
+  if (options.ratelimit?.['retry'] !== undefined)
     tell('ratelimit.retry: what is left is looked at again every five minutes');
 }
 

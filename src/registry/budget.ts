@@ -20,8 +20,11 @@ export interface BudgetOptions {
 /** A pull that no client waits for. */
 export interface Pull<T> {
   readonly pull: () => Promise<T>;
-  /** A HEAD of the same, which costs nothing where pulls are counted, and tells what is left as well. */
-  readonly look: (signal: AbortSignal) => Promise<unknown>;
+  /**
+   * A HEAD of the same, which costs nothing where pulls are counted, and tells what is left as well. Resolves to whether the
+   * registry has an answer to it.
+   */
+  readonly look: (signal: AbortSignal) => Promise<boolean>;
   readonly signal: AbortSignal;
 }
 
@@ -33,7 +36,7 @@ export class Budget {
   #knownAt = Number.NEGATIVE_INFINITY;
   #lessons = 0;
   #underWay = 0;
-  readonly #looking = new SingleFlight<void>();
+  readonly #looking = new SingleFlight<boolean>();
 
   constructor(options: BudgetOptions) {
     this.#options = options;
@@ -52,13 +55,15 @@ export class Budget {
     budgetSeen.publish({ endpoint, remaining, limit });
   }
 
-  /** @throws PullsReserved where it would take one that is reserved, and what a look throws that several wait for */
+  /** Asks nobody. @throws PullsReserved where a pull is known to take one that is reserved */
+  assertMore(): void {
+    if (!this.#isUnsure()) this.#assertFree();
+  }
+
+  /** @throws PullsReserved where it would take one that is reserved, and what `look` throws */
   async spend<T>({ pull, look, signal }: Pull<T>): Promise<T> {
-    if (this.#isUnsure())
-      await this.#looking.run('', ({ abandoned }) => this.#lookUp(() => look(abandoned)), {
-        signal,
-      });
-    this.#assertFree();
+    const isTold = await this.#isTold(look, signal);
+    if (isTold) this.#assertFree();
     this.#underWay += 1;
     try {
       return await pull();
@@ -69,16 +74,39 @@ export class Budget {
 
   #isUnsure(): boolean {
     const { reservedPulls, now } = this.#options;
-    const mayBeLow = this.#left === undefined || this.#left <= reservedPulls;
-    return reservedPulls > 0 && mayBeLow && now() - this.#knownAt >= RECHECK_MS;
+    const age = now() - this.#knownAt;
+    return reservedPulls > 0 && (age >= RECHECK_MS || age < 0);
   }
 
-  async #lookUp(look: () => Promise<unknown>): Promise<void> {
+  /** Looks where it is time to, once for all who come meanwhile. False where no look tells, and the pull itself may. */
+  async #isTold(look: Pull<unknown>['look'], signal: AbortSignal): Promise<boolean> {
+    while (this.#isUnsure()) {
+      let isMine = false;
+      const looking = this.#looking.run(
+        '',
+        ({ abandoned }) => {
+          isMine = true;
+          return this.#learnBy(look, abandoned);
+        },
+        { signal },
+      );
+      try {
+        const isTold = await looking;
+        if (isMine && !isTold) return false;
+      } catch (error) {
+        // What is wrong with what another one asked for may be right with this.
+        if (isMine || signal.aborted) throw error;
+      }
+    }
+    return true;
+  }
+
+  async #learnBy(look: Pull<unknown>['look'], signal: AbortSignal): Promise<boolean> {
     const before = this.#lessons;
-    await look();
-    // It tells with a pull alone, or never.
-    if (this.#lessons === before) this.#left = undefined;
-    this.#knownAt = this.#options.now();
+    const isAnswer = await look(signal);
+    if (this.#lessons > before) return true;
+    if (isAnswer) this.#knownAt = this.#options.now();
+    return false;
   }
 
   #assertFree(): void {

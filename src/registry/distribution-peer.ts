@@ -82,6 +82,7 @@ function readsFrom(
 
   return {
     ping: (options) => ping(calls, access, options),
+    assertPulls: () => calls.assertPulls(),
 
     // end-3
     async headManifest(repository, reference, options) {

@@ -49,6 +49,8 @@ export interface BlobPart {
 export interface ReadablePeer {
   /** Resolves if it is a registry and lets us in, or nobody, where we are nobody there. */
   ping(options: CallOptions): Promise<void>;
+  /** Asks nobody. @throws PullsReserved where it is known that nothing may be pulled for replication */
+  assertPulls?(): void;
   /** Free of charge where pulls are counted (Docker Hub). Undefined where HEAD is refused (405). @throws OciError MANIFEST_UNKNOWN */
   headManifest(
     repository: string,

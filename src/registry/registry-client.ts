@@ -59,6 +59,8 @@ export interface RegistryCalls {
   send(call: Call): Promise<HttpResponse>;
   /** How long to wait after so many breaks in a row: full jitter. Milliseconds. */
   pauseMs(breaks: number): number;
+  /** Asks nobody. @throws PullsReserved where nothing may be got for replication */
+  assertPulls(): void;
   /**
    * As `send`, and reads it. What is got for replication leaves the pulls that the endpoint reserves.
    *
@@ -175,6 +177,10 @@ class Registry implements RegistryCalls {
     }
   }
 
+  assertPulls(): void {
+    this.#options.budget.assertMore();
+  }
+
   pauseMs(breaks: number): number {
     return pauseMs(breaks, this.limits, this.#options.random());
   }
@@ -182,7 +188,10 @@ class Registry implements RegistryCalls {
   async read(call: Call, mostBytes: number): Promise<WholeAnswer> {
     const pull = () => this.#read(call, mostBytes);
     if (call.isReplication !== true || call.method !== 'GET') return pull();
-    const look = (signal: AbortSignal) => this.#read({ ...call, method: 'HEAD', signal }, 0);
+    const look = async (signal: AbortSignal) => {
+      const { status } = await this.#read({ ...call, method: 'HEAD', signal }, 0);
+      return status === 200 || status === 405;
+    };
     return this.#options.budget.spend({ pull, look, signal: call.signal });
   }
 

@@ -80,6 +80,8 @@ async function syncReference(
   const { run, plan, source, destination } = planning;
   const { signal } = task;
   const { from, to, tag } = plan;
+  // Before all questions, of which thousands that wait would ask thousands each time.
+  source.assertPulls?.();
   const digest = await digestOf(source, plan, signal);
   if (digest === undefined) return goneFrom(plan);
   // First of all: without its own place there, another one of that name might answer (a proxy for what is not there).

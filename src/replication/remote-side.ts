@@ -25,6 +25,7 @@ export function remoteSource({ endpoint, host, peer, leastNameParts }: Remote): 
   return {
     endpoint,
     host,
+    assertPulls: () => peer.assertPulls?.(),
     repositories(filter, options) {
       const prefix = prefixOf(filter, leastNameParts);
       if (peer.repositories !== undefined) return peer.repositories({ ...options, prefix });

@@ -31,6 +31,8 @@ export interface Source {
   readonly host: string | undefined;
   /** Whether its blobs come no faster than somebody set: several at once of one blob would only fill buffers on the way. */
   readonly isPaced?: boolean;
+  /** Asks nobody. @throws PullsReserved where it is known that it gives nothing to replication for now */
+  assertPulls?(): void;
   /** Those that the filter selects, and perhaps others. @throws OciError UNSUPPORTED where it cannot list them */
   repositories(filter: NameFilter, options: Waiting): AsyncIterable<string>;
   /** @throws OciError NAME_UNKNOWN */

@@ -75,17 +75,60 @@ describe('a registry that says how many pulls are left', () => {
     assert.equal(hub.pulls(), 0);
   });
 
-  it('that fails a look fails who waits for it, and is looked at by who comes next', async () => {
+  it('is not asked to know that a pull has to wait', async () => {
     await using hub = await openHub({ reservedPulls: 20 });
-    hub.upstream.behave({ method: 'HEAD', times: 1 }, { status: 403 });
+    hub.says(20);
+    hub.peer.assertPulls?.();
+    await assert.rejects(hub.copy(), { name: 'PullsReserved' });
 
-    const copies = await Promise.allSettled([hub.copy(), hub.copy()]);
+    assert.throws(() => hub.peer.assertPulls?.(), { name: 'PullsReserved' });
+    hub.clock.ms += 5 * MINUTE_MS;
+    hub.peer.assertPulls?.();
+
+    assert.deepEqual([hub.looks(), hub.pulls()], [1, 0]);
+  });
+
+  it('that refuses a look is looked at by who comes next, whose pull it may not refuse', async () => {
+    await using hub = await openHub({ reservedPulls: 20 });
+    const other = hub.upstream.addImage('library/other', 'v1', [Buffer.from('other')]).manifest;
+    hub.upstream.behave({ path: new RegExp(`${NAME}/manifests`) }, { status: 403 });
+
+    const copies = await Promise.allSettled([
+      hub.copy(),
+      hub.peer.manifest('library/other', other.digest, { signal, isReplication: true }),
+    ]);
 
     assert.deepEqual(
       copies.map(({ status }) => status),
-      ['rejected', 'rejected'],
+      ['rejected', 'fulfilled'],
     );
+  });
+
+  it('tells nothing new by a manifest that is gone', async () => {
+    await using hub = await openHub({ reservedPulls: 20 });
+    hub.says(3);
+    await assert.rejects(hub.copy(), { name: 'PullsReserved' });
+    hub.upstream.recover();
+    hub.clock.ms += 5 * MINUTE_MS;
+    hub.upstream.behave({ method: 'HEAD', times: 1 }, { status: 404 });
+    hub.upstream.behave({ method: 'GET', times: 1 }, { status: 404 });
+
+    await assert.rejects(hub.copy(), { code: 'MANIFEST_UNKNOWN' });
+
+    const copies = await Promise.allSettled([hub.copy(), hub.copy(), hub.copy()]);
+    const refused = copies.filter(({ status }) => status === 'rejected');
+    assert.equal(refused.length, 2, 'one finds out, where no HEAD tells');
+  });
+
+  it('is looked at again where it was well five minutes ago', async () => {
+    await using hub = await openHub({ reservedPulls: 20 });
+    hub.says(90);
     await hub.copy();
+    hub.clock.ms += 5 * MINUTE_MS;
+    hub.says(5);
+
+    await assert.rejects(hub.copy(), { name: 'PullsReserved' });
+    assert.equal(hub.pulls(), 1);
   });
 
   it('is not waited for by who has gone, and looked at for the others', async () => {
@@ -125,6 +168,7 @@ async function openHub(settings: { readonly reservedPulls?: number }) {
   const copying = { signal, isReplication: true };
   return {
     digest,
+    peer,
     upstream,
     clock,
     host: upstream.url.host,
